@@ -1,0 +1,122 @@
+"""What the plan decides: actions, refusals and reasons to wait. Each action is one step that may fail on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runnerkit.errors import RunnerkitError
+    from runnerkit.model import Job
+    from runnerkit.names import RunnerName
+    from runnerkit.wishes import RunnerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Register a runner under this name, then start an instance for it."""
+
+    name: RunnerName
+    repo: str
+    labels: tuple[str, ...]
+    spec: RunnerSpec
+    run_id: int | None = None
+    job_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Write down on the instance since when something is so; ``since`` None takes the mark away."""
+
+    name: str
+    instance_id: str
+    region: str
+    key: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deregister:
+    """Delete a runner record that has no machine.
+
+    ``confirm`` asks the cloud by name once more first: the machine's absence was only seen in a list.
+    """
+
+    name: str
+    repo: str
+    runner_id: int
+    reason: str
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Delete the runner record and, only if GitHub accepts that, terminate its instance: the ordinary road.
+
+    With ``failed`` it counts as a failed launch for its label set (``digest``).
+    """
+
+    name: str
+    repo: str
+    runner_id: int
+    instance_id: str
+    region: str
+    reason: str
+    digest: str = ""
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Terminate an instance.
+
+    With ``confirm`` the runner's absence is the reason: GitHub is asked for it once more (by id where it is known), and
+    if it is there after all, nothing is terminated. Without, nobody is asked: the maximum lifetime is over.
+    """
+
+    name: str
+    repo: str
+    instance_id: str
+    region: str
+    reason: str
+    confirm: bool = False
+    runner_id: int | None = None
+
+
+Action = Launch | Mark | Deregister | Retire | Terminate
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A queued job whose label was understood and allowed, the wish as resolved, and where runners for it register."""
+
+    job: Job
+    spec: RunnerSpec
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A queued job that asks for us but gets nothing, and why."""
+
+    job: Job
+    error: RunnerkitError
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued job for which nothing is launched just now, and why."""
+
+    job: Job
+    why: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one pass decided, in the order in which it is carried out."""
+
+    actions: tuple[Action, ...] = ()
+    waiting: tuple[Waiting, ...] = ()

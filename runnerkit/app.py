@@ -1,0 +1,104 @@
+"""The composition root: the one place where adapters are chosen and wired. Heavy imports happen here, when needed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runnerkit.errors import ConfigError
+from runnerkit.system import FileJournal, SilentEvents, SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runnerkit.config import Config
+    from runnerkit.fleet import Fleet
+    from runnerkit.launching import Outside
+    from runnerkit.ports import Clock, Cloud, Events, Forge
+
+
+def fleet(
+    config: Config,
+    *,
+    repos: Sequence[str] = (),
+    events: Events | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Fleet:
+    """A fleet over the real AWS and GitHub (or whatever their endpoint variables point to).
+
+    Args:
+        config: See :func:`runnerkit.config.load`.
+        repos: The repositories to serve; empty means those of the configuration.
+        events: Who hears what happens; nobody by default.
+        environment: Where the folders for cache and journal are named.
+
+    Raises:
+        ConfigError: No repository is known.
+    """
+    from runnerkit import boot
+    from runnerkit.fleet import Fleet
+    from runnerkit.observing import Wishes
+
+    served = tuple(repos) or config.github.repositories
+    return Fleet(
+        outside(config, repos=served, events=events, environment=environment),
+        policy=config.policy,
+        repos=served,
+        owner=config.aws.owner,
+        wishes=Wishes(config.named(), config.fallback(), config.arrays),
+        user_data=boot.user_data,
+    )
+
+
+def outside(
+    config: Config, *, repos: Sequence[str], events: Events | None, environment: Mapping[str, str] = os.environ
+) -> Outside:
+    """The real adapters behind the ports, each connected on its first use."""
+    from runnerkit.launching import Outside
+
+    clock = SystemClock()
+    return Outside(
+        cloud=cloud(config, clock, environment),
+        forge=forge(config, clock, repos),
+        clock=clock,
+        events=events or SilentEvents(),
+        journal=FileJournal(_folder(environment, "STATE", ".local/state") / f"journal-{config.aws.owner}.jsonl"),
+    )
+
+
+def cloud(config: Config, clock: Clock, environment: Mapping[str, str] = os.environ) -> Cloud:
+    """EC2 behind the Cloud port; connects nowhere before its first use."""
+    from runnerkit.ec2 import Ec2Cloud
+
+    return Ec2Cloud(config.aws, clock=clock, cache_dir=_folder(environment, "CACHE", ".cache"))
+
+
+def forge(config: Config, clock: Clock, repos: Sequence[str]) -> Forge:
+    """GitHub behind the Forge port; connects nowhere before its first use."""
+    from runnerkit.github import GitHubForge
+
+    return GitHubForge(config.github, clock=clock, repos=repos)
+
+
+def needs_repositories(repos: Sequence[str]) -> Sequence[str]:
+    """The repositories, when there are any.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if not repos:
+        raise ConfigError(
+            "no repository is known",
+            hint="give --repo OWNER/NAME, or set repositories under [github] in runnerkit.toml",
+        )
+    return repos
+
+
+def _folder(environment: Mapping[str, str], kind: str, fallback: str) -> Path:
+    """Our folder of a kind (CACHE or STATE), by our own variable, the XDG one, or its default."""
+    ours = environment.get(f"RUNNERKIT_{kind}_DIR")
+    if ours:
+        return Path(ours)
+    base = environment.get(f"XDG_{kind}_HOME")
+    return (Path(base) if base else Path(environment.get("HOME", "~")).expanduser() / fallback) / "runnerkit"

@@ -1,0 +1,130 @@
+"""How decisions are carried out: each action on its own, with a last look where a decision rests on an absence."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runnerkit.actions import Deregister, Launch, Mark, Retire, Terminate
+from runnerkit.errors import NameTaken, RunnerBusy, RunnerkitError
+from runnerkit.events import ActionFailed, InstanceTerminated, LaunchSkipped, RunnerDeregistered, TerminationSpared
+from runnerkit.model import Failure
+from runnerkit.names import TAG_PREFIX
+from runnerkit.plan import GONE_SINCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runnerkit.actions import Action
+    from runnerkit.launching import Launcher, Outside
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an action: done when there is no error."""
+
+    action: Action
+    error: RunnerkitError | None = None
+
+
+class Applier:
+    """Carries out the actions of a plan. A failed action is an event, and the next pass is the retry.
+
+    Args:
+        outside: The ports.
+        launcher: Starts machines.
+        workers: How many actions at once; 1 keeps everything in the calling thread.
+    """
+
+    def __init__(self, outside: Outside, launcher: Launcher, workers: int = 8) -> None:
+        self._outside = outside
+        self._launcher = launcher
+        self._workers = workers
+
+    def apply(self, actions: Sequence[Action]) -> tuple[Outcome, ...]:
+        """Carry out the actions, what ends before what starts, and tell what became of each."""
+        ends = [action for action in actions if not isinstance(action, Launch)]
+        starts = [action for action in actions if isinstance(action, Launch)]
+        return (*self._all(ends), *self._all(starts))
+
+    def _all(self, actions: Sequence[Action]) -> Sequence[Outcome]:
+        if self._workers == 1 or len(actions) < 2:  # noqa: PLR2004 - one action needs no threads
+            return [self._one(action) for action in actions]
+        with ThreadPoolExecutor(max_workers=self._workers) as pool:
+            return list(pool.map(self._one, actions))
+
+    def _one(self, action: Action) -> Outcome:
+        try:
+            self._do(action)
+        except RunnerkitError as error:
+            self._outside.events.emit(ActionFailed(type(action).__name__.lower(), str(action.name), error))
+            return Outcome(action, error)
+        return Outcome(action)
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Launch():
+                self._start(action)
+            case Mark():
+                since = str(int(action.since.timestamp())) if action.since else None
+                self._outside.cloud.tag(action.region, action.instance_id, {TAG_PREFIX + action.key: since})
+            case Deregister():
+                self._deregister(action)
+            case Retire():
+                self._retire(action)
+            case Terminate():
+                self._terminate(action)
+
+    def _start(self, action: Launch) -> None:
+        if action.job_id is not None:
+            job = self._outside.forge.job(action.repo, action.job_id)
+            if job is None or job.status != "queued":
+                why = "the job is not queued any more"
+                self._outside.events.emit(LaunchSkipped(str(action.name), why))
+                return
+        try:
+            self._launcher.start(action)
+        except NameTaken:
+            self._outside.events.emit(LaunchSkipped(str(action.name), "another controller is launching it"))
+
+    def _deregister(self, action: Deregister) -> None:
+        if action.confirm:
+            live = [i for i in self._outside.cloud.find(action.name) if i.live and i.runner_id == action.runner_id]
+            if live:
+                self._outside.events.emit(TerminationSpared(action.name, live[0].id, "its instance is there after all"))
+                return
+        if self._outside.forge.deregister(action.repo, action.runner_id):
+            self._outside.events.emit(RunnerDeregistered(action.name, action.reason))
+
+    def _retire(self, action: Retire) -> None:
+        """GitHub's yes is what allows the termination; a 404 is an absence, which has its own, slower rule."""
+        try:
+            accepted = self._outside.forge.deregister(action.repo, action.runner_id)
+        except RunnerBusy:
+            self._outside.events.emit(TerminationSpared(action.name, action.instance_id, "GitHub says it is busy"))
+            return
+        if not accepted:
+            self._outside.events.emit(TerminationSpared(action.name, action.instance_id, "GitHub knows no such runner"))
+            return
+        self._outside.events.emit(RunnerDeregistered(action.name, action.reason))
+        if action.failed:
+            self._outside.journal.failed(Failure(self._outside.clock.now(), action.digest, "never-online"))
+        self._end(action.name, action.region, action.instance_id, action.reason)
+
+    def _terminate(self, action: Terminate) -> None:
+        if action.confirm and self._still_known(action):
+            self._outside.cloud.tag(action.region, action.instance_id, {TAG_PREFIX + GONE_SINCE: None})
+            self._outside.events.emit(TerminationSpared(action.name, action.instance_id, "GitHub knows its runner"))
+            return
+        self._end(action.name, action.region, action.instance_id, action.reason)
+
+    def _still_known(self, action: Terminate) -> bool:
+        forge = self._outside.forge
+        if action.runner_id is not None:
+            return forge.runner(action.repo, action.runner_id) is not None
+        return forge.runner_named(action.repo, action.name) is not None
+
+    def _end(self, name: str, region: str, instance_id: str, reason: str) -> None:
+        self._outside.cloud.terminate(region, [instance_id])
+        self._outside.events.emit(InstanceTerminated(name, instance_id, reason))

@@ -1,0 +1,265 @@
+"""What can go wrong, as a tree that callers can act on.
+
+::
+
+    RunnerkitError
+    ├── ConfigError              what a person wrote cannot be used
+    │   ├── LabelError           ... in a ``runs-on`` label
+    │   └── NotOffered           a wish that nothing on offer there can fulfil
+    ├── PolicyRefused            understood, but not allowed here
+    ├── LeaseExpired             a deadline passed: the runner did not come online in time
+    ├── CloudError
+    │   ├── NoCapacity           every offering was refused; carries the refusals
+    │   ├── LaunchRejected       AWS will never accept this launch as it is
+    │   │   └── ImageMissing
+    │   ├── CloudDenied          credentials or a permission
+    │   ├── CloudThrottled       AWS asks for fewer calls
+    │   └── CloudUnavailable     AWS's side, or the road to it
+    └── ForgeError
+        ├── RunnerBusy           GitHub says that a job is running there
+        ├── NameTaken            a runner of that name is registered
+        ├── NotFound             no such repository, run, job or runner (or not for this token)
+        ├── ForgeRejected        GitHub will never accept this request as it is
+        ├── ForgeDenied          token, or a permission
+        ├── RateLimited          stop calling until ``reset``
+        └── ForgeUnavailable     GitHub's side, or the road to it
+
+``code`` is stable and meant for programs, ``hint`` says what to do next, ``exit_code`` is what commands end with,
+``retryable`` tells whether the same call may succeed later without anybody changing anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from runnerkit.model import Refusal
+
+EXIT_CODES: dict[int, str] = {
+    0: "done",
+    1: "something unexpected happened; the message says what",
+    2: "bad usage, configuration or label; nothing was started",
+    3: "refused by policy; nothing was started",
+    4: "no capacity: every offering was refused; nothing is left behind",
+    5: "GitHub refused the token, a permission or the request",
+    6: "AWS refused the credentials, a permission or the request",
+    7: "a deadline passed, for example a runner that never came online",
+    8: "GitHub or AWS cannot be used just now (rate limit, throttle, outage); try again later",
+    9: "done in part; the output says what failed",
+    130: "interrupted",
+}
+
+
+class RunnerkitError(Exception):
+    """Base of everything runnerkit raises on purpose.
+
+    Args:
+        message: What happened, to what, why.
+        hint: What to do next; empty when there is nothing useful to say.
+    """
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as programs get it under ``--json``."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, "retryable": self.retryable}
+
+
+class ConfigError(RunnerkitError):
+    """A setting cannot be used; the message names file, key and reason."""
+
+    code = "config"
+    exit_code = 2
+
+
+class LabelError(ConfigError):
+    """A label that cannot be understood.
+
+    Args:
+        message: Names the label, the key and the value.
+        key: The offending key, empty when the label as a whole is meant.
+        hint: What is allowed and the nearest valid spelling.
+    """
+
+    code = "label"
+
+    def __init__(self, message: str, *, key: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.key = key
+
+
+class NotOffered(ConfigError):
+    """Nothing on offer fulfils the wish, and waiting will not change that."""
+
+    code = "not-offered"
+
+
+class PolicyRefused(RunnerkitError):
+    """Understood, but not allowed here."""
+
+    code = "policy"
+    exit_code = 3
+
+
+class LeaseExpired(RunnerkitError):
+    """A machine missed a deadline."""
+
+    code = "lease-expired"
+    exit_code = 7
+    retryable = True
+
+
+class CloudError(RunnerkitError):
+    """AWS did not do what was asked.
+
+    Args:
+        message: What happened, to what, why.
+        aws_code: AWS's own error code, empty when there is none.
+        hint: What to do next.
+    """
+
+    code = "cloud"
+    exit_code = 6
+
+    def __init__(self, message: str, *, aws_code: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.aws_code = aws_code
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error with AWS's own code."""
+        return {**super().as_dict(), "aws_code": self.aws_code}
+
+
+class NoCapacity(CloudError):
+    """Every offering was refused, or none is left to try.
+
+    Args:
+        message: What was wanted.
+        refusals: Who said no, and with which code.
+        hint: What to do next.
+    """
+
+    code = "no-capacity"
+    exit_code = 4
+    retryable = True
+
+    def __init__(self, message: str, *, refusals: Sequence[Refusal] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.refusals = tuple(refusals)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error with one entry per refused pool."""
+        return {**super().as_dict(), "refusals": [refusal.as_dict() for refusal in self.refusals]}
+
+
+class LaunchRejected(CloudError):
+    """The launch itself is wrong; repeating it changes nothing."""
+
+    code = "launch-rejected"
+
+
+class ImageMissing(LaunchRejected):
+    """The image does not exist here or may not be used."""
+
+    code = "image-missing"
+
+
+class CloudDenied(CloudError):
+    """AWS does not accept the credentials, or they lack a permission (which the message names)."""
+
+    code = "aws-denied"
+
+
+class CloudThrottled(CloudError):
+    """AWS asks for fewer calls."""
+
+    code = "aws-throttled"
+    retryable = True
+    exit_code = 8
+
+
+class CloudUnavailable(CloudError):
+    """AWS failed or could not be reached; for a launch, whether it happened is unknown."""
+
+    code = "aws-unavailable"
+    retryable = True
+    exit_code = 8
+
+
+class ForgeError(RunnerkitError):
+    """GitHub did not do what was asked."""
+
+    code = "github"
+    exit_code = 5
+
+
+class RunnerBusy(ForgeError):
+    """GitHub will not delete a runner that it thinks is running a job."""
+
+    code = "runner-busy"
+    retryable = True
+
+
+class NameTaken(ForgeError):
+    """A runner of that name is registered: somebody else holds the lock."""
+
+    code = "name-taken"
+    retryable = True
+
+
+class NotFound(ForgeError):
+    """It does not exist, or this token may not see it."""
+
+    code = "not-found"
+
+
+class ForgeRejected(ForgeError):
+    """GitHub understood the request and will never accept it as it is."""
+
+    code = "github-rejected"
+
+
+class ForgeDenied(ForgeError):
+    """GitHub does not accept the token, or it lacks a permission (which the message names)."""
+
+    code = "github-denied"
+
+
+class RateLimited(ForgeError):
+    """GitHub asks to stop calling.
+
+    Args:
+        message: Which limit was hit.
+        reset: When calling may start again, aware UTC.
+        hint: What to do next.
+    """
+
+    code = "rate-limited"
+    retryable = True
+    exit_code = 8
+
+    def __init__(self, message: str, *, reset: datetime, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reset = reset
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error with the time at which calling may start again."""
+        return {**super().as_dict(), "reset": self.reset.isoformat()}
+
+
+class ForgeUnavailable(ForgeError):
+    """GitHub failed or could not be reached; for a registration, whether it happened is unknown."""
+
+    code = "github-unavailable"
+    retryable = True
+    exit_code = 8

@@ -1,0 +1,182 @@
+"""What happened, for people, logs and programs. Events are facts, past tense, and the core's only outward voice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runnerkit.errors import RunnerkitError
+    from runnerkit.model import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events. ``name`` is the stable word for programs; the fields are what it is about."""
+
+    @property
+    def name(self) -> str:
+        """The event's kebab-case name, as in logs and ``--json``."""
+        words = "".join(f"-{c.lower()}" if c.isupper() else c for c in type(self).__name__)
+        return words.removeprefix("-")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name and fields, ready for JSON."""
+        return {"event": self.name} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class OfferingChosen(Event):
+    """The cheapest fitting offering is known; the launch may still end up with another."""
+
+    runner: str
+    type: str
+    zone: str
+    market: str
+    price: float | None
+    candidates: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerRegistered(Event):
+    """GitHub accepted a just-in-time registration."""
+
+    runner: str
+    repo: str
+    runner_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferingRefused(Event):
+    """AWS said no to a pool."""
+
+    runner: str
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceLaunched(Event):
+    """AWS promised an instance."""
+
+    runner: str
+    instance: str
+    type: str
+    zone: str
+    market: str
+    price: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFailed(Event):
+    """A launch came to nothing; its registration was taken back."""
+
+    runner: str
+    error: RunnerkitError
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchAdopted(Event):
+    """What was asked for exists already, from an earlier try or another controller."""
+
+    runner: str
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSkipped(Event):
+    """A planned launch was not needed any more at the last look."""
+
+    runner: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySkipped(Event):
+    """GitHub could not be read about a repository, so this pass concludes nothing about it."""
+
+    repo: str
+    error: RunnerkitError
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerOnline(Event):
+    """The machine's runner is listening; ``seconds`` since the launch."""
+
+    runner: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerDeregistered(Event):
+    """A runner record was deleted."""
+
+    runner: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceTerminated(Event):
+    """The end of an instance was ordered."""
+
+    runner: str
+    instance: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TerminationSpared(Event):
+    """An instance was to be terminated, but a last look forbade it."""
+
+    runner: str
+    instance: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRefused(Event):
+    """A job asked for us and gets no machine."""
+
+    job: int
+    repo: str
+    error: RunnerkitError
+
+
+@dataclass(frozen=True, slots=True)
+class JobWaiting(Event):
+    """A job waits, and why."""
+
+    job: int
+    repo: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftoverRemoved(Event):
+    """Something that outlived its launch was removed."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionFailed(Event):
+    """One action of a pass failed; the next pass is the retry."""
+
+    action: str
+    runner: str
+    error: RunnerkitError
+
+
+@dataclass(frozen=True, slots=True)
+class PassEnded(Event):
+    """One pass of the loop is over."""
+
+    queued: int
+    machines: int
+    actions: int
+    failed: int
+    seconds: float = field(default=0.0)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
+    return value.as_dict() if hasattr(value, "as_dict") else value

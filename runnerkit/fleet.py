@@ -1,0 +1,201 @@
+"""Fleet: the one service behind the commands, the controller and the importable API.
+
+Each pass observes, plans and applies; :mod:`runnerkit.plan` decides. Nothing is kept between passes but what AWS and
+GitHub hold themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runnerkit.actions import Retire, Terminate
+from runnerkit.applying import Applier
+from runnerkit.errors import RateLimited, RunnerkitError
+from runnerkit.events import ActionFailed, JobRefused, JobWaiting, LeftoverRemoved, PassEnded
+from runnerkit.launching import Launcher
+from runnerkit.observing import Observer
+from runnerkit.phases import Pair, Phase, join, phase
+from runnerkit.plan import plan
+from runnerkit.slots import SlotKeeper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from runnerkit.actions import Action, Demand, Plan, Refused
+    from runnerkit.applying import Outcome
+    from runnerkit.launching import Outside
+    from runnerkit.model import Attempt, Leftover, Observed
+    from runnerkit.names import Secret
+    from runnerkit.observing import Wishes
+    from runnerkit.ports import Machine
+    from runnerkit.slots import LaunchRequest, Slot
+    from runnerkit.wishes import Policy, RunnerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass: what was seen, what was decided, and what became of it (nothing yet, for a preview)."""
+
+    observed: Observed
+    demand: tuple[Demand, ...]
+    refused: tuple[Refused, ...]
+    plan: Plan
+    outcomes: tuple[Outcome, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """The actions that failed."""
+        return tuple(outcome for outcome in self.outcomes if outcome.error is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStatus:
+    """One machine as ``status`` shows it."""
+
+    name: str
+    phase: Phase
+    pair: Pair
+
+
+class Fleet:
+    """Launches, watches and ends the machines of one installation.
+
+    Args:
+        outside: The ports: cloud, forge, clock, events, journal.
+        policy: Bounds and deadlines.
+        repos: The repositories served, as ``owner/name``.
+        owner: The installation; machines carry it in their tags.
+        wishes: Named specs and the default.
+        user_data: Renders what a machine boots from.
+        workers: Actions carried out at once.
+
+    Every method may raise the CloudError and ForgeError families.
+    """
+
+    def __init__(
+        self,
+        outside: Outside,
+        *,
+        policy: Policy,
+        repos: Sequence[str],
+        owner: str,
+        wishes: Wishes,
+        user_data: Callable[[Machine, Secret], bytes],
+        workers: int = 8,
+    ) -> None:
+        self.policy = policy
+        self.repos = tuple(repos)
+        self._outside = outside
+        self._observer = Observer(outside, policy, owner, self.repos, wishes)
+        self._launcher = Launcher(outside, policy, owner, user_data)
+        self._applier = Applier(outside, self._launcher, workers)
+        self._slots = SlotKeeper(outside, self._launcher, policy)
+
+    # --- passes -------------------------------------------------------------------------------------------------------
+
+    def preview(self) -> Pass:
+        """Look and decide, but do nothing: what :meth:`once` would do."""
+        observed, demand, refused = self._observer.look()
+        return Pass(observed, demand, refused, plan(observed, demand, self.policy, observed.at))
+
+    def once(self) -> Pass:
+        """One whole pass over the world: everything that is due ends, everything that is needed starts."""
+        began = self._outside.clock.now()
+        done = self._apply(self.preview())
+        self._tell(done, (self._outside.clock.now() - began).total_seconds())
+        return done
+
+    def run(self, interval: float = 30.0, *, passes: int | None = None) -> None:
+        """Pass after pass until ``passes`` are done (None: for ever), ``interval`` seconds apart or when woken.
+
+        A pass that fails is an event, and the next one is the retry; a rate limit is waited for.
+        """
+        done = 0
+        while passes is None or done < passes:
+            if done:
+                self._outside.clock.wait(interval)
+            done += 1
+            try:
+                self.once()
+            except RateLimited as error:
+                self._outside.events.emit(ActionFailed("pass", "", error))
+                self._outside.clock.wait(max(0.0, (error.reset - self._outside.clock.now()).total_seconds()))
+            except RunnerkitError as error:
+                if not error.retryable:
+                    raise
+                self._outside.events.emit(ActionFailed("pass", "", error))
+
+    def sweep(self, *, dry_run: bool = False) -> tuple[Pass, tuple[Leftover, ...]]:
+        """End what is due and remove what launches left behind, but start nothing."""
+        observed, _, _ = self._observer.look(queue=False)
+        decided = Pass(observed, (), (), plan(observed, (), self.policy, observed.at))
+        leftovers = tuple(self._outside.cloud.leftovers())
+        if dry_run:
+            return decided, leftovers
+        done = self._apply(decided)
+        for leftover in leftovers:
+            self._outside.cloud.remove(leftover)
+            self._outside.events.emit(LeftoverRemoved(leftover.kind, leftover.id))
+        return done, leftovers
+
+    def _apply(self, decided: Pass) -> Pass:
+        return replace(decided, outcomes=self._applier.apply(decided.plan.actions))
+
+    def _tell(self, done: Pass, seconds: float) -> None:
+        emit = self._outside.events.emit
+        for refused in done.refused:
+            emit(JobRefused(refused.job.id, refused.job.repo, refused.error))
+        for waiting in done.plan.waiting:
+            emit(JobWaiting(waiting.job.id, waiting.job.repo, waiting.why))
+        live = sum(instance.live for instance in done.observed.instances)
+        emit(PassEnded(len(done.demand), live, len(done.outcomes), len(done.failed), seconds))
+
+    # --- machines on request ------------------------------------------------------------------------------------------
+
+    def choose(self, spec: RunnerSpec) -> tuple[Attempt, ...]:
+        """The launch calls that would be made for a wish, best first; nothing is started."""
+        return self._launcher.choose(spec)
+
+    def launch(self, request: LaunchRequest) -> tuple[Slot, ...]:
+        """Start as many machines as requested for a label, or adopt those that exist already.
+
+        Raises:
+            NotOffered, NoCapacity, LaunchRejected: A machine could not be had; those started before stay.
+        """
+        return self._slots.fill(request)
+
+    def wait(self, slots: Iterable[Slot], *, told: Callable[[Slot], None] = lambda _slot: None) -> tuple[Slot, ...]:
+        """Wait until every machine's runner is online; one that misses its deadline is replaced, within bounds.
+
+        Raises:
+            LeaseExpired: The replacements failed as well.
+        """
+        return tuple(self._slots.wait(slot, told) for slot in slots)
+
+    def status(self) -> tuple[MachineStatus, ...]:
+        """Every machine of the served repositories that is not over, by name."""
+        observed, _, _ = self._observer.look(queue=False)
+        found = [MachineStatus(pair.name, phase(pair, self.policy, observed.at), pair) for pair in join(observed)]
+        return tuple(sorted((m for m in found if m.phase is not Phase.ENDED), key=lambda m: m.name))
+
+    def terminate(self, names: Sequence[str] | None = None, *, force: bool = False) -> tuple[Outcome, ...]:
+        """End machines by runner name or instance id (None: all of them).
+
+        GitHub is asked first: a machine that is running a job is spared, unless ``force``.
+        """
+        observed, _, _ = self._observer.look(queue=False)
+        pairs = [p for p in join(observed) if p.instance is not None and p.instance.live and _is_meant(p, names)]
+        return self._applier.apply([_end(pair, force=force) for pair in pairs])
+
+
+def _is_meant(pair: Pair, names: Sequence[str] | None) -> bool:
+    return names is None or pair.name in names or (pair.instance is not None and pair.instance.id in names)
+
+
+def _end(pair: Pair, *, force: bool) -> Action:
+    instance, runner = pair.instance, pair.runner
+    assert instance is not None  # noqa: S101 - the caller chose machines
+    if runner is not None and not force:
+        return Retire(pair.name, pair.repo, runner.id, instance.id, instance.region, "somebody asked for it")
+    return Terminate(pair.name, pair.repo, instance.id, instance.region, "somebody asked for it")

@@ -1,0 +1,58 @@
+"""GitHub as the fleet sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runnerkit.github.budget import RESERVE, Budget
+from runnerkit.github.client import Client
+from runnerkit.github.level import Level
+from runnerkit.github.reports import GitHubReports
+from runnerkit.github.runners import Runners
+from runnerkit.github.runs import Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runnerkit.ports import Clock
+    from runnerkit.settings import GitHubSettings
+
+
+class GitHubForge(Runners, Runs):
+    """The port :class:`runnerkit.ports.Forge` on GitHub; any number of threads may use it.
+
+    Making one talks to nobody. Registering costs one call, a list of runners one for each hundred, a job one; what an
+    App's token and the id of a runner group cost comes once on top.
+
+    Args:
+        settings: Where GitHub is, who we are there, and at which level runners are registered.
+        clock: Time, and the waiting between tries.
+        repos: The repositories served; an App's tokens are narrowed to them. Empty: those of the settings.
+        reserve: The share of the hourly limit that listing queued jobs leaves to registrations.
+
+    Raises:
+        ConfigError: The settings name no usable address, credentials or repository.
+    """
+
+    def __init__(
+        self, settings: GitHubSettings, *, clock: Clock, repos: Sequence[str] = (), reserve: float = RESERVE
+    ) -> None:
+        client = Client(settings, clock=clock, repos=repos, reserve=reserve)
+        level = Level(client, settings)
+        Runners.__init__(self, client, level)
+        Runs.__init__(self, client, level)
+        self.reports = GitHubReports.over(client)
+
+    @property
+    def budget(self) -> Budget:
+        """What is left of the hourly limit, as GitHub last told."""
+        return self._client.budget
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What GitHub sent that could not be used, latest last; each thing once."""
+        return tuple(self._client.warnings)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()

@@ -1,0 +1,264 @@
+"""How one machine is started: choose, register, render, launch - and take back what a failure left half done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from runnerkit import tags
+from runnerkit.errors import (
+    CloudUnavailable,
+    ForgeError,
+    ForgeUnavailable,
+    LaunchRejected,
+    NoCapacity,
+    RunnerBusy,
+    RunnerkitError,
+)
+from runnerkit.events import (
+    InstanceLaunched,
+    LaunchFailed,
+    OfferingChosen,
+    OfferingRefused,
+    RunnerDeregistered,
+    RunnerRegistered,
+)
+from runnerkit.model import Failure
+from runnerkit.names import Birth, label_digest
+from runnerkit.offerings import attempts, matching
+from runnerkit.ports import Launched, LaunchOrder, Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from runnerkit.actions import Launch
+    from runnerkit.model import Attempt, Refusal, Registration
+    from runnerkit.names import Secret
+    from runnerkit.ports import Clock, Cloud, Events, Forge, Image, Journal
+    from runnerkit.wishes import Policy, RunnerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything that the core acts through, wired once by the composition root."""
+
+    cloud: Cloud
+    forge: Forge
+    clock: Clock
+    events: Events
+    journal: Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A machine on its way: what AWS promised, the registration it will take, and until when it must be online."""
+
+    launch: Launch
+    launched: Launched
+    runner_id: int
+    at: datetime
+    online_by: datetime
+
+
+class Launcher:
+    """Starts machines. A launch that fails leaves no registration behind.
+
+    Args:
+        outside: The ports.
+        policy: Deadlines and bounds.
+        owner: The installation, as in tags and birth labels.
+        user_data: Renders what the machine boots from.
+    """
+
+    def __init__(
+        self, outside: Outside, policy: Policy, owner: str, user_data: Callable[[Machine, Secret], bytes]
+    ) -> None:
+        self._outside = outside
+        self._policy = policy
+        self._owner = owner
+        self._user_data = user_data
+
+    def choose(self, spec: RunnerSpec) -> tuple[Attempt, ...]:
+        """The launch calls that would be made for a wish, best first.
+
+        Raises:
+            NotOffered: Nothing fulfils the wish.
+            NoCapacity: All that fulfils it was refused within the last minutes.
+        """
+        fitting = matching(spec, self._outside.cloud.offerings(spec))
+        since = self._outside.clock.now() - timedelta(seconds=self._policy.refusal_memory)
+        refusals = self._outside.journal.refusals(since)
+        chosen = attempts(spec, fitting, refusals)
+        if not chosen:
+            raise NoCapacity(
+                f"all {len(fitting)} offerings that fulfil the wish were refused in the last "
+                f"{self._policy.refusal_memory} seconds",
+                refusals=refusals,
+                hint="wait some minutes, or widen the wish: more GPU models, zones, regions, or spot=prefer",
+            )
+        return chosen
+
+    def start(self, launch: Launch) -> Started:
+        """Register a runner and launch an instance for it.
+
+        Raises:
+            NameTaken: Somebody holds that name; nothing was done.
+            NotOffered, NoCapacity, LaunchRejected, CloudError: No instance; the registration was taken back.
+            ForgeError: GitHub refused; nothing was launched.
+        """
+        try:
+            return self._start(launch)
+        except (LaunchRejected, ForgeError) as error:
+            if not error.retryable:
+                digest = label_digest(self._outside.forge.place(launch.repo), launch.labels)
+                self._outside.journal.failed(Failure(self._outside.clock.now(), digest, error.code))
+            raise
+
+    def _start(self, launch: Launch) -> Started:
+        now = self._outside.clock.now()
+        tries = self.choose(launch.spec)
+        images = self._images(launch.spec, tries)
+        best = tries[0].offerings[0]
+        self._outside.events.emit(
+            OfferingChosen(
+                str(launch.name),
+                best.type.name,
+                best.zone,
+                best.market,
+                best.price,
+                candidates=sum(len(attempt.offerings) for attempt in tries),
+            )
+        )
+        registration = self._register(launch)
+        try:
+            launched = self._launch(launch, registration, tries, images)
+        except BaseException as error:
+            self._take_back(launch, registration.runner.id)
+            if isinstance(error, RunnerkitError):
+                self._outside.events.emit(LaunchFailed(str(launch.name), error))
+            raise
+        self._outside.events.emit(
+            InstanceLaunched(
+                str(launch.name), launched.instance_id, launched.type, launched.zone, launched.market, launched.price
+            )
+        )
+        online_by = now + timedelta(seconds=self._online_within(images))
+        return Started(launch, launched, registration.runner.id, now, online_by)
+
+    def _images(self, spec: RunnerSpec, tries: Sequence[Attempt]) -> dict[tuple[str, str], Image]:
+        wanted = {(attempt.region, offering.type.arch) for attempt in tries for offering in attempt.offerings}
+        return {(region, arch): self._outside.cloud.image(spec, region, arch) for region, arch in sorted(wanted)}
+
+    def _register(self, launch: Launch) -> Registration:
+        forge, name = self._outside.forge, str(launch.name)
+        birth = Birth(self._outside.clock.now(), self._owner)
+        try:
+            registration = forge.register(launch.repo, name, (*launch.labels, birth.label))
+        except ForgeUnavailable:
+            # The answer is lost, and with it the secret: a registration that did happen is of no use to anybody.
+            held = forge.runner_named(launch.repo, name)
+            if held is not None and birth.label in {label.lower() for label in held.labels}:
+                self._take_back(launch, held.id)
+            raise
+        self._outside.events.emit(RunnerRegistered(name, launch.repo, registration.runner.id))
+        return registration
+
+    def _launch(
+        self,
+        launch: Launch,
+        registration: Registration,
+        tries: Sequence[Attempt],
+        images: Mapping[tuple[str, str], Image],
+    ) -> Launched:
+        order = self._order(launch, registration, images)
+        try:
+            launched = self._outside.cloud.launch(order, tries)
+        except NoCapacity as error:
+            self._remember(order.name, error.refusals)
+            raise
+        except CloudUnavailable:
+            known = [
+                i for i in self._outside.cloud.find(order.name) if i.live and i.runner_id == registration.runner.id
+            ]
+            if not known:
+                raise
+            there = known[0]
+            return Launched(there.id, there.type, there.region, there.zone, there.market, there.price)
+        self._remember(order.name, launched.refusals)
+        return launched
+
+    def _remember(self, name: str, refusals: Sequence[Refusal]) -> None:
+        for refusal in refusals:
+            self._outside.journal.refused(refusal)
+            self._outside.events.emit(OfferingRefused(name, refusal))
+
+    def _order(
+        self, launch: Launch, registration: Registration, images: Mapping[tuple[str, str], Image]
+    ) -> LaunchOrder:
+        spec, policy, now = launch.spec, self._policy, self._outside.clock.now()
+        online_within = self._online_within(images)
+        life = min(spec.life or policy.max_life, policy.max_life)
+        idle = spec.idle or policy.idle
+        online_by = now + timedelta(seconds=online_within)
+        machine = Machine(
+            name=str(launch.name),
+            repo=launch.repo,
+            labels=launch.labels,
+            online_within=online_within,
+            idle=idle,
+            life=life,
+            baked=_baked(images),
+            imds_for_job=spec.profile is not None,
+            facts={"run_id": str(launch.run_id or ""), "job_id": str(launch.job_id or "")},
+            **self._download(launch.repo, images),
+        )
+        return LaunchOrder(
+            name=str(launch.name),
+            user_data=self._user_data(machine, registration.jit_config),
+            tags=tags.launch_tags(
+                owner=self._owner,
+                name=str(launch.name),
+                repo=launch.repo,
+                digest=label_digest(self._outside.forge.place(launch.repo), launch.labels),
+                runner_id=registration.runner.id,
+                run_id=launch.run_id,
+                job_id=launch.job_id,
+                launched_at=now,
+                online_by=online_by,
+                idle_until=online_by + timedelta(seconds=idle),
+                expires_at=now + timedelta(seconds=life),
+            ),
+            images=images,
+            disk=spec.disk,
+            profile=spec.profile,
+        )
+
+    def _online_within(self, images: Mapping[tuple[str, str], Image]) -> int:
+        return self._policy.online_within if _baked(images) else self._policy.online_within_unbaked
+
+    def _download(self, repo: str, images: Mapping[tuple[str, str], Image]) -> dict[str, str]:
+        """Where a machine without a baked runner gets one; one more read, and only then."""
+        if _baked(images):
+            return {}
+        arch = next(iter(images))[1]
+        for package in self._outside.forge.downloads(repo):
+            if (package.os, package.arch) == ("linux", arch) and package.sha256:
+                return {"runner_url": package.url, "runner_sha256": package.sha256}
+        raise LaunchRejected(
+            f"GitHub offers no runner for linux {arch} with a checksum",
+            hint="use a baked image, or an image of another architecture",
+        )
+
+    def _take_back(self, launch: Launch, runner_id: int) -> None:
+        """Delete the registration of a launch that failed; what cannot be deleted now, the next pass will find."""
+        try:
+            self._outside.forge.deregister(launch.repo, runner_id)
+        except (RunnerBusy, ForgeError):
+            return
+        self._outside.events.emit(RunnerDeregistered(str(launch.name), "its launch failed"))
+
+
+def _baked(images: Mapping[tuple[str, str], Image]) -> bool:
+    return all(image.baked for image in images.values())

@@ -1,0 +1,127 @@
+"""What a pass looks at: the cloud first, then the forge (the later list is the fresher one), then the queue."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from runnerkit import labels
+from runnerkit.actions import Demand, Refused
+from runnerkit.errors import ConfigError, ForgeError, PolicyRefused
+from runnerkit.events import RepositorySkipped
+from runnerkit.model import Observed
+from runnerkit.specs import distrust, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runnerkit.launching import Outside
+    from runnerkit.model import Job, Runner
+    from runnerkit.names import Birth
+    from runnerkit.wishes import Policy, RunnerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a job's labels become a wish: the configuration's named specs, its default, and whether arrays count."""
+
+    named: Mapping[str, RunnerSpec]
+    default: RunnerSpec
+    arrays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What GitHub said about one repository; None where it could not be asked."""
+
+    repo: str
+    runners: Sequence[Runner] | None
+    queued: Sequence[Job] | None
+
+
+class Observer:
+    """Looks at the world for one installation."""
+
+    def __init__(self, outside: Outside, policy: Policy, owner: str, repos: Sequence[str], wishes: Wishes) -> None:
+        self._outside = outside
+        self._policy = policy
+        self._owner = owner.lower()
+        self._repos = tuple(repos)
+        self._wishes = wishes
+
+    def look(self, *, queue: bool = True) -> tuple[Observed, tuple[Demand, ...], tuple[Refused, ...]]:
+        """The world, the jobs that shall get a machine, and those that ask for one and do not get it.
+
+        A repository that cannot be read is left out: nothing is concluded about its machines, nothing starts for it.
+
+        Raises:
+            CloudError: The instances could not be listed; without them nothing can be decided.
+        """
+        outside, now = self._outside, self._outside.clock.now()
+        instances = outside.cloud.instances()
+        seen = self._ask_forge(queue=queue)
+        runners = {
+            (runner.place or runner.repo, runner.id): runner
+            for one in seen
+            for runner in one.runners or ()
+            if self._is_ours(runner)
+        }
+        since = now - timedelta(seconds=self._policy.breaker_window + self._policy.breaker_pause)
+        observed = Observed(
+            at=now,
+            repos=frozenset(one.repo.lower() for one in seen if one.runners is not None),
+            instances=tuple(instances),
+            runners=tuple(runners.values()),
+            failures=tuple(outside.journal.failures(since)),
+        )
+        demand, refused = self._demand([job for one in seen if one.runners is not None for job in one.queued or ()])
+        return observed, demand, refused
+
+    def _is_ours(self, runner: Runner) -> bool:
+        birth: Birth | None = runner.birth
+        return birth is not None and birth.owner.lower() == self._owner
+
+    def _ask_forge(self, *, queue: bool) -> list[_Seen]:
+        if not self._repos:
+            return []
+        with ThreadPoolExecutor(max_workers=min(8, len(self._repos))) as pool:
+            return list(pool.map(lambda repo: self._ask_about(repo, queue=queue), self._repos))
+
+    def _ask_about(self, repo: str, *, queue: bool) -> _Seen:
+        forge = self._outside.forge
+        try:
+            runners = forge.runners(repo)
+            return _Seen(repo, runners, forge.queued(repo) if queue else ())
+        except ForgeError as error:
+            self._outside.events.emit(RepositorySkipped(repo, error))
+            return _Seen(repo, None, None)
+
+    def _demand(self, jobs: Sequence[Job]) -> tuple[tuple[Demand, ...], tuple[Refused, ...]]:
+        demand: list[Demand] = []
+        refused: list[Refused] = []
+        for job in {job.id: job for job in jobs}.values():
+            try:
+                spec = self.understand(job)
+            except (ConfigError, PolicyRefused) as error:
+                refused.append(Refused(job, error))
+                continue
+            if spec is not None:
+                demand.append(Demand(job, spec, self._outside.forge.place(job.repo)))
+        return tuple(demand), tuple(refused)
+
+    def understand(self, job: Job) -> RunnerSpec | None:
+        """The wish of a job; None when it does not ask for us.
+
+        Raises:
+            LabelError: It asks for us in words that cannot be understood.
+            PolicyRefused: It asks for something, or comes from somewhere, that policy forbids.
+        """
+        label = labels.read(job.labels, arrays=self._wishes.arrays)
+        if label is None:
+            return None
+        distrusted = distrust(job, self._policy)
+        if distrusted is not None:
+            raise distrusted
+        return resolve(label.spec, self._wishes.named, self._wishes.default, self._policy)

@@ -1,0 +1,195 @@
+"""Where a machine is in its life. The phase is derived anew in each pass from EC2 and GitHub, and never stored.
+
+``LIFE`` is the table of all phases: what each means, whether it counts as capacity, what ends it and what may follow.
+The plan, the property tests and the diagram in ``docs/phases.md`` are all taken from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from runnerkit.model import State
+from runnerkit.names import label_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from runnerkit.model import Instance, Observed, Runner
+    from runnerkit.wishes import Policy
+
+
+class Phase(StrEnum):
+    """One word for what EC2 and GitHub together say about a machine."""
+
+    REGISTERED = "registered"
+    BOOTING = "booting"
+    READY = "ready"
+    BUSY = "busy"
+    LOST = "lost"
+    GONE = "gone"
+    DANGLING = "dangling"
+    STOPPED = "stopped"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table of life."""
+
+    means: str
+    capacity: bool
+    ends: str
+    then: frozenset[Phase]
+
+
+P = Phase
+_DEAD = {P.DANGLING, P.ENDED}
+
+LIFE: dict[Phase, Row] = {
+    P.REGISTERED: Row(
+        "a runner is registered, its instance is not to be seen yet",
+        capacity=True,
+        ends="after the settle window it is dangling",
+        then=frozenset({P.BOOTING, P.READY, P.BUSY, P.GONE, P.LOST, P.STOPPED, *_DEAD}),
+    ),
+    P.BOOTING: Row(
+        "an instance lives, its runner has never been online",
+        capacity=True,
+        ends="after the online deadline it is retired",
+        then=frozenset({P.REGISTERED, P.READY, P.BUSY, P.LOST, P.GONE, P.STOPPED, *_DEAD}),
+    ),
+    P.READY: Row(
+        "the runner is online and waits for a job",
+        capacity=True,
+        ends="the machine ends itself when idle; after the idle deadline it no longer counts as capacity",
+        then=frozenset({P.BUSY, P.LOST, P.GONE, P.STOPPED, *_DEAD}),
+    ),
+    P.BUSY: Row(
+        "the runner is online and works",
+        capacity=False,
+        ends="the machine ends itself after the job; nobody else ends it before its maximum lifetime",
+        then=frozenset({P.READY, P.LOST, P.GONE, P.STOPPED, *_DEAD}),
+    ),
+    P.LOST: Row(
+        "the runner was online and is not any more, its instance lives",
+        capacity=False,
+        ends="after the lost deadline it is retired, unless GitHub says that it is busy",
+        then=frozenset({P.READY, P.BUSY, P.GONE, P.STOPPED, *_DEAD}),
+    ),
+    P.GONE: Row(
+        "an instance lives, GitHub lists no runner for it",
+        capacity=False,
+        ends="after the confirm window, and if GitHub denies the runner by id too, it is terminated",
+        then=frozenset({P.BOOTING, P.READY, P.BUSY, P.LOST, P.STOPPED, P.ENDED, P.DANGLING}),
+    ),
+    P.STOPPED: Row(
+        "an instance was stopped instead of terminated",
+        capacity=False,
+        ends="it is terminated at once: a stopped machine does not run and is still billed",
+        then=frozenset(_DEAD),
+    ),
+    P.DANGLING: Row(
+        "a runner is registered, its instance is dead or was never there",
+        capacity=False,
+        ends="it is deregistered, again and again while GitHub says that it is busy",
+        then=frozenset({P.ENDED, P.BOOTING, P.READY, P.BUSY, P.LOST, P.GONE, P.STOPPED}),
+    ),
+    P.ENDED: Row(
+        "neither a live instance nor a runner",
+        capacity=False,
+        ends="",
+        then=frozenset({P.DANGLING, P.GONE}),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An instance and the runner that belongs to it; either may be missing."""
+
+    instance: Instance | None
+    runner: Runner | None
+
+    @property
+    def name(self) -> str:
+        """The name that joins the two."""
+        return self.instance.name if self.instance else self.runner.name if self.runner else ""
+
+    @property
+    def repo(self) -> str:
+        """The repository it serves."""
+        return self.instance.repo if self.instance else self.runner.repo if self.runner else ""
+
+    @property
+    def digest(self) -> str:
+        """The label set whose jobs it can take."""
+        if self.instance and self.instance.digest:
+            return self.instance.digest
+        runner = self.runner
+        return label_digest(runner.place or runner.repo, runner.labels) if runner else ""
+
+
+def join(observed: Observed) -> Iterator[Pair]:
+    """Bring instances and runners together: by the registration's id, or by name where the id was lost.
+
+    A name may be registered again after its runner vanished, so a name alone would tie a new runner to an old machine.
+    Machines of repositories that were not listed, and runners that are not ours, are left out.
+    """
+    runners = {runner.id: runner for runner in observed.runners if runner.birth}
+    by_name = {runner.name: runner for runner in runners.values()}
+    # The living choose first: should two instances claim one registration, the dead one must not cost it.
+    for instance in sorted(observed.instances, key=lambda i: (not i.live, i.launched_at, i.id)):
+        if instance.repo.lower() not in observed.repos:
+            continue
+        runner = runners.get(instance.runner_id) if instance.runner_id is not None else by_name.get(instance.name)
+        if runner is not None and runners.pop(runner.id, None) is None:
+            runner = None
+        yield Pair(instance, runner)
+    for runner in runners.values():
+        yield Pair(None, runner)
+
+
+def phase(pair: Pair, policy: Policy, now: datetime) -> Phase:
+    """The phase of a machine, from what EC2 and GitHub say just now."""
+    instance, runner = pair.instance, pair.runner
+    if instance is None or not instance.live:
+        return _without_machine(pair, policy, now)
+    if instance.state in (State.STOPPING, State.STOPPED):
+        return Phase.STOPPED
+    if runner is None:
+        # GitHub may not list a runner in the first seconds after its registration.
+        young = now < instance.launched_at + timedelta(seconds=policy.settle)
+        return Phase.BOOTING if young else Phase.GONE
+    if runner.online:
+        return Phase.BUSY if runner.busy else Phase.READY
+    return Phase.LOST if runner.connected or runner.busy else Phase.BOOTING
+
+
+def _without_machine(pair: Pair, policy: Policy, now: datetime) -> Phase:
+    runner = pair.runner
+    if runner is None:
+        return Phase.ENDED
+    if pair.instance is not None:
+        return Phase.DANGLING
+    if runner.online:
+        # GitHub hears it, so it lives: EC2's list is behind.
+        return Phase.BUSY if runner.busy else Phase.READY
+    birth = runner.birth
+    young = birth is not None and now < birth.at + timedelta(seconds=policy.settle)
+    return Phase.REGISTERED if young else Phase.DANGLING
+
+
+def is_capacity(pair: Pair, policy: Policy, now: datetime) -> bool:
+    """Whether a machine can still take a job: the right phase, and within its lease."""
+    where = phase(pair, policy, now)
+    if not LIFE[where].capacity:
+        return False
+    instance = pair.instance
+    if instance is None:
+        return True
+    deadline = instance.idle_until if where is Phase.READY else instance.online_by
+    return deadline is None or now < deadline

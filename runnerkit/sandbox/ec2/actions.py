@@ -1,0 +1,42 @@
+"""The EC2 actions that are answered here; all others are moto's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runnerkit.sandbox.ec2 import fleet, fleets, images, network, runs, spot, templates, views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runnerkit.sandbox.ec2.core import Core
+    from runnerkit.sandbox.ec2.model import Answer, Ask, Params
+
+    Handler = Callable[[Core, Ask], Params | Answer]
+
+ACTIONS: Mapping[str, Handler] = {
+    "CancelSpotInstanceRequests": spot.cancel_requests,
+    "CreateFleet": fleet.create_fleet,
+    "CreateImage": images.create_image,
+    "CreateLaunchTemplate": templates.create_template,
+    "CreateLaunchTemplateVersion": templates.create_version,
+    "CreateTags": network.change_tags,
+    "DeleteFleets": fleets.delete_fleets,
+    "DeleteLaunchTemplate": templates.delete_template,
+    "DeleteSecurityGroup": network.delete_group,
+    "DeleteTags": network.change_tags,
+    "DeregisterImage": images.deregister_image,
+    "DescribeFleetInstances": fleets.describe_fleet_instances,
+    "DescribeFleets": fleets.describe_fleets,
+    "DescribeInstanceStatus": views.describe_status,
+    "DescribeInstances": views.describe_instances,
+    "DescribeLaunchTemplates": templates.describe_templates,
+    "DescribeSpotInstanceRequests": spot.describe_requests,
+    "DescribeSpotPriceHistory": spot.price_history,
+    "GetConsoleOutput": views.console_output,
+    "RebootInstances": runs.reboot_instances,
+    "RunInstances": runs.run_instances,
+    "StartInstances": runs.start_instances,
+    "StopInstances": runs.stop_instances,
+    "TerminateInstances": runs.terminate_instances,
+}

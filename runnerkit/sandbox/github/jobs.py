@@ -1,0 +1,167 @@
+"""Runs and jobs: queueing, assigning, finishing, cancelling and running again."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from runnerkit.sandbox.github.records import Attempt, Job, Run, Runner
+from runnerkit.sandbox.github.refusals import Reason, Refused, forbidden
+from runnerkit.sandbox.github.registrations import can_take
+from runnerkit.sandbox.github.state import State
+
+RERUN_DAYS = 30
+MOST_ATTEMPTS = 51
+LOST = (
+    "The self-hosted runner: {name} lost communication with the server. Verify the machine is running and has a"
+    " healthy network connection."
+)
+
+
+def add_job(state: State, run: Run, name: str, labels: Iterable[str], **more: Any) -> Job:  # noqa: ANN401 - record fields
+    """Put a job into the latest attempt of a run."""
+    now = state.now()
+    job = Job(
+        state.next_id("job"), run.id, run.repository, run.latest.number, name, tuple(labels), now, queued_at=now, **more
+    )
+    state.live.jobs[job.id] = job
+    run.latest.job_ids.append(job.id)
+    return job
+
+
+def jobs_of(jobs: dict[int, Job], attempt: Attempt) -> list[Job]:
+    """List an attempt's jobs, those carried over included."""
+    return [jobs[each] for each in attempt.job_ids if each in jobs]
+
+
+def run_status(jobs: list[Job]) -> tuple[str, str | None]:
+    """Derive a run's status and conclusion from its jobs."""
+    statuses = {job.status for job in jobs}
+    if statuses <= {"completed"}:
+        return "completed", _conclusion({job.conclusion for job in jobs})
+    if statuses & {"in_progress", "completed"}:
+        return "in_progress", None
+    return ("queued" if "queued" in statuses else min(statuses)), None
+
+
+def _conclusion(conclusions: set[str | None]) -> str:
+    for worst in ("failure", "timed_out", "cancelled", "action_required"):
+        if worst in conclusions:
+            return "failure" if worst == "timed_out" else worst
+    return "skipped" if conclusions == {"skipped"} else "success"
+
+
+def assign_all(state: State) -> None:
+    """Give every queued job, oldest first, to a runner that can take it."""
+    free = [each for each in state.live.runners.values() if each.online and not each.busy]
+    queued = [each for each in state.live.jobs.values() if free and each.status == "queued"]
+    for job in sorted(queued, key=lambda each: (each.queued_at, each.id)):
+        taker = next((each for each in free if can_take(state, each, job)), None)
+        if taker is not None:
+            start(state, job, taker)
+
+
+def start(state: State, job: Job, runner: Runner) -> None:
+    """Start a job on a runner.
+
+    Raises:
+        Refused: 409 when the runner cannot take it.
+    """
+    if not can_take(state, runner, job):
+        raise Refused(Reason.CONFLICT, f"runner {runner.name} cannot take job {job.id} ({job.status})")
+    job.status, job.started_at = "in_progress", state.now()
+    job.runner_id, job.runner_name, job.runner_group_id = runner.id, runner.name, runner.group_id
+    job.runner_group_name = "Default"
+    if runner.level.startswith("orgs/"):
+        job.runner_group_name = state.group(runner.level.removeprefix("orgs/"), runner.group_id).name
+    runner.job_id = job.id
+
+
+def finish(state: State, job: Job, conclusion: str, at: datetime | None = None) -> None:
+    """Complete a job; a runner that is still connected has done its one job and is deregistered.
+
+    Raises:
+        Refused: 409 when it is completed already.
+    """
+    if job.status == "completed":
+        raise Refused(Reason.CONFLICT, f"job {job.id} is completed already ({job.conclusion})")
+    job.status, job.conclusion, job.completed_at = "completed", conclusion, at or state.now()
+    runner = state.live.runners.get(job.runner_id or 0)
+    if runner is None or runner.job_id != job.id:
+        return
+    runner.job_id = None
+    if runner.online:
+        del state.live.runners[runner.id]
+
+
+def lose_lease(state: State, job: Job, at: datetime) -> None:
+    """Fail a job whose runner was not heard of until the lease ran out."""
+    job.annotations.append(LOST.format(name=job.runner_name))
+    finish(state, job, "failure", at)
+
+
+def cancel(state: State, run: Run, *, force: bool = False) -> None:
+    """Cancel a run: what waits ends now; what runs is told to end, or ended when forced.
+
+    Raises:
+        Refused: 409 when the run is completed.
+    """
+    unfinished = [job for job in jobs_of(state.live.jobs, run.latest) if job.status != "completed"]
+    if not unfinished:
+        raise Refused(Reason.CONFLICT, "Cannot cancel a workflow run that is completed.")
+    for job in unfinished:
+        if force or job.status != "in_progress":
+            finish(state, job, "cancelled")
+        else:
+            job.cancel_asked_at = job.cancel_asked_at or state.now()
+
+
+def rerun(state: State, run: Run, chosen: set[str] | None, actor: str) -> Attempt:
+    """Start the next attempt with the jobs named ``chosen`` (all when None); the others are carried over.
+
+    Raises:
+        Refused: 403 while a job of the run is not completed, after 30 days, and after 50 repetitions.
+    """
+    before = jobs_of(state.live.jobs, run.latest)
+    if run_status(before)[0] != "completed":
+        raise forbidden("This workflow is already running")
+    if state.now() - run.created_at > timedelta(days=RERUN_DAYS):
+        raise forbidden("Unable to retry this workflow run because it was created over a month ago")
+    if len(run.attempts) >= MOST_ATTEMPTS:
+        raise forbidden("Unable to retry this workflow run because it was retried too many times")
+    run.attempts.append(Attempt(run.latest.number + 1, state.now(), actor))
+    for job in before:
+        if chosen is None or job.name in chosen:
+            _again(state, run, job)
+        else:
+            run.latest.job_ids.append(job.id)
+    return run.latest
+
+
+def _again(state: State, run: Run, job: Job) -> None:
+    fresh = add_job(state, run, job.name, job.labels, group=job.group, needs=job.needs)
+    fresh.payload = dict(job.payload)
+
+
+def rerun_failed(state: State, run: Run, actor: str) -> Attempt:
+    """Run the failed and cancelled jobs and what depends on them again."""
+    jobs = jobs_of(state.live.jobs, run.latest)
+    failed = {job.name for job in jobs if job.conclusion in {"failure", "cancelled", "timed_out"}}
+    if not failed and run_status(jobs)[0] == "completed":
+        raise forbidden("This workflow run has no failed jobs to run again")
+    return rerun(state, run, with_dependents(jobs, failed), actor)
+
+
+def with_dependents(jobs: list[Job], names: set[str]) -> set[str]:
+    """Add to ``names`` every job that needs one of them, directly or not."""
+    while True:
+        more = names | {job.name for job in jobs if names & set(job.needs)}
+        if more == names:
+            return names
+        names = more
+
+
+def as_of(run: Run, number: int) -> Run | None:
+    """Show a run as its attempt ``number`` saw it; None when there was no such attempt."""
+    seen = [each for each in run.attempts if each.number <= number]
+    return replace(run, attempts=seen) if seen and seen[-1].number == number else None

@@ -1,0 +1,202 @@
+"""The machines' side: what a runner's listener says to the service, in small.
+
+The real protocol between listener and service is not public; this one has its shape (session, long poll, renewal)
+and serves stand-ins in other processes:
+
+* ``POST /_runnerkit/sessions`` ``{jit_config, version, os}`` -> 201 ``{session, runner_id, name}``; 404 once the
+  registration is gone, 409 while another listener has the session
+* ``GET /_runnerkit/sessions/S/job?wait=SECONDS`` -> 200 job, 202 nothing yet, 404 the runner no longer exists
+* ``POST /_runnerkit/sessions/S/renew`` -> 200 ``{cancelled}``; a listener unheard of loses its connection
+* ``POST /_runnerkit/sessions/S/finish`` ``{conclusion, annotations, steps, log}`` -> 200
+* ``DELETE /_runnerkit/sessions/S`` -> 204, the listener stops in good order; its registration stays
+* ``GET /_runnerkit/logs/J`` -> the log of a job
+"""
+
+import json
+import secrets
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from runnerkit.sandbox.github import jobs, registrations
+from runnerkit.sandbox.github.records import Job, Runner
+from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
+from runnerkit.sandbox.github.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONGEST_WAIT = 50.0
+TICK = 0.2
+
+
+@dataclass(slots=True)
+class Session:
+    """A listener's connection; ``heard`` is on this process's monotonic clock."""
+
+    runner_id: int
+    heard: float
+    waiting: int = 0
+
+
+class Machines:
+    """Answers listeners. One unheard of for ``patience`` real seconds has lost its connection."""
+
+    def __init__(self, state: State, patience: float = 15.0) -> None:
+        self.patience = patience
+        self._state = state
+        self._sessions: dict[str, Session] = {}
+        self._closed = False
+        state.watchers.append(self._notice_silence)
+        self._handlers: dict[str, Callable[[Request, str], Response]] = {
+            "connect": self._connect,
+            "job": self._job,
+            "renew": self._renew,
+            "finish": self._finish,
+            "leave": self._leave,
+            "log": self._log,
+        }
+        one = "/_runnerkit/sessions/<key>"
+        self._map = Map(
+            [
+                Rule("/_runnerkit/sessions", methods=["POST"], endpoint="connect", defaults={"key": ""}),
+                Rule(f"{one}/job", methods=["GET"], endpoint="job"),
+                Rule(f"{one}/renew", methods=["POST"], endpoint="renew"),
+                Rule(f"{one}/finish", methods=["POST"], endpoint="finish"),
+                Rule(one, methods=["DELETE"], endpoint="leave"),
+                Rule("/_runnerkit/logs/<key>", methods=["GET"], endpoint="log"),
+            ]
+        )
+
+    def close(self) -> None:
+        """End all long polls."""
+        with self._state.moved:
+            self._closed = True
+            self._state.moved.notify_all()
+
+    def respond(self, request: Request, path: str) -> Response:
+        """Answer one call of a listener."""
+        try:
+            endpoint, variables = self._map.bind("").match(path, method=request.method)
+            return self._handlers[endpoint](request, variables["key"])
+        except HTTPException as error:
+            return _json({"message": error.description}, error.code or HTTPStatus.NOT_FOUND)
+        except Refused as error:
+            return _json({"message": error.message}, error.reason.value)
+
+    def _connect(self, request: Request, _: str) -> Response:
+        said = _object(request)
+        blob, version, system = (str(said.get(name, "")) for name in ("jit_config", "version", "os"))
+        with self._state.open():
+            runner = registrations.connect(
+                self._state, blob, version=version or self._state.options.runner_version, system=system or "linux"
+            )
+            key = secrets.token_urlsafe(16)
+            self._sessions[key] = Session(runner.id, time.monotonic())
+            return _json({"session": key, "runner_id": runner.id, "name": runner.name}, HTTPStatus.CREATED)
+
+    def _heard(self, key: str) -> tuple[Session, Runner]:
+        session = self._sessions.get(key)
+        runner = self._state.live.runners.get(session.runner_id) if session else None
+        if session is None or runner is None:
+            raise Refused(Reason.MISSING, "The runner no longer exists on the server.")
+        session.heard = time.monotonic()
+        runner.offline_at = None
+        return session, runner
+
+    def _job(self, request: Request, key: str) -> Response:
+        until = time.monotonic() + min(request.args.get("wait", 0.0, float), LONGEST_WAIT)
+        with self._state.open():
+            session, _ = self._heard(key)
+            session.waiting += 1
+        try:
+            return self._wait(key, until)
+        finally:
+            with self._state.moved:
+                session.waiting -= 1
+
+    def _wait(self, key: str, until: float) -> Response:
+        while True:
+            with self._state.open(reading=True):
+                _, runner = self._heard(key)
+                if runner.job_id is not None:
+                    return _json(self._message(self._state.live.jobs[runner.job_id]), HTTPStatus.OK)
+                left = until - time.monotonic()
+                if left <= 0 or self._closed:
+                    return Response(status=HTTPStatus.ACCEPTED)
+                self._state.moved.wait(min(left, TICK))
+
+    def _message(self, job: Job) -> dict[str, Any]:
+        run = self._state.live.runs[job.run_id]
+        return {
+            "job_id": job.id,
+            "run_id": run.id,
+            "run_attempt": job.attempt,
+            "run_number": run.number,
+            "name": job.name,
+            "labels": list(job.labels),
+            "repository": job.repository,
+            "head_sha": run.head_sha,
+            "event": run.event,
+            "payload": job.payload,
+        }
+
+    def _running(self, key: str) -> Job:
+        _, runner = self._heard(key)
+        if runner.job_id is None:
+            raise Refused(Reason.CONFLICT, f"runner {runner.name} runs no job")
+        return self._state.live.jobs[runner.job_id]
+
+    def _renew(self, _: Request, key: str) -> Response:
+        with self._state.open(reading=True):
+            return _json({"cancelled": self._running(key).cancel_asked_at is not None}, HTTPStatus.OK)
+
+    def _finish(self, request: Request, key: str) -> Response:
+        said = _object(request)
+        with self._state.open():
+            job = self._running(key)
+            job.annotations.extend(map(str, said.get("annotations", [])))
+            job.steps = said.get("steps", job.steps)
+            job.log = str(said.get("log", job.log))
+            jobs.finish(self._state, job, str(said.get("conclusion", "success")))
+            return _json({"job_id": job.id}, HTTPStatus.OK)
+
+    def _leave(self, _: Request, key: str) -> Response:
+        with self._state.open():
+            runner = self._heard(key)[1]
+            registrations.lose(self._state, runner)
+            del self._sessions[key]
+            return Response(status=HTTPStatus.NO_CONTENT)
+
+    def _log(self, _: Request, key: str) -> Response:
+        with self._state.open(reading=True):
+            job = self._state.live.jobs.get(int(key)) if key.isdigit() else None
+            if job is None:
+                raise missing()
+            return Response(job.log, content_type="text/plain; charset=utf-8")
+
+    def _notice_silence(self) -> None:
+        now = time.monotonic()
+        for session in self._sessions.values():
+            runner = self._state.live.runners.get(session.runner_id)
+            if runner is not None and not session.waiting and now - session.heard > self.patience:
+                registrations.lose(self._state, runner)
+
+
+def _object(request: Request) -> dict[str, Any]:
+    try:
+        said = json.loads(request.get_data() or b"{}")
+    except ValueError as error:
+        raise invalid(f"the body is not JSON: {error}") from error
+    if not isinstance(said, dict):
+        raise invalid("the body is not a JSON object")
+    return said
+
+
+def _json(body: dict[str, Any], status: int) -> Response:
+    return Response(json.dumps(body), status=status, content_type="application/json; charset=utf-8")

@@ -1,0 +1,252 @@
+"""What the local GitHub remembers: plain records without rules, HTTP or JSON."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(slots=True)
+class Account:
+    """A user, an organisation or an App's bot."""
+
+    id: int
+    login: str
+    kind: str
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class Repository:
+    """A repository; ``parent`` is the full name of what it was forked from."""
+
+    id: int
+    owner: str
+    name: str
+    private: bool
+    created_at: datetime
+    default_branch: str = "main"
+    parent: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """Owner and name, as in ``acme/train``."""
+        return f"{self.owner}/{self.name}"
+
+
+@dataclass(slots=True)
+class Group:
+    """A runner group of an organisation; ``visibility`` is all, private or selected."""
+
+    id: int
+    org: str
+    name: str
+    visibility: str = "all"
+    allows_public: bool = False
+    repositories: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Runner:
+    """A just-in-time registration. ``level`` is its place in the API: ``repos/acme/train`` or ``orgs/acme``."""
+
+    id: int
+    level: str
+    name: str
+    labels: tuple[str, ...]
+    group_id: int
+    client_id: str
+    created_at: datetime
+    os: str = "unknown"
+    version: str | None = None
+    work_folder: str = "_work"
+    online_at: datetime | None = None
+    offline_at: datetime | None = None
+    job_id: int | None = None
+
+    @property
+    def online(self) -> bool:
+        """Whether its listener is connected."""
+        return self.online_at is not None and self.offline_at is None
+
+    @property
+    def busy(self) -> bool:
+        """Whether GitHub thinks that it runs a job."""
+        return self.job_id is not None
+
+
+@dataclass(slots=True)
+class Job:
+    """One job of one attempt. ``payload`` is what its runner gets to execute, opaque to GitHub's API."""
+
+    id: int
+    run_id: int
+    repository: str
+    attempt: int
+    name: str
+    labels: tuple[str, ...]
+    created_at: datetime
+    queued_at: datetime
+    status: str = "queued"
+    conclusion: str | None = None
+    group: str | None = None
+    needs: tuple[str, ...] = ()
+    payload: dict[str, Any] = field(default_factory=dict)
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    runner_id: int | None = None
+    runner_name: str | None = None
+    runner_group_id: int | None = None
+    runner_group_name: str | None = None
+    lease_until: datetime | None = None
+    cancel_asked_at: datetime | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[str] = field(default_factory=list)
+    log: str = ""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One execution of a run: its jobs are those it started and those carried over."""
+
+    number: int
+    started_at: datetime
+    actor: str
+    job_ids: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Approval:
+    """What a reviewer said about an environment; ``state`` is approved or rejected."""
+
+    environment: str
+    state: str
+    login: str
+    comment: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Run:
+    """A workflow run with all its attempts."""
+
+    id: int
+    number: int
+    repository: str
+    workflow: str
+    event: str
+    actor: str
+    head_sha: str
+    head_branch: str
+    head_repository: str
+    created_at: datetime
+    attempts: list[Attempt]
+    pull_number: int | None = None
+    approvals: list[Approval] = field(default_factory=list)
+    waiting_for: list[str] = field(default_factory=list)
+
+    @property
+    def latest(self) -> Attempt:
+        """The attempt that runs now or ran last."""
+        return self.attempts[-1]
+
+
+@dataclass(slots=True)
+class Pull:
+    """What makes an issue a pull request."""
+
+    head_repository: str
+    head_ref: str
+    head_sha: str
+    base_ref: str
+    merged: bool = False
+
+
+@dataclass(slots=True)
+class Issue:
+    """An issue; with ``pull``, a pull request."""
+
+    id: int
+    repository: str
+    number: int
+    title: str
+    login: str
+    created_at: datetime
+    updated_at: datetime
+    state: str = "open"
+    locked: bool = False
+    pull: Pull | None = None
+
+
+@dataclass(slots=True)
+class Comment:
+    """A comment on an issue or a pull request; ``app_id`` names the App that wrote it."""
+
+    id: int
+    repository: str
+    number: int
+    body: str
+    login: str
+    created_at: datetime
+    updated_at: datetime
+    app_id: int | None = None
+
+
+@dataclass(slots=True)
+class Status:
+    """A commit status; the newest of a context counts."""
+
+    id: int
+    repository: str
+    sha: str
+    state: str
+    context: str
+    description: str | None
+    target_url: str | None
+    login: str
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class Check:
+    """A check run made by an App."""
+
+    id: int
+    repository: str
+    sha: str
+    name: str
+    app_id: int
+    started_at: datetime
+    status: str = "queued"
+    conclusion: str | None = None
+    completed_at: datetime | None = None
+    external_id: str = ""
+    details_url: str | None = None
+    title: str | None = None
+    summary: str | None = None
+    text: str | None = None
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class App:
+    """A GitHub App; ``public_key`` is the PEM text its JWTs are verified with."""
+
+    id: int
+    client_id: str
+    slug: str
+    owner: str
+    permissions: dict[str, str]
+    created_at: datetime
+    public_key: str | None = None
+
+
+@dataclass(slots=True)
+class Installation:
+    """An App on an account; ``repositories`` is None where all were chosen."""
+
+    id: int
+    app_id: int
+    account: str
+    permissions: dict[str, str]
+    repositories: frozenset[str] | None
+    created_at: datetime

@@ -1,0 +1,96 @@
+"""GitHub Apps: their installations and the tokens of these."""
+
+from typing import Any
+
+from runnerkit.sandbox.github.access import Needs
+from runnerkit.sandbox.github.clock import stamp
+from runnerkit.sandbox.github.exchange import Answer, Exchange, route
+from runnerkit.sandbox.github.records import App, Installation, Repository
+from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
+from runnerkit.sandbox.github.tokens import INSTALLATION_TOKEN_LIFE, narrowed
+from runnerkit.sandbox.github.views import accounts
+
+BY_APP = Needs(jwt=True)
+INSTALLATION = "/app/installations/{installation_id}"
+
+
+def _app(at: Exchange) -> App:
+    if at.app is None:
+        raise Refused(Reason.UNAUTHENTICATED, "A JSON web token could not be decoded")
+    return at.app
+
+
+@route("GET", "/app", needs=BY_APP, budgets=())
+def get_app(at: Exchange) -> Answer:
+    """Show the App that calls."""
+    return Answer(200, accounts.app(at.state, at.links, _app(at)))
+
+
+@route("GET", "/repos/{owner}/{repo}/installation", needs=BY_APP, budgets=())
+def get_repository_installation(at: Exchange) -> Answer:
+    """Show the calling App's installation that reaches the repository."""
+    return _show(at, _find(at, at.repository.owner, at.full_name))
+
+
+@route("GET", "/orgs/{org}/installation", needs=BY_APP, budgets=())
+def get_organization_installation(at: Exchange) -> Answer:
+    """Show the calling App's installation on the organisation."""
+    return _show(at, _find(at, at.state.organization(at.path["org"]).login, None))
+
+
+def _find(at: Exchange, account: str, repository: str | None) -> Installation:
+    for each in at.state.installations.values():
+        reached = repository is None or each.repositories is None or repository in each.repositories
+        if each.app_id == _app(at).id and each.account.lower() == account.lower() and reached:
+            return each
+    raise missing()
+
+
+def _show(at: Exchange, found: Installation) -> Answer:
+    return Answer(200, accounts.installation(at.state, at.links, found))
+
+
+@route("GET", INSTALLATION, needs=BY_APP, budgets=())
+def get_installation(at: Exchange) -> Answer:
+    """Show one of the calling App's installations."""
+    return _show(at, _mine(at))
+
+
+def _mine(at: Exchange) -> Installation:
+    found = at.state.installations.get(at.path["installation_id"])
+    if found is None or found.app_id != _app(at).id:
+        raise missing()
+    return found
+
+
+@route("POST", f"{INSTALLATION}/access_tokens", needs=BY_APP, budgets=())
+def create_token(at: Exchange) -> Answer:
+    """Make a token of an installation, with at most its permissions and repositories."""
+    found, said = _mine(at), at.body or {}
+    chosen = _chosen(at, found, said)
+    held = narrowed(found, said.get("permissions", {}), None if chosen is None else {each.full_name for each in chosen})
+    expires = at.state.now() + INSTALLATION_TOKEN_LIFE
+    token = at.tokens.issue(
+        "app-installation", found.account, expires_at=expires, installation_id=found.id, app_id=found.app_id, **held
+    )
+    body: dict[str, Any] = {
+        "token": token.value,
+        "expires_at": stamp(expires),
+        "permissions": dict(token.permissions),
+        "repository_selection": "all" if token.repositories is None else "selected",
+    }
+    if chosen:
+        body["repositories"] = [accounts.repository(at.state, at.links, each) for each in chosen]
+    return Answer(201, body)
+
+
+def _chosen(at: Exchange, found: Installation, said: dict[str, Any]) -> list[Repository] | None:
+    if "repositories" not in said and "repository_ids" not in said:
+        return None
+    owned = [each for each in at.state.repositories.values() if each.owner.lower() == found.account.lower()]
+    names = {each.lower() for each in said.get("repositories", [])}
+    ids = set(said.get("repository_ids", []))
+    chosen = [each for each in owned if each.name.lower() in names or each.id in ids]
+    if not chosen or len(chosen) < max(len(names), len(ids)):
+        raise invalid("There is at least one repository that does not exist or is not accessible to the parent.")
+    return chosen

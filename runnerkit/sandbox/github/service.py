@@ -1,0 +1,284 @@
+"""The HTTP service: what happens to a call between its arrival and its answer."""
+
+import hashlib
+import json
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from runnerkit.sandbox.github import access, routes
+from runnerkit.sandbox.github.description import JSON_TYPE, Asked, description
+from runnerkit.sandbox.github.exchange import Answer, Exchange, Links, Route
+from runnerkit.sandbox.github.faults import Fault, Faults
+from runnerkit.sandbox.github.limits import Bucket, Limits
+from runnerkit.sandbox.github.machines import Machines
+from runnerkit.sandbox.github.records import App
+from runnerkit.sandbox.github.refusals import Reason, Refused
+from runnerkit.sandbox.github.state import State
+from runnerkit.sandbox.github.tokens import Token, Tokens, verify_jwt
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PREFIX = "/api/v3"
+CONTROL = "/_runnerkit/"
+# A spelling GitHub still answers and no longer describes; PyGithub lists statuses by it.
+LEGACY = {("GET", "/repos/{owner}/{repo}/commits/{ref}/statuses"): ("/repos/{owner}/{repo}/statuses/{ref}",)}
+VERSIONS = ("2022-11-28", "2026-03-10")
+DOCUMENTATION = "https://docs.github.com/rest"
+PRIMARY = "API rate limit exceeded. The x-ratelimit-reset header tells when to call again."
+SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call in the world's record; ``delivered`` is False where the answer was lost on purpose."""
+
+    method: str
+    path: str
+    status: int
+    at: datetime
+    charged: bool
+    delivered: bool
+    token_kind: str
+
+
+@dataclass(slots=True)
+class Turn:
+    """What is found out about a call while it is served."""
+
+    request: Request
+    path: str
+    links: Links
+    route: Route | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    described: Asked | None = None
+    token: Token | None = None
+    app: App | None = None
+    buckets: list[tuple[str, Bucket]] = field(default_factory=list)
+    charged: bool = False
+
+
+class Service:
+    """The WSGI application: GitHub's API below ``/`` and ``/api/v3``, the machines' below ``/_runnerkit``."""
+
+    def __init__(self, state: State, tokens: Tokens, limits: Limits, faults: Faults) -> None:
+        self.calls: list[Call] = []
+        self.violations: list[str] = []
+        self.refused_requests: list[str] = []
+        self.machines = Machines(state)
+        self.routes = dict(routes.ROUTES)
+        self._state, self._tokens, self._limits, self._faults = state, tokens, limits, faults
+        rules = [_rule(path, key) for key in self.routes for path in (key[1], *LEGACY.get(key, ()))]
+        self._map = Map(rules, strict_slashes=False)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Serve one call."""
+        return self.respond(Request(environ))(environ, start_response)
+
+    def respond(self, request: Request) -> Response:
+        """Answer one call, in good times and in scripted bad ones."""
+        prefix = PREFIX if request.path.startswith(f"{PREFIX}/") else ""
+        path = request.path.removeprefix(prefix)
+        if path.startswith(CONTROL):
+            return self.machines.respond(request, path)
+        web = request.host_url.rstrip("/")
+        turn = Turn(request, path, Links(web + prefix, web))
+        faults = self._faults.take(request.method, path)
+        _before(faults)
+        scripted = next((each for each in faults if each.status), None)
+        answer = self._answer(turn) if scripted is None else _scripted(scripted)
+        response = self._written(turn, answer)
+        _after(faults)
+        return self._deliver(turn, response, lost=any(each.lose for each in faults))
+
+    def _deliver(self, turn: Turn, response: Response, *, lost: bool) -> Response:
+        method, kind = turn.request.method, turn.token.kind if turn.token else "anonymous"
+        call = Call(method, turn.path, response.status_code, self._state.now(), turn.charged, not lost, kind)
+        self.calls.append(call)
+        if lost:
+            turn.request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError("the answer is lost, as scripted")
+        return response
+
+    def _answer(self, turn: Turn) -> Answer:
+        try:
+            answer = self._served(turn)
+        except Refused as error:
+            answer = _refusal(error.reason.value, error.message)
+        if turn.described is None:
+            return answer
+        data = b"" if answer.body is None else json.dumps(answer.body).encode()
+        problems = description().answer_problems(turn.described, answer.status, data)
+        if not problems:
+            return answer
+        found = f"{turn.request.method} {turn.path} answered {answer.status}: {'; '.join(problems)}"
+        self.violations.append(found)
+        return _refusal(500, f"The local GitHub broke GitHub's own description. {found}")
+
+    def _served(self, turn: Turn) -> Answer:
+        version = turn.request.headers.get("X-GitHub-Api-Version", VERSIONS[0])
+        if version not in VERSIONS:
+            raise Refused(Reason.MALFORMED, f"{version} is no version of the API; there are {', '.join(VERSIONS)}.")
+        route = self._match(turn)
+        self._authenticate(turn, route)
+        limited = self._limited(turn, route)
+        if limited is not None:
+            return limited
+        with self._state.open(reading=True):
+            access.check(self._state, turn.token, route.needs, _full_name(turn), turn.variables.get("org"))
+        body = self._body(turn)
+        with self._state.open(reading=route.method == "GET"):
+            return route.handler(self._exchange(turn, body))
+
+    def _match(self, turn: Turn) -> Route:
+        try:
+            key, variables = self._map.bind("").match(turn.path, method=turn.request.method)
+        except HTTPException as error:
+            raise Refused(Reason.MISSING, "Not Found") from error
+        turn.route, turn.variables = self.routes[key], dict(variables)
+        named = {name: quote(str(value), safe="") for name, value in turn.variables.items()}
+        method, template = key
+        query = tuple(turn.request.args.items(multi=True))
+        turn.described = Asked(method, template, template.format_map(named), query, turn.request.get_data())
+        return turn.route
+
+    def _authenticate(self, turn: Turn, route: Route) -> None:
+        authorization = turn.request.headers.get("Authorization", "")
+        if route.needs.jwt:
+            turn.app = verify_jwt(self._state.apps.values(), authorization)
+        else:
+            turn.token = self._tokens.find(authorization, self._state.now())
+
+    def _limited(self, turn: Turn, route: Route) -> Answer | None:
+        if self._limits.over_points(turn.token, route.method):
+            return _refusal(403, SECONDARY, {"Retry-After": "60"})
+        turn.buckets = [(name, self._limits.bucket(turn.token, name)) for name in route.budgets]
+        for name, bucket in turn.buckets:
+            if bucket.remaining == 0:
+                turn.buckets = [(name, bucket)]
+                return _refusal(bucket.refusal, PRIMARY)
+        for name in route.budgets:
+            self._limits.charge(turn.token, name)
+        turn.charged = bool(route.budgets)
+        return None
+
+    def _body(self, turn: Turn) -> Any:  # noqa: ANN401 - whatever JSON came
+        data = turn.request.get_data()
+        try:
+            body = json.loads(data) if data else None
+        except ValueError as error:
+            raise Refused(Reason.MALFORMED, "Problems parsing JSON") from error
+        problems = description().request_problems(turn.described) if turn.described else []
+        if problems:
+            found = f"{turn.request.method} {turn.path}: {'; '.join(problems)}"
+            self.refused_requests.append(found)
+            raise Refused(Reason.INVALID, "Invalid request.\n\n" + "\n".join(problems))
+        return body
+
+    def _exchange(self, turn: Turn, body: Any) -> Exchange:  # noqa: ANN401 - whatever JSON came
+        query = turn.request.args.to_dict()
+        url = f"{turn.links.api}{turn.path}"
+        return Exchange(
+            self._state,
+            self._tokens,
+            self._limits,
+            turn.links,
+            url,
+            turn.variables,
+            query,
+            body,
+            turn.token,
+            turn.app,
+        )
+
+    def _written(self, turn: Turn, answer: Answer) -> Response:
+        data = b"" if answer.body is None else json.dumps(answer.body, separators=(",", ":")).encode()
+        headers = self._headers(turn) | answer.headers
+        if turn.request.method == "GET" and answer.status == HTTPStatus.OK:
+            headers["ETag"] = f'W/"{hashlib.sha256(data).hexdigest()}"'
+            if headers["ETag"] in turn.request.headers.get("If-None-Match", ""):
+                return self._unchanged(turn, headers)
+        if data:
+            headers["Content-Type"] = f"{JSON_TYPE}; charset=utf-8"
+        response = Response(data, status=answer.status, headers=headers)
+        if not data:
+            del response.headers["Content-Type"]
+        return response
+
+    def _unchanged(self, turn: Turn, headers: dict[str, str]) -> Response:
+        for _, bucket in turn.buckets:
+            self._limits.refund(bucket)
+        turn.charged = False
+        return Response(status=HTTPStatus.NOT_MODIFIED, headers=headers | self._headers(turn))
+
+    def _headers(self, turn: Turn) -> dict[str, str]:
+        headers = {
+            "X-GitHub-Media-Type": "github.v3; format=json",
+            "X-GitHub-Request-Id": secrets.token_hex(10).upper(),
+            "X-GitHub-Api-Version-Selected": turn.request.headers.get("X-GitHub-Api-Version", VERSIONS[0]),
+        }
+        if turn.route is not None and turn.route.needs.any_of:
+            headers["X-Accepted-GitHub-Permissions"] = turn.route.needs.accepted
+        if turn.token is not None and turn.token.kind == "classic":
+            headers["X-OAuth-Scopes"] = ", ".join(sorted(turn.token.scopes))
+        resource, bucket = (turn.buckets or [("core", self._limits.bucket(turn.token, "core"))])[0]
+        return headers | {
+            "X-RateLimit-Limit": str(bucket.limit),
+            "X-RateLimit-Remaining": str(bucket.remaining),
+            "X-RateLimit-Used": str(bucket.used),
+            "X-RateLimit-Reset": str(int(bucket.reset.timestamp())),
+            "X-RateLimit-Resource": resource,
+        }
+
+
+def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+    body = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
+    return Answer(status, body, dict(headers or {}))
+
+
+def _scripted(fault: Fault) -> Answer:
+    status = fault.status or 500
+    return _refusal(status, fault.message or HTTPStatus(status).phrase, fault.headers)
+
+
+def _before(faults: list[Fault]) -> None:
+    for each in faults:
+        if each.delay:
+            time.sleep(each.delay)
+        if each.hold is not None and each.hold.when == "before":
+            each.hold.stop()
+
+
+def _after(faults: list[Fault]) -> None:
+    for each in faults:
+        if each.hold is not None and each.hold.when == "after":
+            each.hold.stop()
+
+
+def _rule(path: str, key: tuple[str, str]) -> Rule:
+    parts = [_converter(part) for part in path.split("/")]
+    return Rule("/".join(parts), methods=[key[0]], endpoint=key)
+
+
+def _converter(part: str) -> str:
+    if not part.startswith("{"):
+        return part
+    name = part.strip("{}")
+    return f"<int:{name}>" if name.endswith(("_id", "_number")) else f"<{name}>"
+
+
+def _full_name(turn: Turn) -> str | None:
+    if "repo" not in turn.variables:
+        return None
+    return f"{turn.variables['owner']}/{turn.variables['repo']}"

@@ -1,0 +1,183 @@
+"""The world itself: its tables, its lock, its memory of the recent past."""
+
+import copy
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from runnerkit.sandbox.github.clock import Clock
+from runnerkit.sandbox.github.records import (
+    Account,
+    App,
+    Check,
+    Comment,
+    Group,
+    Installation,
+    Issue,
+    Job,
+    Repository,
+    Run,
+    Runner,
+    Status,
+)
+from runnerkit.sandbox.github.refusals import missing
+
+DEFAULT_GROUP = 1
+# As wide as the real ones, so that nobody keeps them in 32 bits.
+FIRST_RUN_ID = 21_000_000_000
+FIRST_JOB_ID = 63_000_000_000
+
+
+@dataclass(slots=True)
+class Lists:
+    """The tables whose listings may lag behind the world."""
+
+    runners: dict[int, Runner] = field(default_factory=dict)
+    runs: dict[int, Run] = field(default_factory=dict)
+    jobs: dict[int, Job] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Options:
+    """How unpleasant the world is by the clock; seconds, None switches a rule off."""
+
+    idle_vanish: float | None = None
+    lease: float = 600
+    queue: float = 24 * 3600
+    longest_job: float = 5 * 24 * 3600
+    cancel_grace: float = 300
+    offline_ephemeral: float = 24 * 3600
+    auto_assign: bool = True
+    runner_version: str = "2.336.0"
+
+
+class State:
+    """Everything GitHub knows. Whoever reads or changes it does so inside `open`."""
+
+    def __init__(self, clock: Clock, settle: "Callable[[State], None]") -> None:
+        self.clock = clock
+        self.options = Options()
+        self.live = Lists()
+        self.accounts: dict[str, Account] = {}
+        self.repositories: dict[str, Repository] = {}
+        self.groups: dict[str, dict[int, Group]] = {}
+        self.commits: dict[tuple[str, str], str] = {}
+        self.issues: dict[tuple[str, int], Issue] = {}
+        self.comments: dict[int, Comment] = {}
+        self.statuses: list[Status] = []
+        self.checks: dict[int, Check] = {}
+        self.apps: dict[int, App] = {}
+        self.installations: dict[int, Installation] = {}
+        self.moved = threading.Condition(threading.RLock())
+        self.watchers: list[Callable[[], None]] = []
+        self._settle = settle
+        self._lag = timedelta()
+        self._past: list[tuple[datetime, Lists]] = []
+        self._counters: dict[str, Iterator[int]] = {
+            "run": itertools.count(FIRST_RUN_ID),
+            "job": itertools.count(FIRST_JOB_ID),
+        }
+
+    @contextmanager
+    def open(self, *, reading: bool = False) -> Iterator[None]:
+        """Hold the world still; what time brought about happens first, waiters learn of changes afterwards."""
+        with self.moved:
+            self._catch_up()
+            try:
+                yield
+            finally:
+                self._catch_up()
+                if not reading:
+                    self.moved.notify_all()
+
+    def _catch_up(self) -> None:
+        for watcher in self.watchers:
+            watcher()
+        self._settle(self)
+        self._remember()
+
+    def next_id(self, kind: str) -> int:
+        """Number the next record of ``kind``."""
+        return next(self._counters.setdefault(kind, itertools.count(1)))
+
+    def now(self) -> datetime:
+        """Tell the world's time."""
+        return self.clock.now()
+
+    def lag(self, seconds: float) -> None:
+        """Let lists show the world as it was ``seconds`` ago, beginning with the present one."""
+        self._lag = timedelta(seconds=seconds)
+        self._past = []
+        self._remember()
+
+    def listed(self) -> Lists:
+        """Give the tables that listings are made of: the live ones, or older ones while lists lag."""
+        if not self._past:
+            return self.live
+        seen = [lists for moment, lists in self._past if moment <= self.now() - self._lag]
+        return seen[-1] if seen else self._past[0][1]
+
+    def _remember(self) -> None:
+        if not self._lag:
+            return
+        if not self._past or self._past[-1][1] != self.live:
+            self._past.append((self.now(), copy.deepcopy(self.live)))
+
+    def account(self, login: str) -> Account:
+        """Find a user or an organisation, whatever the case of its letters."""
+        found = self.accounts.get(login.lower())
+        if found is None:
+            raise missing()
+        return found
+
+    def organization(self, login: str) -> Account:
+        """Find an organisation."""
+        found = self.account(login)
+        if found.kind != "Organization":
+            raise missing()
+        return found
+
+    def repository(self, full_name: str) -> Repository:
+        """Find a repository, whatever the case of its letters."""
+        found = self.repositories.get(full_name.lower())
+        if found is None:
+            raise missing()
+        return found
+
+    def group(self, org: str, group_id: int) -> Group:
+        """Find a runner group of an organisation."""
+        found = self.groups.get(org.lower(), {}).get(group_id)
+        if found is None:
+            raise missing()
+        return found
+
+    def run(self, repository: str, run_id: int) -> Run:
+        """Find a run of a repository."""
+        found = self.live.runs.get(run_id)
+        if found is None or found.repository != repository:
+            raise missing()
+        return found
+
+    def job(self, repository: str, job_id: int) -> Job:
+        """Find a job of a repository."""
+        found = self.live.jobs.get(job_id)
+        if found is None or found.repository != repository:
+            raise missing()
+        return found
+
+    def issue(self, repository: str, number: int) -> Issue:
+        """Find an issue or a pull request."""
+        found = self.issues.get((repository, number))
+        if found is None:
+            raise missing()
+        return found
+
+    def runner(self, level: str, runner_id: int) -> Runner:
+        """Find a runner registered at ``level``."""
+        found = self.live.runners.get(runner_id)
+        if found is None or found.level != level:
+            raise missing()
+        return found

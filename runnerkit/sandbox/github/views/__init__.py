@@ -1,0 +1,1 @@
+"""GitHub's JSON, made from the world's records."""

@@ -1,0 +1,76 @@
+"""What people write about their AWS account and their GitHub: the sections ``[aws]`` and ``[github]``."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from runnerkit.wishes import Written
+
+OWNER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+class ImageSource(Written):
+    """Where a named image comes from: exactly one of an id, a name pattern of own images, or a public SSM parameter.
+
+    ``arch`` is x64 or arm64. An image with the tag ``runnerkit:recipe`` is a baked one; others get the runner
+    downloaded at boot (``runner_url`` with its SHA-256) and take minutes longer.
+    """
+
+    ami: str | None = Field(default=None, pattern=r"^ami-[0-9a-f]{8,17}$")
+    name: str | None = None
+    ssm: str | None = None
+    arch: str = "x64"
+    owner: str = "self"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(source is not None for source in (self.ami, self.name, self.ssm)) != 1:
+            msg = "give exactly one of ami, name, ssm"
+            raise ValueError(msg)
+        return self
+
+
+class AwsSettings(Written):
+    """Section ``[aws]``. Empty means: what AWS's own configuration says, the default VPC, our own security group.
+
+    ``owner`` is the value of the tag that makes a machine ours: two installations in one account need two owners.
+    ``regions`` are tried in this order. ``image`` names the image used when a wish names none.
+    """
+
+    owner: str = Field(default="runnerkit", pattern=OWNER_PATTERN)
+    regions: tuple[str, ...] = ()
+    profile: str | None = None
+    endpoint_url: str | None = None
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    image: str | None = None
+    images: dict[str, ImageSource] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class GitHubSettings(Written):
+    """Section ``[github]``: where GitHub is, who we are there, and whom we serve.
+
+    Either ``token`` (a fine-grained personal access token) or ``app_id`` with ``private_key`` (PEM text, or
+    ``private_key_file``). With ``organization`` and ``runner_group`` runners are registered there, otherwise at each
+    repository.
+    """
+
+    api_url: str = "https://api.github.com"
+    token: SecretStr | None = None
+    app_id: str | None = None
+    installation_id: int | None = None
+    private_key: SecretStr | None = None
+    private_key_file: str | None = None
+    repositories: tuple[str, ...] = ()
+    organization: str | None = None
+    runner_group: str | None = None
+
+    @model_validator(mode="after")
+    def _group_has_organization(self) -> Self:
+        if self.runner_group and not self.organization:
+            msg = "runner_group needs organization: groups exist in organisations only"
+            raise ValueError(msg)
+        return self

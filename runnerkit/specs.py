@@ -1,0 +1,99 @@
+"""From what a label says to what is launched: named specs, defaults, policy, and whether a job may be trusted."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from runnerkit.errors import LabelError, PolicyRefused
+from runnerkit.wishes import Retry, RunnerSpec, SpotUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runnerkit.model import Job
+    from runnerkit.wishes import Policy
+
+
+def resolve(wish: RunnerSpec, named: Mapping[str, RunnerSpec], default: RunnerSpec, policy: Policy) -> RunnerSpec:
+    """The wish with its named spec and the defaults filled in, and checked against policy.
+
+    Raises:
+        LabelError: It names a spec that does not exist.
+        PolicyRefused: Policy forbids something it asks for; the message names key, value and what is allowed.
+    """
+    base = default
+    if wish.spec is not None:
+        if wish.spec not in named:
+            raise LabelError(
+                f"no spec is named {wish.spec!r}", key="spec", hint=_nearest(wish.spec, named) or "none is configured"
+            )
+        base = named[wish.spec].over(default)
+    elif policy.specs_only:
+        raise PolicyRefused("policy allows named specs only (specs_only)", hint=_nearest("", named))
+    full = _bounded(wish.over(base), policy)
+    _check(full, policy)
+    return full
+
+
+def _bounded(spec: RunnerSpec, policy: Policy) -> RunnerSpec:
+    """Fill in what is still unsaid, and cap what policy caps."""
+    return spec.model_copy(
+        update={
+            "spot": spec.spot or SpotUse.PREFER,
+            "retry": spec.retry or Retry.INTERRUPTED,
+            "arch": spec.arch or ("x64",),
+            "idle": spec.idle or policy.idle,
+            "life": min(spec.life or policy.max_life, policy.max_life),
+            "price": min((p for p in (spec.price, policy.max_price) if p is not None), default=None),
+        }
+    )
+
+
+def _check(spec: RunnerSpec, policy: Policy) -> None:
+    _allowed("gpu", (wish.model for wish in spec.gpu), policy.gpus)
+    _allowed("type", spec.type, policy.types)
+    _allowed("family", (f"{family}.*" for family in spec.family), policy.types)
+    _allowed("region", spec.region, policy.regions)
+    _allowed("image", (spec.image,) if spec.image else (), policy.images)
+    if spec.profile and not any(fnmatchcase(spec.profile, pattern) for pattern in policy.profiles):
+        raise PolicyRefused(
+            f"profile={spec.profile} is not allowed",
+            hint=f"allowed: {', '.join(policy.profiles) or 'none'} (policy key profiles)",
+        )
+
+
+def _allowed(key: str, values: Iterable[str], patterns: tuple[str, ...]) -> None:
+    """An empty list of patterns allows everything; shell wildcards are understood."""
+    for value in values:
+        if patterns and not any(fnmatchcase(value, pattern) for pattern in patterns):
+            raise PolicyRefused(
+                f"{key}={value} is not allowed", hint=f"allowed: {', '.join(patterns)} (policy key {key}s)"
+            )
+
+
+def distrust(job: Job, policy: Policy) -> PolicyRefused | None:
+    """Why a job may not have a machine, judged by where it comes from; None when it may. Unknown counts as no."""
+    if job.private is not True and not policy.public_repositories:
+        return _refusal("is of a public repository (or one whose visibility is unknown)", "public_repositories")
+    if job.fork is not False and not policy.forks:
+        return _refusal("runs code of a fork (or of an unknown repository)", "forks")
+    if job.event == "pull_request_target" and not policy.pull_request_target:
+        return _refusal("is triggered by pull_request_target", "pull_request_target")
+    return None
+
+
+def _refusal(what: str, key: str) -> PolicyRefused:
+    return PolicyRefused(
+        f"the job {what}, and anybody could make such a job run on a machine of yours",
+        hint=f"policy key {key} = true allows it, if you know who can start such jobs",
+    )
+
+
+def _nearest(word: str, names: Iterable[str]) -> str:
+    known = sorted(names)
+    near = get_close_matches(word, known, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"there are: {', '.join(known)}" if known else ""

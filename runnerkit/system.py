@@ -1,0 +1,192 @@
+"""The real clock, the journal on disk, and the log."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TextIO
+
+from runnerkit.model import Breadth, Failure, Market, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from runnerkit.events import Event
+
+KEPT = timedelta(days=7)
+COMPACT_OVER = 1_000_000
+
+
+class SystemClock:
+    """Time as the machine tells it."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+
+    def now(self) -> datetime:
+        """The time, aware UTC."""
+        return datetime.now(tz=UTC)
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, or return True at once when woken."""
+        woken = self._woken.wait(seconds)
+        self._woken.clear()
+        return woken
+
+    def wake(self) -> None:
+        """End a wait that is under way, or the next one."""
+        self._woken.set()
+
+
+class FileJournal:
+    """Append-only lines of JSON. One write per entry, so several processes may share a file.
+
+    A file that cannot be written is no reason not to launch: entries are then kept in memory only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._entries: list[dict[str, Any]] = []
+        self._read_up_to = 0
+        self._compact()
+
+    def failed(self, failure: Failure) -> None:
+        """Note a launch that came to nothing."""
+        self._append({"kind": "failure", **asdict(failure), "at": failure.at.isoformat()})
+
+    def failures(self, since: datetime) -> Sequence[Failure]:
+        """The failures noted since then."""
+        found = [_failure(entry) for entry in self._all("failure")]
+        return [failure for failure in found if failure is not None and failure.at >= since]
+
+    def refused(self, refusal: Refusal) -> None:
+        """Note a refusal of AWS."""
+        self._append({"kind": "refusal", **asdict(refusal), "at": refusal.at.isoformat()})
+
+    def refusals(self, since: datetime) -> Sequence[Refusal]:
+        """The refusals noted since then."""
+        found = [_refusal(entry) for entry in self._all("refusal")]
+        return [refusal for refusal in found if refusal is not None and refusal.at >= since]
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                try:
+                    os.write(descriptor, line)
+                finally:
+                    os.close(descriptor)
+            except OSError:
+                self._entries.append(entry)
+
+    def _all(self, kind: str) -> list[dict[str, Any]]:
+        with self._lock:
+            self._read_on()
+            return [entry for entry in self._entries if entry.get("kind") == kind]
+
+    def _read_on(self) -> None:
+        """Take in what was appended since the last look, by us or by others."""
+        try:
+            with self._path.open("rb") as file:
+                if file.seek(0, os.SEEK_END) < self._read_up_to:
+                    self._entries, self._read_up_to = [], 0
+                file.seek(self._read_up_to)
+                text = file.read()
+        except OSError:
+            return
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read_up_to += len(whole)
+        self._entries += [entry for line in whole.splitlines() if (entry := _parsed(line)) is not None]
+
+    def _compact(self) -> None:
+        """Drop what is too old to matter, once the file has grown."""
+        with suppress(OSError):
+            if self._path.stat().st_size > COMPACT_OVER:
+                self._read_on()
+                oldest = (datetime.now(tz=UTC) - KEPT).isoformat()
+                kept = [entry for entry in self._entries if str(entry.get("at", "")) >= oldest]
+                fresh = self._path.with_suffix(".new")
+                fresh.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
+                fresh.replace(self._path)
+                self._entries, self._read_up_to = [], 0
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    with suppress(ValueError):
+        entry = json.loads(line)
+        return entry if isinstance(entry, dict) else None
+    return None
+
+
+def _failure(entry: dict[str, Any]) -> Failure | None:
+    with suppress(KeyError, TypeError, ValueError):
+        return Failure(_time(entry["at"]), str(entry["digest"]), str(entry["code"]))
+    return None
+
+
+def _refusal(entry: dict[str, Any]) -> Refusal | None:
+    with suppress(KeyError, TypeError, ValueError):
+        return Refusal(
+            str(entry["code"]),
+            Breadth(entry["breadth"]),
+            str(entry["type"]),
+            str(entry["region"]),
+            str(entry["zone"]),
+            Market(entry["market"]),
+            _time(entry["at"]),
+            str(entry.get("message", "")),
+        )
+    return None
+
+
+def _time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+class LogEvents:
+    """Events as a log: lines for people or JSON for programs, through structlog."""
+
+    def __init__(self, stream: TextIO, *, as_json: bool) -> None:
+        # structlog takes a third of a second to import, which a command that prints no log need not spend.
+        import structlog
+
+        last: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+        self._log = structlog.wrap_logger(
+            structlog.PrintLogger(stream),
+            processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), last],
+            wrapper_class=structlog.BoundLogger,
+        )
+
+    def emit(self, event: Event) -> None:
+        """Write one line."""
+        facts = event.as_dict()
+        self._log.msg(facts.pop("event"), **facts)
+
+
+class SilentEvents:
+    """Nobody listens."""
+
+    def emit(self, event: Event) -> None:
+        """Let it pass."""
+
+
+class SeveralEvents:
+    """Passes events on to several listeners; one that fails does not keep the others from hearing."""
+
+    def __init__(self, *listeners: Any) -> None:  # noqa: ANN401 - anything with emit()
+        self._listeners = listeners
+
+    def emit(self, event: Event) -> None:
+        """Tell everybody."""
+        for listener in self._listeners:
+            with suppress(Exception):
+                listener.emit(event)

@@ -1,0 +1,21 @@
+"""For tests, ours and other people's: fakes that keep the contracts, and the contracts as suites to inherit."""
+
+from runnerkit.testing.clock import FakeClock
+from runnerkit.testing.cloud import FakeCloud, shop
+from runnerkit.testing.forge import FakeForge
+from runnerkit.testing.lies import Crash, Lies
+from runnerkit.testing.memory import MemoryJournal, RecordedEvents
+from runnerkit.testing.world import FakeWorld, Habits
+
+__all__ = [
+    "Crash",
+    "FakeClock",
+    "FakeCloud",
+    "FakeForge",
+    "FakeWorld",
+    "Habits",
+    "Lies",
+    "MemoryJournal",
+    "RecordedEvents",
+    "shop",
+]

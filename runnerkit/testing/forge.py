@@ -1,0 +1,254 @@
+"""FakeForge: a GitHub that lives in memory, keeps the Forge and Reports contracts, and misbehaves when told to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING
+
+from runnerkit.errors import ForgeRejected, ForgeUnavailable, NameTaken, RunnerBusy
+from runnerkit.model import Comment, Job, Registration, Runner
+from runnerkit.names import Secret, label_key
+from runnerkit.ports import RunnerPackage
+from runnerkit.testing.lies import Late, Lies
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runnerkit.ports import Clock
+
+OVER = "completed"
+
+
+class FakeForge:
+    """Keeps the Forge and Reports contracts in memory, for any number of repositories.
+
+    Args:
+        clock: The world's clock.
+        lies: What it does wrong.
+        organization: Register runners at this organisation's group instead of at repositories.
+    """
+
+    def __init__(self, clock: Clock, lies: Lies | None = None, organization: str | None = None) -> None:
+        self.lies = lies or Lies()
+        self.registrations = 0
+        self.reruns: list[int] = []
+        self.statuses: list[tuple[str, str, str, str]] = []
+        self.checks: list[tuple[str, str, str, str]] = []
+        self._clock = clock
+        self._organization = organization
+        self._runners: dict[int, Runner] = {}
+        self._jobs: dict[int, Job] = {}
+        self._comments: dict[int, list[Comment]] = {}
+        self._numbers = count(1)
+        self._runner_list: Late[Runner] = Late(clock, self.lies)
+        self._job_list: Late[Job] = Late(clock, self.lies)
+
+    # --- the contract: runners ----------------------------------------------------------------------------------------
+
+    def place(self, repo: str) -> str:
+        """The organisation if there is one, else the repository."""
+        return self._organization or repo
+
+    def downloads(self, repo: str) -> Sequence[RunnerPackage]:
+        """One package for each architecture."""
+        del repo
+        return [RunnerPackage("linux", arch, f"https://example.invalid/{arch}", "0" * 64) for arch in ("x64", "arm64")]
+
+    def runners(self, repo: str) -> Sequence[Runner]:
+        """The runners of a repository's level, as the lagging list shows them."""
+        self._may_fail("runners")
+        place = self.place(repo)
+        return [replace(runner, repo=repo) for runner in self._runner_list.shown() if runner.place == place]
+
+    def runner(self, repo: str, runner_id: int) -> Runner | None:
+        """One runner by id, always the truth."""
+        self._may_fail("runner")
+        runner = self._runners.get(runner_id)
+        return runner if runner is not None and runner.place == self.place(repo) else None
+
+    def runner_named(self, repo: str, name: str) -> Runner | None:
+        """One runner by name, always the truth."""
+        self._may_fail("runner by name")
+        return next((r for r in self._runners.values() if r.place == self.place(repo) and r.name == name), None)
+
+    def register(self, repo: str, name: str, labels: Sequence[str]) -> Registration:
+        """Register a runner; the name is the lock."""
+        self.lies.at_effect("before register")
+        self._may_fail("register")
+        taken = {runner.name.lower() for runner in self._runners.values() if runner.place == self.place(repo)}
+        if name.lower() in taken:
+            raise NameTaken(f"a runner named {name} is registered already")
+        runner = Runner(
+            next(self._numbers), name, repo, online=False, busy=False, labels=tuple(labels), place=self.place(repo)
+        )
+        self.registrations += 1
+        self._change_runner(runner)
+        self.lies.at_effect("after register")
+        if self.lies.chance(self.lies.lost):
+            raise ForgeUnavailable("the answer to the registration was lost")
+        return Registration(runner, Secret(f"jit-{runner.id}"))
+
+    def deregister(self, repo: str, runner_id: int) -> bool:
+        """Delete a runner unless it is truly busy."""
+        self.lies.at_effect("before deregister")
+        self._may_fail("deregister")
+        runner = self.runner(repo, runner_id)
+        if runner is None:
+            return False
+        if runner.busy:
+            raise RunnerBusy(f"runner {runner.name} is running a job")
+        self._drop_runner(runner_id)
+        self.lies.at_effect("after deregister")
+        return True
+
+    # --- the contract: jobs -------------------------------------------------------------------------------------------
+
+    def queued(self, repo: str) -> Sequence[Job]:
+        """The waiting jobs of a repository, as the lagging list shows them."""
+        self._may_fail("queued")
+        return [job for job in self._job_list.shown() if job.repo == repo and job.status == "queued"]
+
+    def jobs(self, repo: str, run_id: int) -> Sequence[Job]:
+        """The jobs of a run."""
+        return [job for job in self._jobs.values() if job.repo == repo and job.run_id == run_id]
+
+    def job(self, repo: str, job_id: int) -> Job | None:
+        """One job by id, always the truth."""
+        self._may_fail("job")
+        job = self._jobs.get(job_id)
+        return job if job is not None and job.repo == repo else None
+
+    def rerun_failed(self, repo: str, run_id: int) -> None:
+        """Queue a completed run's failed jobs again, under new ids."""
+        jobs = self.jobs(repo, run_id)
+        if any(job.status != OVER for job in jobs):
+            raise ForgeRejected(f"run {run_id} is still going")
+        self.reruns.append(run_id)
+        for job in jobs:
+            if job.conclusion == "failure":
+                del self._jobs[job.id]
+                self.queue(repo, job.labels, run_id=run_id, run_attempt=job.run_attempt + 1)
+
+    def cancel(self, repo: str, run_id: int) -> None:
+        """Cancel what is not over yet."""
+        for job in self.jobs(repo, run_id):
+            if job.status != OVER:
+                self._change_job(replace(job, status=OVER, conclusion="cancelled"))
+
+    # --- the contract: reports ----------------------------------------------------------------------------------------
+
+    def comments(self, repo: str, number: int) -> Sequence[Comment]:
+        """Every comment, oldest first."""
+        del repo
+        return list(self._comments.get(number, ()))
+
+    def comment(self, repo: str, number: int, body: str, *, replace: int | None = None) -> Comment:
+        """Write a comment or replace one."""
+        thread = self._comments.setdefault(number, [])
+        written = Comment(replace or next(self._numbers), body, "runnerkit", f"{repo}#{number}", self._clock.now())
+        kept = [written if old.id == replace else old for old in thread]
+        self._comments[number] = kept if replace else [*thread, written]
+        return written
+
+    def status(self, repo: str, sha: str, state: str, context: str, description: str = "", url: str = "") -> None:
+        """Keep a status."""
+        del repo, url
+        self.statuses.append((sha, state, context, description))
+
+    def check(self, repo: str, sha: str, name: str, conclusion: str, title: str, summary: str) -> int:
+        """Keep a check."""
+        del repo, summary
+        self.checks.append((sha, name, conclusion, title))
+        return len(self.checks)
+
+    # --- for tests ----------------------------------------------------------------------------------------------------
+
+    def queue(
+        self, repo: str, labels: Sequence[str], *, run_id: int | None = None, run_attempt: int = 1, event: str = "push"
+    ) -> Job:
+        """A job starts to wait for a runner."""
+        number = next(self._numbers)
+        job = Job(
+            number,
+            run_id or number,
+            run_attempt,
+            repo,
+            f"job {number}",
+            "queued",
+            tuple(labels),
+            self._clock.now(),
+            event=event,
+            private=True,
+            fork=False,
+        )
+        self._change_job(job)
+        return job
+
+    def real_runners(self) -> list[Runner]:
+        """The runners as they truly are."""
+        return list(self._runners.values())
+
+    def real_jobs(self) -> list[Job]:
+        """The jobs as they truly are."""
+        return list(self._jobs.values())
+
+    def connect(self, runner_id: int) -> bool:
+        """A machine starts to listen with a registration; False when there is none (any more)."""
+        runner = self._runners.get(runner_id)
+        if runner is None:
+            return False
+        self._change_runner(replace(runner, online=True, connected=True))
+        return True
+
+    def disconnect(self, runner_id: int) -> None:
+        """A machine falls silent."""
+        if runner_id in self._runners:
+            self._change_runner(replace(self._runners[runner_id], online=False))
+
+    def assign(self, runner_id: int) -> Job | None:
+        """Give an online runner the oldest queued job all of whose labels it carries."""
+        runner = self._runners.get(runner_id)
+        if runner is None or not runner.online or runner.busy:
+            return None
+        for job in self._jobs.values():
+            if self._fits(runner, job):
+                self._change_runner(replace(runner, busy=True))
+                taken = replace(job, status="in_progress", runner_name=runner.name)
+                self._change_job(taken)
+                return taken
+        return None
+
+    def finish(self, job_id: int, conclusion: str = "success") -> None:
+        """A job is over, and with it its just-in-time runner."""
+        job = self._jobs[job_id]
+        self._change_job(replace(job, status=OVER, conclusion=conclusion))
+        for runner in list(self._runners.values()):
+            if runner.name == job.runner_name and runner.busy:
+                self._drop_runner(runner.id)
+
+    def vanish(self, runner_id: int) -> None:
+        """GitHub forgets a runner."""
+        self._drop_runner(runner_id)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _fits(self, runner: Runner, job: Job) -> bool:
+        same_place = self.place(job.repo) == runner.place
+        return job.status == "queued" and same_place and label_key(job.labels) <= label_key(runner.labels)
+
+    def _change_runner(self, runner: Runner) -> None:
+        self._runners[runner.id] = runner
+        self._runner_list.remember(self._runners.values())
+
+    def _drop_runner(self, runner_id: int) -> None:
+        self._runners.pop(runner_id, None)
+        self._runner_list.remember(self._runners.values())
+
+    def _change_job(self, job: Job) -> None:
+        self._jobs[job.id] = job
+        self._job_list.remember(self._jobs.values())
+
+    def _may_fail(self, what: str) -> None:
+        if self.lies.chance(self.lies.failing):
+            raise ForgeUnavailable(f"the fake GitHub fails at {what}")

@@ -1,0 +1,69 @@
+"""How a fake lies and fails, on purpose: lagging lists, missing entries, lost answers, crashes at every effect."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from runnerkit.ports import Clock
+
+T = TypeVar("T")
+MEMORY = 200
+
+
+class Crash(BaseException):
+    """The controller dies here. Not an Exception, so that no clean-up of ours can catch it by accident."""
+
+
+@dataclass
+class Lies:
+    """What a fake does wrong.
+
+    ``lag`` is by how many seconds lists are late at most, ``missing`` the probability that a list leaves an entry out,
+    ``lost`` the probability that a call is done but its answer is lost, ``failing`` that it fails without an effect.
+    ``at_effect`` is called before and after every effect and may raise :class:`Crash`.
+    """
+
+    lag: float = 0.0
+    missing: float = 0.0
+    lost: float = 0.0
+    failing: float = 0.0
+    seed: int = 0
+    at_effect: Callable[[str], None] = field(default=lambda _effect: None)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def chance(self, probability: float) -> bool:
+        """Whether it happens this time."""
+        return probability > 0 and self.random.random() < probability
+
+
+class Late(Generic[T]):
+    """A list that is shown as it was some seconds ago, sometimes without all of its entries."""
+
+    def __init__(self, clock: Clock, lies: Lies) -> None:
+        self._clock = clock
+        self._lies = lies
+        self._past: list[tuple[datetime, tuple[T, ...]]] = []
+
+    def remember(self, entries: Iterable[T]) -> None:
+        """Note what the list truly is from now on."""
+        self._past.append((self._clock.now(), tuple(entries)))
+        del self._past[:-MEMORY]
+
+    def shown(self) -> list[T]:
+        """What the list seems to be."""
+        if not self._past:
+            return []
+        late = self._lies.random.uniform(0, self._lies.lag) if self._lies.lag else 0.0
+        moment = self._clock.now() - timedelta(seconds=late)
+        known = [entries for at, entries in self._past if at <= moment]
+        entries = known[-1] if known else ()
+        return [entry for entry in entries if not self._lies.chance(self._lies.missing)]

@@ -1,0 +1,180 @@
+"""FakeWorld: machines that boot, take jobs and end themselves - or do not - over FakeCloud and FakeForge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from runnerkit import boot
+from runnerkit.fleet import Fleet
+from runnerkit.launching import Outside
+from runnerkit.model import State
+from runnerkit.observing import Wishes
+from runnerkit.testing.clock import FakeClock
+from runnerkit.testing.cloud import FakeCloud
+from runnerkit.testing.forge import FakeForge
+from runnerkit.testing.lies import Lies
+from runnerkit.testing.memory import MemoryJournal, RecordedEvents
+from runnerkit.wishes import Policy, RunnerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from runnerkit.model import Instance
+
+# GitHub gives a job up when its runner has been silent for so long.
+JOB_LEASE = timedelta(minutes=10)
+TRUSTING = Policy(online_within=300, idle=300, max_life=6 * 3600)
+
+
+@dataclass
+class Habits:
+    """How machines behave, in seconds and probabilities."""
+
+    boot: float = 30.0
+    job: float = 600.0
+    never_boots: float = 0.0
+    never_ends: float = 0.0
+
+
+@dataclass
+class Box:
+    """The inside of one machine."""
+
+    born: datetime
+    boots: bool
+    ends: bool
+    online_at: datetime | None = None
+    job_id: int | None = None
+    done_at: datetime | None = None
+    silent_since: datetime | None = None
+
+
+@dataclass
+class FakeWorld:
+    """A whole small world with its own time. ``killed`` are the jobs whose machine somebody ended too early."""
+
+    lies: Lies = field(default_factory=Lies)
+    habits: Habits = field(default_factory=Habits)
+    policy: Policy = TRUSTING
+    repos: Sequence[str] = ("acme/widgets",)
+    killed: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = FakeClock()
+        self.cloud = FakeCloud(self.clock, lies=self.lies)
+        self.forge = FakeForge(self.clock, lies=self.lies)
+        self.journal = MemoryJournal()
+        self.events = RecordedEvents()
+        self._boxes: dict[str, Box] = {}
+        self.clock.listen(self.step)
+
+    @property
+    def outside(self) -> Outside:
+        """The ports, wired to this world."""
+        return Outside(self.cloud, self.forge, self.clock, self.events, self.journal)
+
+    def fleet(self, *, workers: int = 1, default: RunnerSpec | None = None) -> Fleet:
+        """A controller of this world; ask again for another one that knows nothing of the first."""
+        return Fleet(
+            self.outside,
+            policy=self.policy,
+            repos=self.repos,
+            owner="runnerkit",
+            wishes=Wishes({}, default or RunnerSpec()),
+            user_data=boot.user_data,
+            workers=workers,
+        )
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Let every machine do what is due."""
+        for instance in self.cloud.real():
+            box = self._boxes.get(instance.id) or self._new_box(instance)
+            if instance.live:
+                self._live(instance, box)
+            else:
+                self._dead(instance, box)
+
+    def _new_box(self, instance: Instance) -> Box:
+        chance = self.lies.chance
+        box = Box(instance.launched_at, not chance(self.habits.never_boots), not chance(self.habits.never_ends))
+        self._boxes[instance.id] = box
+        return box
+
+    def _live(self, instance: Instance, box: Box) -> None:
+        now = self.clock.now()
+        if box.online_at is None:
+            self._booting(instance, box, now)
+        elif box.job_id is not None:
+            self._working(instance, box, now)
+        elif not box.done_at:
+            self._idle(instance, box, now)
+        if instance.expires_at and now >= instance.expires_at:
+            self._end(instance, box)
+
+    def _booting(self, instance: Instance, box: Box, now: datetime) -> None:
+        if instance.state is State.PENDING:
+            self.cloud.run(instance.id)
+        if box.boots and now >= box.born + timedelta(seconds=self.habits.boot):
+            if instance.runner_id is not None and self.forge.connect(instance.runner_id):
+                box.online_at = now
+            else:
+                self._end(instance, box)
+        elif instance.online_by and now >= instance.online_by:
+            self._end(instance, box)
+
+    def _idle(self, instance: Instance, box: Box, now: datetime) -> None:
+        assert instance.runner_id is not None  # noqa: S101 - it is online
+        assert box.online_at is not None  # noqa: S101
+        job = self.forge.assign(instance.runner_id)
+        if job is not None:
+            box.job_id, box.done_at = job.id, now + timedelta(seconds=self.habits.job)
+        elif now >= box.online_at + timedelta(seconds=self.policy.idle) or not self._known(instance):
+            self.forge.disconnect(instance.runner_id)
+            self._end(instance, box)
+
+    def _working(self, instance: Instance, box: Box, now: datetime) -> None:
+        assert box.job_id is not None  # noqa: S101 - it works
+        if box.done_at and now >= box.done_at:
+            self.forge.finish(box.job_id)
+            box.job_id = None
+            self._end(instance, box)
+
+    def _dead(self, instance: Instance, box: Box) -> None:
+        now = self.clock.now()
+        if box.silent_since is None:
+            box.silent_since = now
+            if instance.runner_id is not None:
+                self.forge.disconnect(instance.runner_id)
+            if box.job_id is not None and instance.state_reason == "Client.UserInitiatedShutdown":
+                early = instance.expires_at is None or now < instance.expires_at
+                self.killed += [box.job_id] if early else []
+        elif box.job_id is not None and now >= box.silent_since + JOB_LEASE:
+            self.forge.finish(box.job_id, "failure")
+            box.job_id = None
+
+    def _end(self, instance: Instance, box: Box) -> None:
+        if box.ends:
+            self.cloud.end(instance.id)
+
+    def _known(self, instance: Instance) -> bool:
+        return any(runner.id == instance.runner_id for runner in self.forge.real_runners())
+
+    # --- what tests do to it ------------------------------------------------------------------------------------------
+
+    def interrupt(self, instance_id: str) -> None:
+        """AWS takes a spot instance back."""
+        self.cloud.end(instance_id, "Server.SpotInstanceTermination")
+
+    def left(self) -> dict[str, int]:
+        """How much there is of everything that should be gone in the end."""
+        waiting = [job for job in self.forge.real_jobs() if job.status != "completed"]
+        return {
+            "instances": len(self.cloud.live()),
+            "runners": len(self.forge.real_runners()),
+            "jobs": len(waiting),
+        }

@@ -1,0 +1,143 @@
+"""What people write: the wish for a machine, and the policy that bounds wishes. Checked once, where it enters."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+HOUR = 3600
+DAY = 24 * HOUR
+GITHUB_JOB_LIMIT = 5 * DAY
+
+
+class Written(BaseModel):
+    """Base of everything a person writes: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpotUse(StrEnum):
+    """Whether to use spot: prefer it (and fall back), insist on it, or never."""
+
+    PREFER = "prefer"
+    ONLY = "only"
+    NEVER = "never"
+
+
+class Retry(StrEnum):
+    """Whether an interrupted job runs again."""
+
+    INTERRUPTED = "interrupted"
+    NEVER = "never"
+
+
+class GpuWish(Written):
+    """A GPU model (``any`` for whichever) and how many of it."""
+
+    model: str
+    count: int = Field(default=1, ge=1, le=16)
+
+
+class Range(Written):
+    """From ``low`` up to ``high``, both included; ``high`` None means no upper bound."""
+
+    low: float = Field(ge=0)
+    high: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high is not None and self.high < self.low:
+            msg = f"the range ends ({self.high:g}) before it begins ({self.low:g})"
+            raise ValueError(msg)
+        return self
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies in the range."""
+        return self.low <= value and (self.high is None or value <= self.high)
+
+
+class Disk(Written):
+    """The root disk: GB, volume type, MiB/s and IOPS (None: the type's own)."""
+
+    gb: int = Field(ge=8, le=65_536)
+    type: str = "gp3"
+    mibps: int | None = Field(default=None, ge=125, le=2_000)
+    iops: int | None = Field(default=None, ge=3_000, le=80_000)
+
+
+class RunnerSpec(Written):
+    """A wish for a machine. None (or empty) means: not said, so a named spec or the default decides.
+
+    ``no_gpu`` is an explicit ``gpu=0``. ``idle`` and ``life`` are seconds, ``ram`` GiB, ``price`` dollars an hour.
+    """
+
+    spec: str | None = None
+    gpu: tuple[GpuWish, ...] = ()
+    no_gpu: bool = False
+    type: tuple[str, ...] = ()
+    family: tuple[str, ...] = ()
+    cpu: Range | None = None
+    ram: Range | None = None
+    arch: tuple[str, ...] = ()
+    image: str | None = None
+    profile: str | None = None
+    spot: SpotUse | None = None
+    region: tuple[str, ...] = ()
+    zone: tuple[str, ...] = ()
+    disk: Disk | None = None
+    idle: int | None = Field(default=None, ge=1, le=DAY)
+    life: int | None = Field(default=None, ge=60, le=GITHUB_JOB_LIMIT)
+    retry: Retry | None = None
+    price: float | None = Field(default=None, gt=0)
+
+    def over(self, base: RunnerSpec) -> RunnerSpec:
+        """This wish laid over another: what is said here wins, what is not is taken from ``base``.
+
+        Naming a GPU here also sets aside the base's ``gpu=0`` and the other way round; naming a type or a family
+        sets aside the hardware that the base describes.
+        """
+        said = self.model_dump(exclude_defaults=True)
+        under = base.model_dump(exclude_defaults=True)
+        if "gpu" in said or "no_gpu" in said:
+            under.pop("gpu", None)
+            under.pop("no_gpu", None)
+        if "type" in said or "family" in said:
+            for key in ("type", "family", "gpu", "no_gpu", "cpu", "ram"):
+                under.pop(key, None)
+        return RunnerSpec.model_validate({**under, **said})
+
+
+class Policy(Written):
+    """Bounds that no label can cross, and the deadlines of every lease (seconds).
+
+    Empty lists of images, types, regions mean "any"; an empty list of profiles means "none": a profile is a permission.
+    ``max_machines`` counts everything of one owner at once, ``max_tries`` the machines for one job,
+    ``breaker_*`` stop launching for a label set after so many failures within a window, for a pause.
+    """
+
+    online_within: int = Field(default=300, ge=10)
+    online_within_unbaked: int = Field(default=900, ge=10)
+    idle: int = Field(default=300, ge=10, le=DAY)
+    max_life: int = Field(default=DAY, ge=60, le=GITHUB_JOB_LIMIT)
+    settle: int = Field(default=60, ge=1)
+    confirm: int = Field(default=120, ge=1)
+    lost_within: int = Field(default=600, ge=60)
+    max_machines: int = Field(default=20, ge=0)
+    max_machines_per_repo: int | None = Field(default=None, ge=0)
+    max_tries: int = Field(default=5, ge=1, le=50)
+    max_price: float | None = Field(default=None, gt=0)
+    breaker_failures: int = Field(default=3, ge=1)
+    breaker_window: int = Field(default=900, ge=60)
+    breaker_pause: int = Field(default=1800, ge=60)
+    refusal_memory: int = Field(default=180, ge=0)
+    gpus: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    specs_only: bool = False
+    public_repositories: bool = False
+    forks: bool = False
+    pull_request_target: bool = False

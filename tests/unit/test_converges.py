@@ -1,0 +1,154 @@
+"""A world that lies, lags, refuses and crashes: whatever happens, the fleet converges and kills no running job."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from runnerkit.errors import RunnerkitError
+from runnerkit.model import Market
+from runnerkit.testing import Crash, FakeWorld, Habits, Lies
+from runnerkit.wishes import Policy
+
+REPO = "acme/widgets"
+CAP = 6
+POLICY = Policy(max_machines=CAP, max_life=2 * 3600, idle=300)
+LABELS = st.sampled_from(["runnerkit=1/gpu=t4", "runnerkit=2/gpu=l4", "runnerkit=3/cpu=4"])
+
+
+class HostileWorld(RuleBasedStateMachine):
+    """Hypothesis decides who queues what, when a pass runs, what fails, and at which effect a controller dies."""
+
+    @initialize(
+        seed=st.integers(0, 2**16),
+        lag=st.sampled_from([0.0, 8.0, 20.0]),
+        missing=st.sampled_from([0.0, 0.02]),
+        lost=st.sampled_from([0.0, 0.1]),
+        failing=st.sampled_from([0.0, 0.05]),
+        never_boots=st.sampled_from([0.0, 0.2]),
+        never_ends=st.sampled_from([0.0, 0.2]),
+    )
+    def begin(  # noqa: D102 - the strategies say it
+        self, seed: int, lag: float, missing: float, lost: float, failing: float, never_boots: float, never_ends: float
+    ) -> None:
+        lies = Lies(lag=lag, missing=missing, lost=lost, failing=failing, seed=seed)
+        self.world = FakeWorld(lies, Habits(never_boots=never_boots, never_ends=never_ends), POLICY, (REPO,))
+
+    @rule(labels=LABELS, number=st.integers(1, 4))
+    def jobs_are_queued(self, labels: str, number: int) -> None:
+        """Somebody pushes."""
+        for _ in range(number):
+            self.world.forge.queue(REPO, (labels,))
+
+    @rule(seconds=st.sampled_from([1, 5, 30, 61, 130, 310, 700]))
+    def time_passes(self, seconds: int) -> None:
+        """Machines boot, work and end meanwhile."""
+        self.world.clock.advance(seconds)
+
+    @rule()
+    def a_pass(self) -> None:
+        """A controller that remembers nothing does one pass."""
+        with suppress(RunnerkitError):
+            self.world.fleet().once()
+
+    @rule(effect=st.integers(1, 12))
+    def a_controller_dies(self, effect: int) -> None:
+        """A controller is killed exactly before or after its n-th effect."""
+        left = effect
+
+        def fall(_what: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Crash
+
+        self._with_hook(fall)
+
+    @rule(effect=st.integers(1, 8))
+    def two_controllers_at_once(self, effect: int) -> None:
+        """A second controller does a whole pass in the middle of the first one's."""
+        left = effect
+
+        def intrude(_what: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                with suppress(RunnerkitError):
+                    self.world.fleet().once()
+
+        self._with_hook(intrude)
+
+    def _with_hook(self, hook: object) -> None:
+        self.world.lies.at_effect = hook  # type: ignore[assignment]  # a callable of one text
+        with suppress(Crash, RunnerkitError):
+            self.world.fleet().once()
+        self.world.lies.at_effect = lambda _what: None
+
+    @rule(number=st.integers(0, 5))
+    def spot_interruption(self, number: int) -> None:
+        """AWS takes a machine back."""
+        spot = [instance for instance in self.world.cloud.live() if instance.market is Market.SPOT]
+        if spot:
+            self.world.interrupt(spot[number % len(spot)].id)
+
+    @rule(number=st.integers(0, 5))
+    def a_runner_vanishes(self, number: int) -> None:
+        """GitHub forgets an idle runner."""
+        idle = [runner for runner in self.world.forge.real_runners() if not runner.busy]
+        if idle:
+            self.world.forge.vanish(idle[number % len(idle)].id)
+
+    @rule(market=st.sampled_from([None, Market.SPOT]))
+    def drought(self, market: Market | None) -> None:
+        """Nothing is to be had (at a market)."""
+        self.world.cloud.refuse_all(market)
+
+    @rule()
+    def plenty(self) -> None:
+        """Everything is to be had again."""
+        self.world.cloud.accept_all()
+
+    @invariant()
+    def no_running_job_is_killed(self) -> None:
+        """Nobody ends a machine that works before its lifetime is over."""
+        if hasattr(self, "world"):
+            assert [] == self.world.killed
+
+    @invariant()
+    def names_are_unique(self) -> None:
+        """The name is a lock: never two live machines of one registration."""
+        if hasattr(self, "world"):
+            claims = [instance.runner_id for instance in self.world.cloud.live()]
+            assert len(claims) == len(set(claims))
+
+    @invariant()
+    def launches_are_bounded(self) -> None:
+        """Caps hold; two controllers that see different worlds may exceed them, but not by more than their number."""
+        if hasattr(self, "world"):
+            assert 2 * CAP >= len(self.world.cloud.live())
+            assert self.world.cloud.launches <= POLICY.max_tries * len(self.world.forge.real_jobs())
+
+    def teardown(self) -> None:
+        """Once the world calms down, every job is served (or given up on, after max_tries) and nothing is left."""
+        if not hasattr(self, "world"):
+            return
+        world = self.world
+        world.lies.lag = world.lies.missing = world.lies.lost = world.lies.failing = 0.0
+        world.habits.never_boots = 0.0
+        world.cloud.accept_all()
+        for _ in range(6 * 60):
+            world.fleet().once()
+            world.clock.advance(60)
+        left = world.left()
+        assert {"instances": 0, "runners": 0} == {key: left[key] for key in ("instances", "runners")}
+        assert not left["jobs"], f"{left['jobs']} jobs wait for ever"
+        assert [] == world.killed
+
+
+TestHostileWorld = HostileWorld.TestCase
+TestHostileWorld.settings = settings(
+    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
