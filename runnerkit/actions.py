@@ -41,7 +41,8 @@ class Mark:
 class Deregister:
     """Delete a runner record that has no machine.
 
-    ``confirm`` asks the cloud by name once more first: the machine's absence was only seen in a list.
+    ``confirm`` asks the cloud by name once more first: the machine's absence was only seen in a list. With ``failed``
+    it counts as a failed launch for its label set (``digest``).
     """
 
     name: str
@@ -49,6 +50,8 @@ class Deregister:
     runner_id: int
     reason: str
     confirm: bool = False
+    digest: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

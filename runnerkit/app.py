@@ -12,10 +12,11 @@ from runnerkit.system import FileJournal, SilentEvents, SystemClock
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runnerkit.choosing import Chooser
     from runnerkit.config import Config
     from runnerkit.fleet import Fleet
     from runnerkit.launching import Outside
-    from runnerkit.ports import Clock, Cloud, Events, Forge
+    from runnerkit.ports import Clock, Cloud, Events, Forge, Journal
 
 
 def fleet(
@@ -51,6 +52,14 @@ def fleet(
     )
 
 
+def chooser(config: Config, environment: Mapping[str, str] = os.environ) -> Chooser:
+    """What a wish can get, over the real AWS; GitHub is not needed for that."""
+    from runnerkit.choosing import Chooser
+
+    clock = SystemClock()
+    return Chooser(cloud(config, clock, environment), journal(config, environment), clock, config.policy)
+
+
 def outside(
     config: Config, *, repos: Sequence[str], events: Events | None, environment: Mapping[str, str] = os.environ
 ) -> Outside:
@@ -63,8 +72,13 @@ def outside(
         forge=forge(config, clock, repos),
         clock=clock,
         events=events or SilentEvents(),
-        journal=FileJournal(_folder(environment, "STATE", ".local/state") / f"journal-{config.aws.owner}.jsonl"),
+        journal=journal(config, environment),
     )
+
+
+def journal(config: Config, environment: Mapping[str, str] = os.environ) -> Journal:
+    """The journal of this installation on this machine's disk."""
+    return FileJournal(_folder(environment, "STATE", ".local/state") / f"journal-{config.aws.owner}.jsonl")
 
 
 def cloud(config: Config, clock: Clock, environment: Mapping[str, str] = os.environ) -> Cloud:

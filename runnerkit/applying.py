@@ -96,6 +96,7 @@ class Applier:
                 return
         if self._outside.forge.deregister(action.repo, action.runner_id):
             self._outside.events.emit(RunnerDeregistered(action.name, action.reason))
+            self._note(action)
 
     def _retire(self, action: Retire) -> None:
         """GitHub's yes is what allows the termination; a 404 is an absence, which has its own, slower rule."""
@@ -108,9 +109,14 @@ class Applier:
             self._outside.events.emit(TerminationSpared(action.name, action.instance_id, "GitHub knows no such runner"))
             return
         self._outside.events.emit(RunnerDeregistered(action.name, action.reason))
-        if action.failed:
-            self._outside.journal.failed(Failure(self._outside.clock.now(), action.digest, "never-online"))
+        self._note(action)
         self._end(action.name, action.region, action.instance_id, action.reason)
+
+    def _note(self, action: Deregister | Retire) -> None:
+        """Remember a machine that never came online; the breaker counts them."""
+        if action.failed:
+            failure = Failure(self._outside.clock.now(), action.digest, "never-online", action.name)
+            self._outside.journal.failed(failure)
 
     def _terminate(self, action: Terminate) -> None:
         if action.confirm and self._still_known(action):

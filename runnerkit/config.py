@@ -127,7 +127,8 @@ def _nested(parts: list[str], text: str) -> dict[str, Any]:
     value: Any = [item.strip() for item in text.split(",") if item.strip()] if _is_list(parts) else text
     for part in reversed(parts):
         value = {part: value}
-    return value
+    nested: dict[str, Any] = value
+    return nested
 
 
 def _is_list(parts: list[str]) -> bool:

@@ -155,15 +155,17 @@ class Fleet:
 
     def choose(self, spec: RunnerSpec) -> tuple[Attempt, ...]:
         """The launch calls that would be made for a wish, best first; nothing is started."""
-        return self._launcher.choose(spec)
+        return self._launcher.chooser.choose(spec)
 
-    def launch(self, request: LaunchRequest) -> tuple[Slot, ...]:
+    def launch(self, request: LaunchRequest, *, told: Callable[[Slot], None] = lambda _slot: None) -> tuple[Slot, ...]:
         """Start as many machines as requested for a label, or adopt those that exist already.
+
+        ``told`` hears of each as soon as it is there, so nothing is forgotten when a later one cannot be had.
 
         Raises:
             NotOffered, NoCapacity, LaunchRejected: A machine could not be had; those started before stay.
         """
-        return self._slots.fill(request)
+        return self._slots.fill(request, told)
 
     def wait(self, slots: Iterable[Slot], *, told: Callable[[Slot], None] = lambda _slot: None) -> tuple[Slot, ...]:
         """Wait until every machine's runner is online; one that misses its deadline is replaced, within bounds.

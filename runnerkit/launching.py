@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit import tags
+from runnerkit.choosing import Chooser
 from runnerkit.errors import (
     CloudUnavailable,
     ForgeError,
@@ -26,7 +27,6 @@ from runnerkit.events import (
 )
 from runnerkit.model import Failure
 from runnerkit.names import Birth, label_digest
-from runnerkit.offerings import attempts, matching
 from runnerkit.ports import Launched, LaunchOrder, Machine
 
 if TYPE_CHECKING:
@@ -79,26 +79,7 @@ class Launcher:
         self._policy = policy
         self._owner = owner
         self._user_data = user_data
-
-    def choose(self, spec: RunnerSpec) -> tuple[Attempt, ...]:
-        """The launch calls that would be made for a wish, best first.
-
-        Raises:
-            NotOffered: Nothing fulfils the wish.
-            NoCapacity: All that fulfils it was refused within the last minutes.
-        """
-        fitting = matching(spec, self._outside.cloud.offerings(spec))
-        since = self._outside.clock.now() - timedelta(seconds=self._policy.refusal_memory)
-        refusals = self._outside.journal.refusals(since)
-        chosen = attempts(spec, fitting, refusals)
-        if not chosen:
-            raise NoCapacity(
-                f"all {len(fitting)} offerings that fulfil the wish were refused in the last "
-                f"{self._policy.refusal_memory} seconds",
-                refusals=refusals,
-                hint="wait some minutes, or widen the wish: more GPU models, zones, regions, or spot=prefer",
-            )
-        return chosen
+        self.chooser = Chooser(outside.cloud, outside.journal, outside.clock, policy)
 
     def start(self, launch: Launch) -> Started:
         """Register a runner and launch an instance for it.
@@ -113,12 +94,12 @@ class Launcher:
         except (LaunchRejected, ForgeError) as error:
             if not error.retryable:
                 digest = label_digest(self._outside.forge.place(launch.repo), launch.labels)
-                self._outside.journal.failed(Failure(self._outside.clock.now(), digest, error.code))
+                self._outside.journal.failed(Failure(self._outside.clock.now(), digest, error.code, str(launch.name)))
             raise
 
     def _start(self, launch: Launch) -> Started:
         now = self._outside.clock.now()
-        tries = self.choose(launch.spec)
+        tries = self.chooser.choose(launch.spec)
         images = self._images(launch.spec, tries)
         best = tries[0].offerings[0]
         self._outside.events.emit(

@@ -205,11 +205,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A launch for a label set that came to nothing; the breaker counts them."""
+    """A launch for a label set that came to nothing; the breaker counts them.
+
+    ``runner`` keeps the name's serial in mind when EC2 and GitHub have forgotten the machine.
+    """
 
     at: datetime
     digest: str
     code: str
+    runner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from runnerkit.wishes import Policy, RunnerSpec
 
 
+# GitHub gives a queued job up after a day; until then its failed machines are counted.
+QUEUE_LIMIT = timedelta(hours=25)
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """How a job's labels become a wish: the configuration's named specs, its default, and whether arrays count."""
@@ -68,7 +72,7 @@ class Observer:
             for runner in one.runners or ()
             if self._is_ours(runner)
         }
-        since = now - timedelta(seconds=self._policy.breaker_window + self._policy.breaker_pause)
+        since = now - max(QUEUE_LIMIT, timedelta(seconds=self._policy.breaker_window + self._policy.breaker_pause))
         observed = Observed(
             at=now,
             repos=frozenset(one.repo.lower() for one in seen if one.runners is not None),

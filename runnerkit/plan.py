@@ -111,9 +111,15 @@ def _gone(pair: Pair, policy: Policy, now: datetime) -> Iterator[Action]:
 
 def _dangling(pair: Pair, _policy: Policy, _now: datetime) -> Iterator[Action]:
     """A registration without a machine only blocks its name."""
-    if pair.runner is not None:
-        reason = "its instance is dead" if pair.instance else "its instance never came"
-        yield Deregister(pair.name, pair.repo, pair.runner.id, reason, confirm=pair.instance is None)
+    instance, runner = pair.instance, pair.runner
+    if runner is None:
+        return
+    reason = "its instance is dead" if instance else "its instance never came"
+    # A machine that AWS took back, or could not start, says nothing about the label.
+    failed = instance is not None and not runner.connected and not instance.state_reason.startswith("Server.")
+    yield Deregister(
+        pair.name, pair.repo, runner.id, reason, confirm=instance is None, digest=pair.digest, failed=failed
+    )
 
 
 def _stopped(pair: Pair, _policy: Policy, _now: datetime) -> Iterator[Action]:
@@ -160,7 +166,7 @@ def _provision(
     groups: dict[str, list[Demand]] = defaultdict(list)
     for wish in demand:
         groups[label_digest(wish.place or wish.job.repo, wish.job.labels)].append(wish)
-    serials = _highest_serials(pairs)
+    serials = _highest_serials((*(pair.name for pair in pairs), *(failure.runner for failure in failures)))
     launches: list[Launch] = []
     waiting: list[Waiting] = []
     for digest in sorted(groups, key=lambda key: min(_age(wish) for wish in groups[key])):
@@ -236,13 +242,12 @@ class _Room:
         self.per_repo[repo.lower()] += 1
 
 
-def _highest_serials(pairs: Iterable[Pair]) -> dict[str, int]:
+def _highest_serials(names: Iterable[str]) -> dict[str, int]:
     highest: dict[str, int] = {}
-    for pair in pairs:
-        for text in {pair.name, pair.runner.name if pair.runner else pair.name}:
-            name = RunnerName.parse(text)
-            if name:
-                highest[name.stem] = max(name.serial, highest.get(name.stem, 0))
+    for text in names:
+        name = RunnerName.parse(text)
+        if name:
+            highest[name.stem] = max(name.serial, highest.get(name.stem, 0))
     return highest
 
 

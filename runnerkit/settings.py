@@ -74,3 +74,7 @@ class GitHubSettings(Written):
             msg = "runner_group needs organization: groups exist in organisations only"
             raise ValueError(msg)
         return self
+
+    def place(self, repo: str) -> str:
+        """The level at which runners for a repository are registered: the repository, or the organisation."""
+        return self.organization if self.runner_group and self.organization else repo

@@ -74,9 +74,13 @@ class SlotKeeper:
         self._launcher = launcher
         self._policy = policy
 
-    def fill(self, request: LaunchRequest) -> tuple[Slot, ...]:
-        """Fill every slot of a request, in order."""
-        return tuple(self._fill(request, index) for index in range(1, request.count + 1))
+    def fill(self, request: LaunchRequest, told: Callable[[Slot], None]) -> tuple[Slot, ...]:
+        """Fill every slot of a request, in order, and tell each."""
+        slots: list[Slot] = []
+        for serial in range(1, request.count + 1):
+            slots.append(self._fill(request, serial))
+            told(slots[-1])
+        return tuple(slots)
 
     def _fill(self, request: LaunchRequest, serial: int) -> Slot:
         """Launch under the slot's name; where that name is spent, under the next of the same slot.
@@ -97,8 +101,7 @@ class SlotKeeper:
         )
 
     def _name(self, request: LaunchRequest, serial: int) -> RunnerName:
-        digest = label_digest(self._outside.forge.place(request.repo), request.labels)
-        return RunnerName.for_launch(request.run_id, request.run_attempt, digest, serial)
+        return _name(request, self._outside.forge.place(request.repo), serial)
 
     def _launch(self, request: LaunchRequest, name: RunnerName) -> Slot:
         run_id = request.run_id or None
@@ -203,6 +206,15 @@ class SlotKeeper:
         self._outside.cloud.terminate(slot.region, [slot.instance_id])
         self._outside.events.emit(InstanceTerminated(str(slot.name), slot.instance_id, "it never came online"))
         return True
+
+
+def names(request: LaunchRequest, place: str) -> list[RunnerName]:
+    """The names of a request's machines, as far as none of them is spent."""
+    return [_name(request, place, serial) for serial in range(1, request.count + 1)]
+
+
+def _name(request: LaunchRequest, place: str, serial: int) -> RunnerName:
+    return RunnerName.for_launch(request.run_id, request.run_attempt, label_digest(place, request.labels), serial)
 
 
 def _adopted(request: LaunchRequest, name: RunnerName, instance: Instance, runner: Runner, policy: Policy) -> Slot:

@@ -128,7 +128,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 def _failure(entry: dict[str, Any]) -> Failure | None:
     with suppress(KeyError, TypeError, ValueError):
-        return Failure(_time(entry["at"]), str(entry["digest"]), str(entry["code"]))
+        return Failure(_time(entry["at"]), str(entry["digest"]), str(entry["code"]), str(entry.get("runner", "")))
     return None
 
 

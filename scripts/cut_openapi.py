@@ -1,7 +1,8 @@
 """Cut GitHub's OpenAPI description down to what the local GitHub serves.
 
-Usage: ``python scripts/cut_openapi.py SOURCE [TARGET]``, where SOURCE is ``generated/api.github.com.json`` of the npm
-package ``@octokit/openapi`` (or the unpacked package's folder). The same source always gives the same bytes.
+Usage: ``python scripts/cut_openapi.py SOURCE [TARGET]``, where SOURCE is the unpacked npm package ``@octokit/openapi``
+or its ``generated/api.github.com.json``. The same source always gives the same bytes; the package's licence is put
+beside the target.
 
 Schemas are kept exactly; prose, examples and vendor extensions, which nothing validates, are left out.
 """
@@ -142,10 +143,11 @@ def _references(node: object) -> Iterator[str]:
             yield from _references(item)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
-    file = path / DESCRIPTION if path.is_dir() else path
-    package = json.loads((file.parents[1] / "package.json").read_text(encoding="utf-8"))
-    return json.loads(file.read_text(encoding="utf-8")), package["version"]
+def _package(source: Path) -> tuple[dict[str, Any], str, str]:
+    root = source if source.is_dir() else source.resolve().parents[1]
+    version = json.loads((root / "package.json").read_text(encoding="utf-8"))["version"]
+    description = json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
+    return description, version, (root / "LICENSE").read_text(encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
@@ -153,10 +155,11 @@ def main(arguments: list[str]) -> int:
     if not 1 <= len(arguments) <= 2:  # noqa: PLR2004 - SOURCE and TARGET
         print(__doc__, file=sys.stderr)
         return 2
-    source, version = _read(Path(arguments[0]))
+    source, version, licence = _package(Path(arguments[0]))
     target = Path(arguments[1]) if len(arguments) > 1 else TARGET
     text = json.dumps(cut(source, version), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     target.write_text(text + "\n", encoding="utf-8")
+    target.with_suffix(".LICENSE").write_text(licence, encoding="utf-8")
     print(f"{target}: {len(SERVED)} paths, {len(text.encode()) / 1000:.0f} kB")
     return 0
 

@@ -36,6 +36,7 @@ _NO_CREDENTIALS = (
     TokenRetrievalError,
 )
 _ENCODED = re.compile(r"\s*Encoded authorization failure message: \S+")
+_SERVER_SIDE = 500
 _PERMISSION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
 _SSM_OPERATIONS = frozenset({"GetParameter", "DescribeParameters", "DeleteParameter"})
 _HOW_TO_SIGN_IN = (
@@ -61,8 +62,7 @@ def code_of(fault: Exception) -> str:
 def verdict_of(fault: Exception) -> Verdict:
     """The table's row for an exception; no answer at all counts as AWS's side."""
     if isinstance(fault, ClientError):
-        status = fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-        return verdict(code_of(fault), message_of(fault), status=status)
+        return verdict(code_of(fault), message_of(fault), status=_status(fault))
     if isinstance(fault, _NO_CREDENTIALS):
         return Verdict(CloudDenied, Remedy.TERMINAL, None, _HOW_TO_SIGN_IN)
     if isinstance(fault, ParamValidationError):
@@ -98,7 +98,9 @@ def denied_in_fleet(code: str, message: str, doing: str) -> CloudDenied:
 def was_lost(fault: Exception) -> bool:
     """Whether it is unknown if AWS did what was asked: no answer, or a failure on its side."""
     row = verdict_of(fault)
-    return row.remedy is Remedy.WAIT and row.error is not CloudThrottled
+    if row.remedy is not Remedy.WAIT or row.error is CloudThrottled:
+        return False
+    return not isinstance(fault, ClientError) or _status(fault) >= _SERVER_SIDE
 
 
 def _denied(fault: ClientError, row: Verdict, doing: str) -> CloudDenied:
@@ -118,6 +120,10 @@ def _policy_hint(permission: str, code: str) -> dict[str, Any]:
 def _told_more(row: Verdict, code: str) -> dict[str, Any]:
     # NoCapacity has refusals where the others have AWS's code.
     return {"hint": row.hint} if row.breadth is not None else {"hint": row.hint, "aws_code": code}
+
+
+def _status(fault: ClientError) -> int:
+    return fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
 
 
 def _error(fault: ClientError) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Images:
         name = spec.image or self._settings.image or ""
         source = self._settings.images.get(name)
         meant = source.model_dump_json() if source else name or f"default gpu={wants_gpu(spec)}"
-        return " ".join((self._clients.account_key(), region, arch, meant))
+        return f"{self._clients.account_key()} {region} {arch} {meant}"
 
     def _look(self, spec: RunnerSpec, region: str, arch: str) -> Callable[[], object]:
         return lambda: _image_as_json(_parsed(self._chosen(spec, region, arch), region))
@@ -114,9 +114,7 @@ class Images:
             )
         return found
 
-    def _available(
-        self, what: str, region: str, owner: str, wanted: Sequence[FilterTypeDef]
-    ) -> list[ImageTypeDef]:
+    def _available(self, what: str, region: str, owner: str, wanted: Sequence[FilterTypeDef]) -> list[ImageTypeDef]:
         filters = [*wanted, cast("FilterTypeDef", {"Name": "state", "Values": ["available"]})]
         with told(f"looking for {what} in {region}"):
             return self._clients.ec2(region).describe_images(Owners=[owner], Filters=filters)["Images"]
@@ -133,7 +131,9 @@ class Images:
     def _unknown(self, name: str) -> ImageMissing:
         known = sorted(self._settings.images)
         near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"configured are: {', '.join(known) or 'none'}; or give an ami-..."
+        hint = (
+            f"did you mean {near[0]}?" if near else f"configured are: {', '.join(known) or 'none'}; or give an ami-..."
+        )
         return ImageMissing(f"no image named {name!r} is configured in [aws.images]", hint=hint)
 
 

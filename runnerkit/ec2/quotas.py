@@ -21,7 +21,9 @@ class Quota:
         """Where to raise it, in one sentence."""
         named = f"{self.name!r} ({self.code})" if self.code else repr(self.name)
         place = f"https://{region}.console.aws.amazon.com/servicequotas/home/services/ec2/quotas"
-        return f"raise the quota {named} of {region}, counted in vCPUs, at {place}{f'/{self.code}' if self.code else ''}"
+        return (
+            f"raise the quota {named} of {region}, counted in vCPUs, at {place}{f'/{self.code}' if self.code else ''}"
+        )
 
 
 _STANDARD = {

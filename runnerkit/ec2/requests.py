@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
+from runnerkit.ec2.disks import fleet_disk, template_disk
 from runnerkit.errors import LaunchRejected
 from runnerkit.model import Market
 
@@ -14,10 +16,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ec2.type_defs import (
         CreateFleetRequestTypeDef,
-        FleetBlockDeviceMappingRequestTypeDef,
         FleetLaunchTemplateOverridesRequestTypeDef,
-        LaunchTemplateBlockDeviceMappingRequestTypeDef,
-        LaunchTemplateEbsBlockDeviceRequestTypeDef,
         RequestLaunchTemplateDataTypeDef,
         TagTypeDef,
     )
@@ -25,11 +24,10 @@ if TYPE_CHECKING:
     from runnerkit.ec2.network import Subnet
     from runnerkit.model import Attempt, Offering
     from runnerkit.ports import Image, LaunchOrder
+    from runnerkit.wishes import Disk
 
 USER_DATA_LIMIT = 16 * 1024
 MOST_TYPES = 60
-# A stock image's own disk has room for the system alone, not for a job.
-STOCK_DISK_GB = 64
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
 _METADATA_KEY = re.compile(r"(?!\.\.?$|_index$)[A-Za-z0-9+\-=.,_:@]{1,255}")
 
@@ -49,11 +47,11 @@ def template_data(
             "HttpPutResponseHopLimit": 2 if order.profile else 1,
             "InstanceMetadataTags": "enabled" if all(_METADATA_KEY.fullmatch(key) for key in tags) else "disabled",
         },
-        "BlockDeviceMappings": [_root_disk(order, image)],
+        "BlockDeviceMappings": [template_disk(order.disk, image)],
     }
     if order.profile:
-        kind = "Arn" if order.profile.startswith("arn:") else "Name"
-        data["IamInstanceProfile"] = {"Arn": order.profile} if kind == "Arn" else {"Name": order.profile}
+        is_arn = order.profile.startswith("arn:")
+        data["IamInstanceProfile"] = {"Arn": order.profile} if is_arn else {"Name": order.profile}
     return data
 
 
@@ -70,23 +68,20 @@ def check_user_data(user_data: bytes) -> None:
         )
 
 
-def fleet_request(
-    attempt: Attempt,
-    template: tuple[str, str],
-    subnets: Mapping[str, Subnet],
-    images: Mapping[str, Image],
-    tags: Mapping[str, str],
-) -> CreateFleetRequestTypeDef:
-    """One instance of any of the attempt's pools.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a launch uses in one region: subnets, an image for each arch, a template made from the first of those."""
 
-    Args:
-        attempt: The pools.
-        template: Id and version of the launch template, whose image is the one of ``images`` that comes first.
-        subnets: The subnet of each zone.
-        images: The image for each architecture.
-        tags: For instance, volume and the fleet itself.
-    """
-    template_image = next(iter(images.values()))
+    template: str
+    version: str
+    subnets: Mapping[str, Subnet]
+    images: Mapping[str, Image]
+
+
+def fleet_request(
+    attempt: Attempt, place: Place, disk: Disk | None, tags: Mapping[str, str]
+) -> CreateFleetRequestTypeDef:
+    """One instance of any of the attempt's pools; the tags go on instance, volume and the fleet itself."""
     request: CreateFleetRequestTypeDef = {
         "Type": "instant",
         "TargetCapacitySpecification": {
@@ -95,11 +90,8 @@ def fleet_request(
         },
         "LaunchTemplateConfigs": [
             {
-                "LaunchTemplateSpecification": {"LaunchTemplateId": template[0], "Version": template[1]},
-                "Overrides": [
-                    _override(offering, subnets[offering.zone], images[offering.type.arch], template_image)
-                    for offering in launchable(attempt, subnets)
-                ],
+                "LaunchTemplateSpecification": {"LaunchTemplateId": place.template, "Version": place.version},
+                "Overrides": [_override(pool, place, disk) for pool in launchable(attempt, place)],
             }
         ],
         "TagSpecifications": [
@@ -118,11 +110,11 @@ def fleet_request(
     return request
 
 
-def launchable(attempt: Attempt, subnets: Mapping[str, Subnet]) -> list[Offering]:
-    """The pools that go into the call: those with a subnet, of the first 60 types."""
-    placed = [offering for offering in attempt.offerings if offering.zone in subnets]
-    types = list(dict.fromkeys(offering.type.name for offering in placed))[:MOST_TYPES]
-    return [offering for offering in placed if offering.type.name in types]
+def launchable(attempt: Attempt, place: Place) -> list[Offering]:
+    """The pools that go into the call: those with a subnet and an image, of the first 60 types."""
+    possible = [pool for pool in attempt.offerings if pool.zone in place.subnets and pool.type.arch in place.images]
+    types = list(dict.fromkeys(pool.type.name for pool in possible))[:MOST_TYPES]
+    return [pool for pool in possible if pool.type.name in types]
 
 
 def as_tags(tags: Mapping[str, str]) -> list[TagTypeDef]:
@@ -130,13 +122,13 @@ def as_tags(tags: Mapping[str, str]) -> list[TagTypeDef]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def _override(
-    offering: Offering, subnet: Subnet, image: Image, template_image: Image
-) -> FleetLaunchTemplateOverridesRequestTypeDef:
-    override: FleetLaunchTemplateOverridesRequestTypeDef = {
-        "InstanceType": offering.type.name,  # type: ignore[typeddict-item]  # the stubs list the types of their day
-        "SubnetId": subnet.id,
-    }
+def _override(pool: Offering, place: Place, disk: Disk | None) -> FleetLaunchTemplateOverridesRequestTypeDef:
+    image, template_image = place.images[pool.type.arch], next(iter(place.images.values()))
+    override = cast(
+        "FleetLaunchTemplateOverridesRequestTypeDef",
+        {"InstanceType": pool.type.name, "SubnetId": place.subnets[pool.zone].id},
+    )
     if image.id != template_image.id:
         override["ImageId"] = image.id
+        override["BlockDeviceMappings"] = [fleet_disk(disk, image)]
     return override

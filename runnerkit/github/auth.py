@@ -115,7 +115,7 @@ class AppCredentials:
         self._clock = clock
         self._organization = settings.organization if settings.runner_group else None
         self._installation = settings.installation_id
-        self._served = frozenset(places.repository(repo) for repo in repos)
+        self._served = frozenset(repos)
         self._app_id = settings.app_id or ""
         self._app = _app(self._app_id, _private_key(settings))
         self._lock = threading.RLock()

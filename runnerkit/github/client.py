@@ -58,7 +58,8 @@ class Client:
         self.clock = clock
         self.warnings: deque[str] = deque(maxlen=REMEMBERED_WARNINGS)
         base_url = places.base_url(settings.api_url)
-        self._credentials = credentials(settings, clock, repos or settings.repositories)
+        served = [places.repository(repo) for repo in repos or settings.repositories]
+        self._credentials = credentials(settings, clock, served)
         self._wire = Wire(base_url)
         self._meter = Meter(clock, reserve)
         self._lock = threading.Lock()

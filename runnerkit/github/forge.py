@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runnerkit.github.budget import RESERVE, Budget
 from runnerkit.github.client import Client
 from runnerkit.github.level import Level
-from runnerkit.github.reports import GitHubReports
+from runnerkit.github.reports import Reporting
 from runnerkit.github.runners import Runners
 from runnerkit.github.runs import Runs
 
@@ -41,7 +41,7 @@ class GitHubForge(Runners, Runs):
         level = Level(client, settings)
         Runners.__init__(self, client, level)
         Runs.__init__(self, client, level)
-        self.reports = GitHubReports.over(client)
+        self.reports = Reporting(client)
 
     @property
     def budget(self) -> Budget:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from runnerkit.github import places, views
@@ -17,28 +17,11 @@ if TYPE_CHECKING:
     from runnerkit.settings import GitHubSettings
 
 
-class GitHubReports:
-    """The port :class:`runnerkit.ports.Reports` on GitHub.
+class Reporting:
+    """Writes reports through a client."""
 
-    The ``GITHUB_TOKEN`` of a workflow is enough for it, given the permissions that the errors name.
-
-    Raises:
-        ConfigError: The settings name no usable address, credentials or repository.
-    """
-
-    def __init__(self, settings: GitHubSettings, *, clock: Clock, repos: Sequence[str] = ()) -> None:
-        self._client = Client(settings, clock=clock, repos=repos)
-
-    @classmethod
-    def over(cls, client: Client) -> Self:
-        """The same on a client that exists already."""
-        reports = cls.__new__(cls)
-        reports._client = client
-        return reports
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     def comments(self, repo: str, number: int) -> Sequence[Comment]:
         """Every comment on an issue or pull request, oldest first."""
@@ -111,3 +94,20 @@ class GitHubReports:
         if created is None:
             raise unreadable(ask.what)
         return created
+
+
+class GitHubReports(Reporting):
+    """The port :class:`runnerkit.ports.Reports` on GitHub, for those who need no forge besides.
+
+    The ``GITHUB_TOKEN`` of a workflow is enough for it, given the permissions that the errors name.
+
+    Raises:
+        ConfigError: The settings name no usable address, credentials or repository.
+    """
+
+    def __init__(self, settings: GitHubSettings, *, clock: Clock, repos: Sequence[str] = ()) -> None:
+        super().__init__(Client(settings, clock=clock, repos=repos))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()

@@ -71,7 +71,7 @@ class Runners:
             body = self._client.page(ask).body
         except NotFound:
             return None
-        found = views.runner(body, repo)
+        found = self._seen(body, repo)
         if found is None:
             raise unreadable(ask.what)
         return found
@@ -111,7 +111,7 @@ class Runners:
         except NotFound:
             self._level.forget()
             raise
-        runner, secret = views.runner(told.get("runner"), repo), views.text(told.get("encoded_jit_config"))
+        runner, secret = self._seen(told.get("runner"), repo), views.text(told.get("encoded_jit_config"))
         if runner is None or not secret:
             raise unreadable(ask.what)
         self._check_labels(runner, labels)
@@ -144,10 +144,13 @@ class Runners:
             params={} if name is None else {"name": name},
         )
 
+    def _seen(self, row: object, repo: str) -> Runner | None:
+        return views.runner(row, repo, self._level.place(repo))
+
     def _understood(self, rows: Sequence[object], repo: str) -> Sequence[Runner]:
         found: dict[int, Runner] = {}
         for row in rows:
-            runner = views.runner(row, repo)
+            runner = self._seen(row, repo)
             if runner is None:
                 self._client.warn(f"GitHub listed a runner of {repo} without an id or a name; it was left out")
             else:

@@ -65,7 +65,7 @@ def moment(value: object) -> datetime | None:
         return None
 
 
-def runner(value: object, repo: str) -> Runner | None:
+def runner(value: object, repo: str, place: str) -> Runner | None:
     """A runner; None without id or name."""
     told = record(value)
     number, name = integer(told.get("id")), text(told.get("name"))
@@ -74,7 +74,7 @@ def runner(value: object, repo: str) -> Runner | None:
     online, busy = text(told.get("status")) == "online", told.get("busy") is True
     labels = tuple(label for each in items(told.get("labels")) if (label := _label(each)))
     connected = bool(text(told.get("version"))) or online or busy
-    return Runner(number, name, repo, online, busy, labels, connected)
+    return Runner(number, name, repo, online, busy, labels, connected, place)
 
 
 def run(value: object, repo: str) -> Run | None:

@@ -104,7 +104,9 @@ class Wire:
         )
 
 
-class _Moved(Exception):  # noqa: N818 - not an error: the requester must not follow by itself, as it drops the query
+class _Moved(Exception):
+    """Raised on a redirect before PyGithub follows it by itself, which would drop the query."""
+
     def __init__(self, location: str) -> None:
         super().__init__(location)
         self.location = location
@@ -124,7 +126,12 @@ class _Road(HTTPRequestsConnectionClass):
         self.session = session
 
     def request(
-        self, verb: str, url: str, input: str | io.BufferedReader | None, headers: dict[str, str], stream: bool = False
+        self,
+        verb: str,
+        url: str,
+        input: str | io.BufferedReader | None,  # noqa: A002 - the base class's name
+        headers: dict[str, str],
+        stream: bool = False,  # noqa: FBT001, FBT002 - the base class's signature
     ) -> None:
         """Take what is to be sent, as PyGithub hands it over."""
         self._sent: dict[str, Any] = {"method": verb, "url": self._origin + url, "headers": headers, "stream": stream}

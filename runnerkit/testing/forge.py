@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -226,6 +227,10 @@ class FakeForge:
         for runner in list(self._runners.values()):
             if runner.name == job.runner_name and runner.busy:
                 self._drop_runner(runner.id)
+
+    def hide(self, runner_id: int, seconds: float) -> None:
+        """The list leaves a runner out for a while, though it is there (and may be working)."""
+        self._runner_list.hide(runner_id, self._clock.now() + timedelta(seconds=seconds))
 
     def vanish(self, runner_id: int) -> None:
         """GitHub forgets a runner."""

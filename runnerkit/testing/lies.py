@@ -52,6 +52,7 @@ class Late(Generic[T]):
         self._clock = clock
         self._lies = lies
         self._past: list[tuple[datetime, tuple[T, ...]]] = []
+        self._hidden: dict[object, datetime] = {}
 
     def remember(self, entries: Iterable[T]) -> None:
         """Note what the list truly is from now on."""
@@ -66,4 +67,13 @@ class Late(Generic[T]):
         moment = self._clock.now() - timedelta(seconds=late)
         known = [entries for at, entries in self._past if at <= moment]
         entries = known[-1] if known else ()
-        return [entry for entry in entries if not self._lies.chance(self._lies.missing)]
+        now = self._clock.now()
+        return [e for e in entries if not self._lies.chance(self._lies.missing) and not self._is_hidden(e, now)]
+
+    def hide(self, key: object, until: datetime) -> None:
+        """Leave the entry with this id out of the list for a while, though it is there."""
+        self._hidden[key] = until
+
+    def _is_hidden(self, entry: T, now: datetime) -> bool:
+        until = self._hidden.get(getattr(entry, "id", None))
+        return until is not None and now < until

@@ -50,6 +50,7 @@ class Box:
     job_id: int | None = None
     done_at: datetime | None = None
     silent_since: datetime | None = None
+    hung_since: datetime | None = None
 
 
 @dataclass
@@ -107,6 +108,8 @@ class FakeWorld:
 
     def _live(self, instance: Instance, box: Box) -> None:
         now = self.clock.now()
+        if box.hung_since is not None:
+            return
         if box.online_at is None:
             self._booting(instance, box, now)
         elif box.job_id is not None:
@@ -169,6 +172,32 @@ class FakeWorld:
     def interrupt(self, instance_id: str) -> None:
         """AWS takes a spot instance back."""
         self.cloud.end(instance_id, "Server.SpotInstanceTermination")
+
+    def hang(self, instance_id: str) -> None:
+        """A machine falls silent without ending: its kernel hangs, or its network is gone."""
+        box = self._boxes.get(instance_id)
+        if box is not None and box.online_at is not None and box.job_id is None and box.done_at is None:
+            box.hung_since = self.clock.now()
+            runner = next(i.runner_id for i in self.cloud.real() if i.id == instance_id)
+            self.forge.disconnect(runner or 0)
+
+    def overdue(self, slack: float = 300.0) -> list[str]:
+        """The live machines that should have been ended by somebody, each with the reason."""
+        found = [(instance, self._why_overdue(instance, timedelta(seconds=slack))) for instance in self.cloud.live()]
+        return [f"{instance.name}: {why}" for instance, why in found if why]
+
+    def _why_overdue(self, instance: Instance, slack: timedelta) -> str:
+        now, policy, box = self.clock.now(), self.policy, self._boxes.get(instance.id)
+        if box is None:
+            return ""
+        if instance.expires_at and now > instance.expires_at + slack:
+            return "its life is over"
+        if box.online_at is None and instance.online_by and now > instance.online_by + slack + JOB_LEASE:
+            return "it never came online"
+        lost = timedelta(seconds=policy.lost_within + policy.settle + policy.confirm) + slack
+        if box.hung_since is not None and now > box.hung_since + lost:
+            return "it has been silent for too long"
+        return ""
 
     def left(self) -> dict[str, int]:
         """How much there is of everything that should be gone in the end."""

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 import github
@@ -38,7 +39,7 @@ def call(
     world: GitHubWorld,
     method: str,
     path: str,
-    body: Any = None,
+    body: object = None,
     token: str | None = None,
     **headers: str,
 ) -> Reply:
@@ -48,22 +49,22 @@ def call(
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
     url = path if path.startswith("http") else world.url + path
-    request = urllib.request.Request(url, data, sent, method=method)
+    request = urllib.request.Request(url, data, sent, method=method)  # noqa: S310 - our own service
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - our own service
             return _reply(answer.status, answer.headers, answer.read())
     except urllib.error.HTTPError as error:
         with error:
             return _reply(error.code, error.headers, error.read())
 
 
-def _reply(status: int, headers: Any, data: bytes) -> Reply:
+def _reply(status: int, headers: Message, data: bytes) -> Reply:
     kept = {name.lower(): value for name, value in headers.items()}
     is_json = "json" in kept.get("content-type", "")
     return Reply(status, kept, json.loads(data) if is_json else data.decode())
 
 
-def client(world: GitHubWorld, token: str, prefix: str = "", **more: Any) -> github.Github:
+def client(world: GitHubWorld, token: str, prefix: str = "", per_page: int = 30) -> github.Github:
     """Give a real PyGithub that neither waits nor retries."""
     return github.Github(
         auth=Auth.Token(token),
@@ -71,7 +72,7 @@ def client(world: GitHubWorld, token: str, prefix: str = "", **more: Any) -> git
         seconds_between_requests=0,
         seconds_between_writes=0,
         retry=None,
-        **more,
+        per_page=per_page,
     )
 
 

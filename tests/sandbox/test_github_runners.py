@@ -95,7 +95,7 @@ def test_pygithub_registers_lists_and_removes_runners(world: GitHubWorld, token:
             made = organization.create_self_hosted_runner_jitconfig("rk-9", 1, ["gpu"])
             assert made.runner.name == "rk-9"
             assert [each.id for each in organization.get_self_hosted_runners(name="rk-9")] == [made.runner.id]
-            assert organization.delete_self_hosted_runner(made.runner.id)
+            organization.delete_self_hosted_runner(made.runner.id)
             assert organization.get_self_hosted_runners().totalCount == 0
             assert {each.os for each in organization.get_self_hosted_runner_applications()} == {"osx", "linux", "win"}
             assert organization.create_self_hosted_runner_registration_token().token
@@ -159,6 +159,18 @@ def test_an_organisations_runner_serves_only_repositories_of_its_group(world: Gi
     assert (job.status, job.runner_group_name) == ("in_progress", "gpus")
 
 
+def test_a_group_is_closed_to_public_repositories_until_opened(world: GitHubWorld, token: str) -> None:
+    """Even a group that all repositories see takes no public repository's job by default."""
+    world.add_repository("acme/open", private=False)
+    job = world.queue_job("acme/open", ["gpu"])
+    for name, allows in (("closed", False), ("opened", True)):
+        group = world.add_group("acme", name, allows_public=allows)
+        body = {"name": f"rk-{name}", "runner_group_id": group.id, "labels": ["gpu"]}
+        made = call(world, "POST", f"{ORG_RUNNERS}/generate-jitconfig", body, token)
+        world.runner_connects(made.body["encoded_jit_config"])
+        assert (job.status == "in_progress") == allows
+
+
 def test_a_lost_runner_is_busy_until_the_lease_runs_out(world: GitHubWorld, token: str, clock: WorldClock) -> None:
     """For ten minutes a dead machine's runner cannot be deleted; then its job fails with GitHub's words."""
     job = world.queue_job(REPO, ["gpu"])
@@ -215,8 +227,8 @@ def test_a_forged_blob_does_not_connect(world: GitHubWorld, token: str) -> None:
 def test_pygithub_sees_the_conflict(world: GitHubWorld, token: str) -> None:
     """A 409 comes through the real client as what it is."""
     register(world, token)
+    body = {"name": "rk-1", "runner_group_id": 1, "labels": ["gpu"]}
     with client(world, token) as caller, pytest.raises(github.GithubException) as caught:
-        body = {"name": "rk-1", "runner_group_id": 1, "labels": ["gpu"]}
         caller.requester.requestJsonAndCheck("POST", f"{RUNNERS}/generate-jitconfig", input=body)
     assert caught.value.status == 409
 

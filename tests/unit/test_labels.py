@@ -75,7 +75,7 @@ def test_the_scope_is_optional_and_lower_case() -> None:
         ("", False),
     ],
 )
-def test_only_the_word_itself_is_ours(text: str, ours: bool) -> None:  # noqa: FBT001 - the expected answer
+def test_only_the_word_itself_is_ours(text: str, ours: bool) -> None:
     """A label is ours when it begins with the word, not with a longer one."""
     assert is_ours(text) is ours
 

@@ -238,7 +238,7 @@ def test_a_machine_past_its_lease_is_not_capacity(world: tuple[Instance | Runner
 
 
 def test_demand_is_counted_for_the_label_set_not_for_names() -> None:
-    """Any sibling may take any machine: three equal jobs and two machines need one more, whoever they were named for."""
+    """Any sibling may take any machine: three equal jobs and two machines need one more, whatever their names."""
     two = (
         instance(10, id="i-1", name="rk-7-1", runner_id=1),
         instance(10, id="i-2", name="rk-8-1", runner_id=2),

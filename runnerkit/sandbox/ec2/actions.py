@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runnerkit.sandbox.ec2 import fleet, fleets, images, network, runs, spot, templates, views
+from runnerkit.sandbox.ec2 import fleet, fleets, images, network, offerings, runs, spot, templates, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,11 +29,13 @@ ACTIONS: Mapping[str, Handler] = {
     "DescribeFleetInstances": fleets.describe_fleet_instances,
     "DescribeFleets": fleets.describe_fleets,
     "DescribeInstanceStatus": views.describe_status,
+    "DescribeInstanceTypeOfferings": offerings.type_offerings,
     "DescribeInstances": views.describe_instances,
     "DescribeLaunchTemplates": templates.describe_templates,
     "DescribeSpotInstanceRequests": spot.describe_requests,
     "DescribeSpotPriceHistory": spot.price_history,
     "GetConsoleOutput": views.console_output,
+    "ModifyInstanceAttribute": runs.modify_attribute,
     "RebootInstances": runs.reboot_instances,
     "RunInstances": runs.run_instances,
     "StartInstances": runs.start_instances,

@@ -260,14 +260,18 @@ class Region:
 
     # --- events ---------------------------------------------------------------------------------------------------
 
-    def publish(self, detail_type: str, detail: str, at: datetime) -> None:
+    def publish(self, detail_type: str, detail: str, instance_id: str, at: datetime) -> None:
         """Put an event of ``aws.ec2`` on the default event bus."""
         from moto.events.models import events_backends
 
-        bus = events_backends[self.account][self.name]
-        bus.put_events(
-            [{"Source": "aws.ec2", "DetailType": detail_type, "Detail": detail, "Time": f"{at:%Y-%m-%dT%H:%M:%SZ}"}]
-        )
+        event = {
+            "Source": "aws.ec2",
+            "DetailType": detail_type,
+            "Detail": detail,
+            "Resources": [f"arn:aws:ec2:{self.name}:{self.account}:instance/{instance_id}"],
+            "Time": at.timestamp(),
+        }
+        events_backends[self.account][self.name].put_events([event])
 
 
 def _subnet(raw: Raw) -> Subnet:

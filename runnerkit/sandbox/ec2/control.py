@@ -80,7 +80,8 @@ class Control:
             return len(self._holds) - 1
         if path in {"release", "drop"}:
             hold = self._holds[int(arguments["hold"])]
-            return hold.release() if path == "release" else hold.drop()
+            (hold.release if path == "release" else hold.drop)()
+            return None
         if path not in SCRIPTS:
             raise LookupError(path)
         return getattr(self._world, path)(**arguments)

@@ -49,6 +49,7 @@ class Core:
         self.fleets: dict[str, Fleet] = {}
         self.spot_requests: dict[str, SpotRequest] = {}
         self._regions: dict[str, Region] = {}
+        self._completed: set[str] = set()
         self.restore_settings()
 
     def restore_settings(self) -> None:
@@ -64,7 +65,7 @@ class Core:
         """Empty the world: no machines, no scripts, no record; moto's state of this account is gone too."""
         self.faults.clear()
         with self.lock:
-            for table in (self.machines, self.fleets, self.spot_requests, self._regions):
+            for table in (self.machines, self.fleets, self.spot_requests, self._regions, self._completed):
                 table.clear()
             for part in (self.timeline, self.calls, self.buckets, self.capacity, self.prices, self.tokens):
                 part.clear()
@@ -82,6 +83,13 @@ class Core:
             images.seed(region)
             self._regions[name] = region
         return self._regions[name]
+
+    def public_images(self, name: str) -> None:
+        """Have the images of every public parameter in a region."""
+        region = self.region(name)
+        if name not in self._completed:
+            self._completed.add(name)
+            images.seed_from_moto(region)
 
     def tick(self) -> None:
         """Let everything happen that is due."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.ec2.core import Core
     from runnerkit.sandbox.ec2.model import MachineEvent
 
+logger = logging.getLogger(__name__)
 BEAT = 0.02
 BRIDGE = "moto.events.models"
 
@@ -54,10 +57,14 @@ class Delivery:
                 self._deliver(self._core.events.get())
 
     def _deliver(self, event: MachineEvent) -> None:
+        listeners = list(self._listeners)
         if BRIDGE in sys.modules:
-            publish(self._core, event)
-        for listener in list(self._listeners):
-            listener(event)
+            listeners.insert(0, partial(publish, self._core))
+        for listener in listeners:
+            try:
+                listener(event)
+            except Exception:
+                logger.exception("a listener failed at %s of %s", event.kind, event.instance_id)
 
 
 def publish(core: Core, event: MachineEvent) -> None:
@@ -71,4 +78,4 @@ def publish(core: Core, event: MachineEvent) -> None:
         title, more = "EC2 Instance Rebalance Recommendation", {}
     else:
         title, more = "EC2 Instance State-change Notification", {"state": event.kind}
-    core.region(event.region).publish(title, json.dumps(detail | more), moment(event.at))
+    core.region(event.region).publish(title, json.dumps(detail | more), event.instance_id, moment(event.at))

@@ -29,7 +29,7 @@ def matching(views: Iterable[Params], params: Params, fields: Callable[[Params],
 
 
 def _passes(view: Params, asked: dict[str, list[str]], fields: dict[str, Any]) -> bool:
-    tags = {tag["Key"]: tag["Value"] for tag in view.get("Tags", [])}
+    tags = {tag["Key"]: tag["Value"] for tag in view.get("Tags") or []}
     return all(_fits(_value(name, tags, fields), values) for name, values in asked.items())
 
 

@@ -49,11 +49,18 @@ def seed(region: Region) -> None:
         image = _register(region, _stock_name(name), arch, _root(gigabytes), owner="amazon")
         dated = moment(0).replace(tzinfo=None)
         store[name].append(parameter(region.account, name, image.id, "String", None, None, None, dated, 1, "text"))
-    for name in MOTO_PARAMETERS:
-        if store.get(name):
+
+
+def seed_from_moto(region: Region) -> None:
+    """Register the images behind moto's own public parameters; reading those takes a while, so only when asked."""
+    from moto.ssm.models import ssm_backends
+
+    store: Any = ssm_backends[region.account][region.name]._parameters  # noqa: SLF001 - asked by ``in``, it loads them
+    for name in filter(store.__contains__, MOTO_PARAMETERS):
+        for version in store[name]:
             arch = "arm64" if name.endswith("arm64") else "x86_64"
             root = [{"DeviceName": "/dev/xvda", "Ebs": _root(30)[0]["Ebs"]}]
-            _register(region, _stock_name(name), arch, root, owner="amazon", image_id=store[name][-1].value)
+            _register(region, _stock_name(name), arch, root, owner="amazon", image_id=version.value)
 
 
 def _stock_name(parameter: str) -> str:

@@ -45,7 +45,7 @@ def resolve(core: Core, region_name: str, wanted: Params, market: str, token: st
         user_data=check_user_data(wanted.get("UserData")),
         profile_arn="",
         profile_id="",
-        shutdown_behavior=_shutdown_behavior(wanted),
+        shutdown_behavior=shutdown_behavior(wanted.get("InstanceInitiatedShutdownBehavior")),
         metadata_options=wanted.get("MetadataOptions", {}),
         key_name=_key(region, wanted.get("KeyName")),
         interface=interface,
@@ -213,8 +213,13 @@ def check_user_data(encoded: object) -> str:
     return text
 
 
-def _shutdown_behavior(wanted: Params) -> str:
-    behavior = str(wanted.get("InstanceInitiatedShutdownBehavior") or "stop")
+def shutdown_behavior(wanted: object) -> str:
+    """What an operating system's power-off does to the machine: ``stop`` unless it says ``terminate``.
+
+    Raises:
+        AwsError: It says something else.
+    """
+    behavior = str(wanted or "stop")
     if behavior not in {"stop", "terminate"}:
         raise AwsError(
             "InvalidParameterValue",

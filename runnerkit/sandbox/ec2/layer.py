@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.ec2.core import Core
     from runnerkit.sandbox.ec2.model import Params
 
+logger = logging.getLogger(__name__)
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 NARROWING = ("Filters", "MaxResults", "InstanceIds")
 
@@ -80,6 +82,14 @@ class Layer:
             call.error = error.code
             body, kind = wire.render_error(error, request.protocol)
             answer = Answer(body, error.status, (("Content-Type", kind),))
+        except ConnectionError:
+            raise
+        except Exception as error:
+            logger.exception("the sandbox failed at %s", request.action)
+            call.error = "InternalFailure"
+            failure = AwsError("InternalFailure", f"The sandbox itself failed: {error!r}")
+            body, kind = wire.render_error(failure, request.protocol)
+            answer = Answer(body, failure.status, (("Content-Type", kind),))
         core.faults.after(call)
         call.status = answer.status
         return answer
@@ -96,8 +106,9 @@ class Layer:
 
     def _effect(self, environ: WSGIEnvironment, request: Request, params: Params) -> Answer:
         if request.service == "ssm":
+            public = b"/aws/service/" in request.body
             with self._core.lock:
-                self._core.region(request.region)
+                (self._core.public_images if public else self._core.region)(request.region)
             if request.action == "PutParameter":
                 network.check_parameter(request.body)
         if not request.is_ec2:

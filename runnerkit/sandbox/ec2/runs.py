@@ -8,19 +8,27 @@ from typing import TYPE_CHECKING
 from runnerkit.sandbox.ec2 import templates, views
 from runnerkit.sandbox.ec2.capacity import ON_DEMAND, SPOT
 from runnerkit.sandbox.ec2.errors import AwsError, missing
-from runnerkit.sandbox.ec2.launching import combined, resolve
+from runnerkit.sandbox.ec2.launching import combined, resolve, shutdown_behavior
 from runnerkit.sandbox.ec2.lifecycle import by_user, new_reservation_id
 from runnerkit.sandbox.ec2.model import STATE_CODES
 
 if TYPE_CHECKING:
     from runnerkit.sandbox.ec2.capacity import Stock
     from runnerkit.sandbox.ec2.core import Core
-    from runnerkit.sandbox.ec2.model import Ask, LaunchSpec, Machine, Params
+    from runnerkit.sandbox.ec2.model import Answer, Ask, LaunchSpec, Machine, Params
 
 
 def run_instances(core: Core, ask: Ask) -> Params:
     """RunInstances."""
-    return core.tokens.once(ask, lambda: _run(core, ask))
+    answer = core.tokens.once(ask, lambda: _run(core, ask))
+    ids = [instance["InstanceId"] for instance in answer["Instances"]]
+    if not any(i in core.machines and core.machines[i].alive for i in ids):
+        raise AwsError(
+            "IdempotentInstanceTerminated",
+            "The request to launch an instance uses the same client token as a previous request for which the "
+            "instance has been terminated.",
+        )
+    return answer
 
 
 def _run(core: Core, ask: Ask) -> Params:
@@ -136,6 +144,17 @@ def reboot_instances(core: Core, ask: Ask) -> Params:
     core.dry_run(ask)
     for machine in machines:
         core.lifecycle.reboot(machine)
+    return {}
+
+
+def modify_attribute(core: Core, ask: Ask) -> Params | Answer:
+    """ModifyInstanceAttribute; moto takes every attribute but the shutdown behaviour."""
+    (machine,) = core.visible([str(ask.params.get("InstanceId", ""))], ask.region)
+    if "InstanceInitiatedShutdownBehavior" not in ask.params:
+        return ask.forward()
+    behavior = shutdown_behavior(ask.params["InstanceInitiatedShutdownBehavior"].get("Value"))
+    core.dry_run(ask)
+    machine.raw.instance_initiated_shutdown_behavior = behavior
     return {}
 
 

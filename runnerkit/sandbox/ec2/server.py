@@ -44,6 +44,11 @@ def _handler() -> Raw:
     from moto.moto_server.werkzeug_app import MotoRequestHandler
 
     class QuietHandler(MotoRequestHandler):
+        def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:
+            """Close it: a client must not wait for an answer that was lost on purpose."""
+            super().connection_dropped(error, environ)
+            self.close_connection = True
+
         def log(self, *_: object) -> None:
             """Say nothing; calls are recorded in ``calls``."""
 

@@ -41,6 +41,8 @@ def check(state: State, token: Token | None, needs: Needs, repository: str | Non
     Raises:
         Refused: 404 for a repository that is not shown, 401 for nobody, 403 for a missing permission.
     """
+    if needs.jwt:
+        return
     found = state.repository(repository) if repository else None
     if found is not None and found.private and not reaches(state, token, found):
         raise missing()

@@ -25,9 +25,9 @@ def settle(state: State) -> None:
 def _age_running(state: State, job: Job, now: datetime) -> None:
     runner = state.live.runners.get(job.runner_id or 0)
     if runner is not None and runner.offline_at is not None:
-        job.lease_until = runner.offline_at + timedelta(seconds=state.options.lease)
-        if now >= job.lease_until:
-            lose_lease(state, job, job.lease_until)
+        lease_until = runner.offline_at + timedelta(seconds=state.options.lease)
+        if now >= lease_until:
+            lose_lease(state, job, lease_until)
             return
     if job.cancel_asked_at is not None and _passed(job.cancel_asked_at, state.options.cancel_grace, now):
         finish(state, job, "cancelled")

@@ -97,7 +97,6 @@ class Job:
     runner_name: str | None = None
     runner_group_id: int | None = None
     runner_group_name: str | None = None
-    lease_until: datetime | None = None
     cancel_asked_at: datetime | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[str] = field(default_factory=list)

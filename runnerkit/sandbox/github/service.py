@@ -116,15 +116,20 @@ class Service:
             answer = self._served(turn)
         except Refused as error:
             answer = _refusal(error.reason.value, error.message)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not look like GitHub's weather
+            return self._violated(turn, f"failed: {error!r}")
         if turn.described is None:
             return answer
         data = b"" if answer.body is None else json.dumps(answer.body).encode()
         problems = description().answer_problems(turn.described, answer.status, data)
         if not problems:
             return answer
-        found = f"{turn.request.method} {turn.path} answered {answer.status}: {'; '.join(problems)}"
+        return self._violated(turn, f"answered {answer.status}: {'; '.join(problems)}")
+
+    def _violated(self, turn: Turn, what: str) -> Answer:
+        found = f"{turn.request.method} {turn.path} {what}"
         self.violations.append(found)
-        return _refusal(500, f"The local GitHub broke GitHub's own description. {found}")
+        return _refusal(500, f"The local GitHub broke GitHub's own description: {found}")
 
     def _served(self, turn: Turn) -> Answer:
         version = turn.request.headers.get("X-GitHub-Api-Version", VERSIONS[0])

@@ -117,8 +117,9 @@ class State:
         """Give the tables that listings are made of: the live ones, or older ones while lists lag."""
         if not self._past:
             return self.live
-        seen = [lists for moment, lists in self._past if moment <= self.now() - self._lag]
-        return seen[-1] if seen else self._past[0][1]
+        while len(self._past) > 1 and self._past[1][0] <= self.now() - self._lag:
+            self._past.pop(0)
+        return self._past[0][1]
 
     def _remember(self) -> None:
         if not self._lag:

@@ -49,7 +49,10 @@ def get_run(at: Exchange) -> Answer:
 @route("GET", f"{RUN}/attempts/{{attempt_number}}", needs=READ)
 def get_attempt(at: Exchange) -> Answer:
     """Show a run as one attempt saw it."""
-    return Answer(200, actions.run(at.state, at.links, _attempt(at), at.state.live))
+    seen = _attempt(at)
+    shown = actions.run(at.state, at.links, seen, at.state.live)
+    place = f"{shown['url']}/attempts/{seen.latest.number}"
+    return Answer(200, shown | {"jobs_url": f"{place}/jobs", "logs_url": f"{place}/logs"})
 
 
 def _attempt(at: Exchange) -> Run:

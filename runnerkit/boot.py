@@ -1,0 +1,191 @@
+"""What a machine boots from: user data for cloud-init that brings the agent, the leases and the JIT configuration.
+
+The document is ``#cloud-config`` with JSON behind it, which is YAML that nobody has to quote. Nothing that comes from
+outside (names, labels, facts, scripts) is ever part of a command: it travels base64-encoded in files that the agent
+reads (the JIT configuration is base64 already), and commands are lists made of constants and whole numbers.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import json
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from runnerkit.errors import LaunchRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
+
+    from runnerkit.names import Secret
+    from runnerkit.ports import Machine
+
+HEADER = b"#cloud-config\n"
+# Source: EC2's user guide, user data: 16 KB, counted before EC2's base64.
+USER_DATA_LIMIT = 16_384
+
+AGENT_FOLDER = "/opt/runnerkit"
+MACHINE_FILE = "/etc/runnerkit/machine.json"
+STARTUP_FILE = "/etc/runnerkit/startup"
+JIT_FILE = "/run/runnerkit/jit"
+LIFE_FILE = "/etc/systemd/system/runnerkit-runner.service.d/50-life.conf"
+# Seconds between a deadline and the harder ways to power off.
+HARDER = 60
+HARDEST = 90
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledFile:
+    """A file of the agent and its place on the machine."""
+
+    path: str
+    text: str
+    mode: str = "0644"
+
+
+def user_data(machine: Machine, jit_config: Secret) -> bytes:
+    """User data as sent to EC2, compressed where that is needed.
+
+    Raises:
+        LaunchRejected: It would be larger than EC2 takes.
+    """
+    raw = HEADER + json.dumps(document(machine, jit_config), separators=(",", ":")).encode("ascii")
+    if len(raw) <= USER_DATA_LIMIT:
+        return raw
+    packed = gzip.compress(raw, compresslevel=9, mtime=0)
+    if len(packed) > USER_DATA_LIMIT:
+        raise LaunchRejected(
+            f"the user data of {machine.name} has {len(packed)} bytes when compressed; EC2 takes {USER_DATA_LIMIT}",
+            hint="shorten the start-up script, or bake an image: `runnerkit ami bake`",
+        )
+    return packed
+
+
+def document(machine: Machine, jit_config: Secret) -> dict[str, Any]:
+    """The cloud-config document: deadlines first, then files, then the start."""
+    start = [["systemctl", "daemon-reload"]]
+    if not machine.baked:
+        start.append(["systemctl", "restart", "systemd-journald.service"])
+    start.append(["systemctl", "start", "--no-block", "runnerkit-runner.service"])
+    return {
+        "bootcmd": [
+            *_deadline("boot", machine.online_within, "no listener in time"),
+            *_deadline("life", machine.life, "the machine reached its lifetime"),
+        ],
+        "write_files": [*_own_files(machine), *_given_files(machine, jit_config)],
+        "runcmd": start,
+    }
+
+
+def agent_files(*, image: bool) -> Iterator[InstalledFile]:
+    """The files of the agent with their places; those for images include the timer that covers unusable user data.
+
+    A baked image has the same files, so both kinds of machine behave alike.
+    """
+    source = files("runnerkit") / "machine"
+    yield InstalledFile(f"{AGENT_FOLDER}/agent.py", _bare(source / "agent.py"))
+    for file in _sorted(source / "runnerkit_agent", ".py"):
+        yield InstalledFile(f"{AGENT_FOLDER}/runnerkit_agent/{file.name}", _bare(file))
+    for file in _sorted(source / "hooks", ".sh"):
+        yield InstalledFile(f"{AGENT_FOLDER}/hooks/{file.name}", file.read_text(encoding="utf-8"), "0755")
+    for file in _sorted(source / "units", ""):
+        if image or not file.name.startswith("runnerkit-boot."):
+            yield InstalledFile(f"/etc/systemd/system/{file.name}", file.read_text(encoding="utf-8"))
+    for file in _sorted(source / "journald", ".conf"):
+        yield InstalledFile(f"/etc/systemd/journald.conf.d/{file.name}", file.read_text(encoding="utf-8"))
+
+
+def _deadline(name: str, seconds: int, reason: str) -> Iterator[list[str]]:
+    """Timers of systemd's own that end the machine, each way harder than the one before.
+
+    They need neither our files nor a finished boot, so nothing that fails later can keep them from being armed. The
+    machine goes on if cloud-init hangs, hence no default dependencies: those would wait for it.
+    """
+    off = ["systemctl", "poweroff"]
+    yield _timer(f"{name}-reason", seconds, ["echo", f"runnerkit: powering off: {reason} ({int(seconds)} s)"])
+    yield _timer(f"{name}-off", seconds + 1, off)
+    yield _timer(f"{name}-force", seconds + HARDER, [*off, "--force"])
+    yield _timer(f"{name}-kill", seconds + HARDEST, [*off, "--force", "--force"])
+
+
+def _timer(name: str, seconds: int, command: list[str]) -> list[str]:
+    return [
+        "systemd-run",
+        "--quiet",
+        "--no-block",
+        f"--unit=runnerkit-{name}",
+        f"--on-active={int(seconds)}s",
+        "--timer-property=AccuracySec=1s",
+        "--timer-property=DefaultDependencies=no",
+        "--property=DefaultDependencies=no",
+        "--property=StandardOutput=journal+console",
+        *command,
+    ]
+
+
+def _own_files(machine: Machine) -> Iterator[dict[str, str]]:
+    if not machine.baked:
+        for file in agent_files(image=False):
+            yield {"path": file.path, "permissions": file.mode, "content": file.text}
+    yield {"path": LIFE_FILE, "content": f"[Service]\nRuntimeMaxSec={int(machine.life)}\n"}
+
+
+def _given_files(machine: Machine, jit_config: Secret) -> Iterator[dict[str, str]]:
+    yield _encoded(MACHINE_FILE, json.dumps(_for_agent(machine), sort_keys=True), "0644")
+    if machine.startup:
+        interpreted = machine.startup.startswith("#!")
+        yield _encoded(STARTUP_FILE, machine.startup if interpreted else f"#!/bin/sh\n{machine.startup}", "0700")
+    jit = jit_config.reveal()
+    if _BASE64.fullmatch(jit):
+        # As GitHub gives it: a second base64 around it would cost a third more, even compressed.
+        yield {"path": JIT_FILE, "permissions": "0600", "content": jit}
+    else:
+        yield _encoded(JIT_FILE, jit, "0600")
+
+
+def _for_agent(machine: Machine) -> dict[str, Any]:
+    return {
+        "name": machine.name,
+        "repo": machine.repo,
+        "labels": list(machine.labels),
+        "online_within": machine.online_within,
+        "idle": machine.idle,
+        "life": machine.life,
+        "imds_for_job": machine.imds_for_job,
+        "facts": dict(machine.facts),
+        "runner_url": machine.runner_url,
+        "runner_sha256": machine.runner_sha256,
+    }
+
+
+def _encoded(path: str, text: str, mode: str) -> dict[str, str]:
+    content = b64encode(text.encode("utf-8", "surrogatepass")).decode("ascii")
+    return {"path": path, "permissions": mode, "encoding": "b64", "content": content}
+
+
+def _sorted(folder: Traversable, suffix: str) -> list[Traversable]:
+    found = (file for file in folder.iterdir() if file.is_file() and file.name.endswith(suffix))
+    return sorted(found, key=lambda file: file.name)
+
+
+def _bare(file: Traversable) -> str:
+    """A module without its docstrings and comments: they would take a fifth of the space there is."""
+    source = file.read_text(encoding="utf-8")
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and len(body) > 1 and _is_docstring(body[0]):
+            for number in range(body[0].lineno - 1, body[0].end_lineno or body[0].lineno):
+                lines[number] = ""
+    return "".join(f"{line}\n" for line in lines if line and not line.lstrip().startswith("#"))
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,0 +1,57 @@
+"""What a wish can get just now: the market, the wish's conditions, and the refusals of the last minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from runnerkit.errors import NoCapacity
+from runnerkit.offerings import attempts, matching
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runnerkit.model import Attempt, Offering, Refusal
+    from runnerkit.ports import Clock, Cloud, Journal
+    from runnerkit.wishes import Policy, RunnerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """Looks at the market for a wish; starts nothing."""
+
+    cloud: Cloud
+    journal: Journal
+    clock: Clock
+    policy: Policy
+
+    def fitting(self, spec: RunnerSpec) -> list[Offering]:
+        """Every offering that fulfils the wish, cheapest first, refused lately or not.
+
+        Raises:
+            NotOffered: Nothing does.
+        """
+        return matching(spec, self.cloud.offerings(spec))
+
+    def refusals(self) -> Sequence[Refusal]:
+        """The refusals that are still remembered."""
+        return self.journal.refusals(self.clock.now() - timedelta(seconds=self.policy.refusal_memory))
+
+    def choose(self, spec: RunnerSpec) -> tuple[Attempt, ...]:
+        """The launch calls that would be made for a wish, in order.
+
+        Raises:
+            NotOffered: Nothing fulfils the wish.
+            NoCapacity: All that fulfils it was refused within the last minutes.
+        """
+        fitting, refusals = self.fitting(spec), self.refusals()
+        chosen = attempts(spec, fitting, refusals)
+        if not chosen:
+            raise NoCapacity(
+                f"all {len(fitting)} offerings that fulfil the wish were refused in the last "
+                f"{self.policy.refusal_memory} seconds",
+                refusals=refusals,
+                hint="wait some minutes, or widen the wish: more GPU models, zones, regions, or spot=prefer",
+            )
+        return chosen

@@ -1,0 +1,50 @@
+"""The command line's root: the common options, and where each command is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runnerkit import __version__
+from runnerkit.cli import launch, loop, machines, market, show
+
+EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
+4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
+130 interrupted."""
+
+app = typer.Typer(
+    name="runnerkit",
+    help="Self-hosted GPU runners for GitHub Actions on AWS: spot, just in time, gone afterwards.",
+    epilog=EXIT_CODES,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"runnerkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("launch")(launch.launch)
+app.command("once")(loop.once)
+app.command("run")(loop.run)
+app.command("plan")(loop.plan)
+app.command("sweep")(loop.sweep)
+app.command("status")(machines.status)
+app.command("terminate")(machines.terminate)
+app.command("offerings")(market.offerings)
+app.add_typer(show.app, name="config")

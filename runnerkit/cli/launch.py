@@ -1,0 +1,170 @@
+"""``launch``: machines for a label, on request."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runnerkit.cli.common import (
+    AsJson,
+    ConfigPath,
+    DryRun,
+    configuration,
+    ending_well,
+    narrator,
+    print_json,
+    repositories,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runnerkit.config import Config
+    from runnerkit.model import Attempt
+    from runnerkit.slots import LaunchRequest, Slot
+
+Key = Annotated[str | None, typer.Option(help="As in the label.", rich_help_panel="Label keys")]
+
+
+def launch(
+    *,
+    runs_on: Annotated[str | None, typer.Option("--runs-on", help="The whole label, as in the workflow.")] = None,
+    repo: Annotated[str | None, typer.Option("--repo", "-r", help="Repository as OWNER/NAME.")] = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=256, help="How many machines.")] = 1,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every runner is online.")] = False,
+    scope: Annotated[str | None, typer.Option(help="The label's SCOPE; the workflow run's id by default.")] = None,
+    spec: Key = None,
+    gpu: Key = None,
+    type_: Annotated[str | None, typer.Option("--type", help="As in the label.")] = None,
+    family: Key = None,
+    cpu: Key = None,
+    ram: Key = None,
+    arch: Key = None,
+    image: Key = None,
+    profile: Key = None,
+    spot: Key = None,
+    region: Key = None,
+    zone: Key = None,
+    disk: Key = None,
+    idle: Key = None,
+    life: Key = None,
+    retry: Key = None,
+    price: Key = None,
+    dry_run: DryRun = False,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Launch machines whose runners carry a label, or adopt those that exist for it already.
+
+    The same workflow run, attempt and label name the same machines, so a repeated launch starts nothing twice.
+    """
+    keys = {
+        "spec": spec, "gpu": gpu, "type": type_, "family": family, "cpu": cpu, "ram": ram, "arch": arch, "image": image,
+        "profile": profile, "spot": spot, "region": region, "zone": zone, "disk": disk, "idle": idle, "life": life,
+        "retry": retry, "price": price,
+    }  # fmt: skip
+    with ending_well(as_json=as_json):
+        settings = configuration(config)
+        label = _label(runs_on, scope, {key: value for key, value in keys.items() if value is not None}, os.environ)
+        (served,) = repositories(settings, [repo] if repo else settings.github.repositories[:1])
+        request = _request(settings, label, served, count)
+        if dry_run:
+            _preview(settings, label, request, as_json=as_json)
+            return
+        _launch(settings, label, request, wait=wait, as_json=as_json)
+
+
+def _label(runs_on: str | None, scope: str | None, keys: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """The label in its one canonical spelling, from the whole text or from single keys."""
+    from runnerkit import labels
+
+    if runs_on is not None:
+        if keys or scope:
+            raise typer.BadParameter("give either --runs-on or single keys, not both")
+        labels.parse(runs_on)
+        return runs_on
+    scope = scope or environment.get("GITHUB_RUN_ID")
+    head = f"{labels.WORD}={scope}" if scope else labels.WORD
+    return labels.format_label(labels.parse("/".join((head, *(f"{key}={value}" for key, value in keys.items())))))
+
+
+def _request(settings: Config, label: str, repo: str, count: int) -> LaunchRequest:
+    from runnerkit import labels, specs
+    from runnerkit.slots import LaunchRequest
+
+    wish = labels.parse(label).spec
+    spec = specs.resolve(wish, settings.named(), settings.fallback(), settings.policy)
+    return LaunchRequest(
+        repo,
+        (label,),
+        spec,
+        run_id=_number("GITHUB_RUN_ID", 0),
+        run_attempt=_number("GITHUB_RUN_ATTEMPT", 1),
+        count=count,
+    )
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() else default
+
+
+def _preview(settings: Config, label: str, request: LaunchRequest, *, as_json: bool) -> None:
+    from runnerkit import app
+    from runnerkit.slots import names
+
+    attempts = app.chooser(settings).choose(request.spec)
+    planned = [str(name) for name in names(request, settings.github.place(request.repo))]
+    if as_json:
+        print_json({"label": label, "repo": request.repo, "runners": planned, "attempts": _attempts(attempts)})
+        return
+    typer.echo(f"would launch {', '.join(planned)} for {request.repo} with the label {label}")
+    for number, attempt in enumerate(attempts, start=1):
+        typer.echo(f"attempt {number}: {attempt.market} in {attempt.region}")
+        for offering in attempt.offerings:
+            price = "price unknown" if offering.price is None else f"${offering.price:.4f}/h"
+            typer.echo(f"  {offering.type.name:<16} {offering.zone:<16} {price}")
+
+
+def _attempts(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
+    return [
+        {
+            "market": str(attempt.market),
+            "region": attempt.region,
+            "offerings": [{"type": o.type.name, "zone": o.zone, "price": o.price} for o in attempt.offerings],
+        }
+        for attempt in attempts
+    ]
+
+
+def _launch(settings: Config, label: str, request: LaunchRequest, *, wait: bool, as_json: bool) -> None:
+    from runnerkit import app
+    from runnerkit.cli import actions
+
+    fleet = app.fleet(settings, repos=(request.repo,), events=narrator(as_json=as_json))
+    started: list[Slot] = []
+    try:
+        fleet.launch(request, told=started.append)
+    finally:
+        # Before waiting, and also when a later machine could not be had: the workflow knows what it started.
+        actions.write_outputs(label, started, os.environ)
+        actions.write_summary(label, started, os.environ)
+    slots: Sequence[Slot] = started
+    if wait:
+        slots = _waited(fleet, slots, label)
+    if as_json:
+        print_json({"label": label, "repo": request.repo, "machines": [actions.facts(slot) for slot in slots]})
+        return
+    for slot in slots:
+        typer.echo(f"{slot.name} {slot.instance_id} {slot.type} {slot.zone} {slot.market}")
+
+
+def _waited(fleet: Any, slots: Sequence[Slot], label: str) -> Sequence[Slot]:  # noqa: ANN401 - Fleet, unimported here
+    from runnerkit.cli import actions
+
+    waited: tuple[Slot, ...] = fleet.wait(slots)
+    if [slot.name for slot in waited] != [slot.name for slot in slots]:
+        actions.write_outputs(label, waited, os.environ)
+    return waited

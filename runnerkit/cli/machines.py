@@ -1,0 +1,124 @@
+"""``status`` and ``terminate``: the machines there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runnerkit.cli.common import (
+    PARTLY,
+    AsJson,
+    ConfigPath,
+    Repo,
+    configuration,
+    ending_well,
+    narrator,
+    print_json,
+    repositories,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runnerkit.fleet import MachineStatus
+
+
+def status(repo: Repo = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Show every machine and registration that is not over."""
+    from runnerkit import app
+    from runnerkit.system import SystemClock
+
+    with ending_well(as_json=as_json):
+        settings = configuration(config)
+        fleet = app.fleet(settings, repos=repositories(settings, repo), events=narrator(as_json=as_json))
+        machines = fleet.status()
+    if as_json:
+        print_json([_as_dict(machine) for machine in machines])
+    elif not machines:
+        typer.echo("no machines")
+    else:
+        _table(machines, SystemClock().now())
+
+
+def terminate(
+    runners: Annotated[list[str] | None, typer.Argument(help="Runner names or instance ids.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All machines of the repositories.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also those that run a job.")] = False,
+    repo: Repo = None,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """End machines. GitHub is asked first: one that runs a job is spared, unless --force."""
+    from runnerkit import app
+
+    if bool(runners) == every:
+        raise typer.BadParameter("name runners or instances, or say --all")
+    with ending_well(as_json=as_json):
+        settings = configuration(config)
+        fleet = app.fleet(settings, repos=repositories(settings, repo), events=narrator(as_json=as_json))
+        outcomes = fleet.terminate(None if every else runners, force=force)
+    if as_json:
+        print_json([{"runner": o.action.name, "error": o.error.as_dict() if o.error else None} for o in outcomes])
+    elif not outcomes:
+        typer.echo("nothing to terminate")
+    found = {str(outcome.action.name) for outcome in outcomes} | {
+        getattr(outcome.action, "instance_id", "") for outcome in outcomes
+    }
+    missing = [name for name in runners or () if name not in found]
+    if missing and not as_json:
+        typer.echo(f"not found among the live machines: {', '.join(missing)}", err=True)
+    if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(PARTLY)
+
+
+def _table(machines: tuple[MachineStatus, ...], now: datetime) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("RUNNER", "PHASE", "INSTANCE", "TYPE", "ZONE", "MARKET", "AGE", "ENDS IN"):
+        table.add_column(column, no_wrap=True)
+    for machine in machines:
+        instance, runner = machine.pair.instance, machine.pair.runner
+        birth = runner.birth if runner else None
+        since = instance.launched_at if instance else birth.at if birth else None
+        ends = instance.expires_at if instance else None
+        table.add_row(
+            machine.name,
+            machine.phase,
+            instance.id if instance else "-",
+            instance.type if instance else "-",
+            instance.zone if instance else "-",
+            instance.market if instance else "-",
+            _span((now - since).total_seconds()) if since else "-",
+            _span((ends - now).total_seconds()) if ends else "-",
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def _span(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    for size, letter, part, small in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            return f"{whole // size}{letter}{whole % size // part}{small}"
+    return f"{whole}s"
+
+
+def _as_dict(machine: MachineStatus) -> dict[str, Any]:
+    instance, runner = machine.pair.instance, machine.pair.runner
+    return {
+        "runner": machine.name,
+        "phase": str(machine.phase),
+        "repo": machine.pair.repo,
+        "runner_id": runner.id if runner else None,
+        "online": runner.online if runner else None,
+        "busy": runner.busy if runner else None,
+        "instance": instance.id if instance else None,
+        "type": instance.type if instance else None,
+        "zone": instance.zone if instance else None,
+        "market": str(instance.market) if instance else None,
+        "state": str(instance.state) if instance else None,
+        "launched_at": instance.launched_at.isoformat() if instance else None,
+        "expires_at": instance.expires_at.isoformat() if instance and instance.expires_at else None,
+    }

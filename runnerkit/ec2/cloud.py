@@ -1,0 +1,102 @@
+"""The port :class:`runnerkit.ports.Cloud` on EC2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runnerkit.ec2.cache import Cache
+from runnerkit.ec2.catalogue import Catalogue
+from runnerkit.ec2.clients import Clients
+from runnerkit.ec2.images import Images
+from runnerkit.ec2.launch import Launch, Tools
+from runnerkit.ec2.leftovers import Leftovers
+from runnerkit.ec2.machines import Machines
+from runnerkit.ec2.network import Network
+from runnerkit.ec2.patience import Settling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from runnerkit.model import Attempt, Instance, Leftover, Offering, Refusal
+    from runnerkit.ports import Clock, Image, Launched, LaunchOrder
+    from runnerkit.settings import AwsSettings
+    from runnerkit.wishes import RunnerSpec
+
+
+class Ec2Cloud:
+    """EC2 in the configured regions. Making one calls nobody; it may be used from several threads.
+
+    Args:
+        settings: Section ``[aws]``; what it leaves out is taken from AWS's own configuration.
+        clock: For ages, deadlines and waiting.
+        cache_dir: Where answers about types, prices, network and images are kept between processes; None: nowhere.
+        on_refusal: Told about each refused pool as soon as it is known.
+    """
+
+    def __init__(
+        self,
+        settings: AwsSettings,
+        *,
+        clock: Clock,
+        cache_dir: Path | None,
+        on_refusal: Callable[[Refusal], None] | None = None,
+    ) -> None:
+        clients, cache, settling = Clients(settings), Cache(cache_dir, clock), Settling(clock)
+        network = Network(settings, clients, cache)
+        self._images = Images(settings, clients, cache)
+        self._catalogue = Catalogue(clients, cache, network, clock)
+        self._machines = Machines(settings.owner, clients, clock, settling)
+        self._leftovers = Leftovers(settings.owner, clients, clock)
+        self._tools = Tools(settings, clients, network, self._images, clock, settling, on_refusal)
+
+    def instances(self) -> Sequence[Instance]:
+        """Every instance with our owner tag in the configured regions, dead ones included as long as EC2 shows them."""
+        return self._machines.instances()
+
+    def find(self, name: str) -> Sequence[Instance]:
+        """The instances of ours that carry this runner name; empty when there is none (yet)."""
+        return self._machines.find(name)
+
+    def offerings(self, spec: RunnerSpec) -> Sequence[Offering]:
+        """What may serve the wish in its regions, or in every configured one; priced where possible."""
+        return self._catalogue.offerings(spec)
+
+    def image(self, spec: RunnerSpec, region: str, arch: str) -> Image:
+        """The image to boot: the wish's, the configured one, our newest baked one, or a stock Ubuntu.
+
+        Raises:
+            ImageMissing: Nothing fits; the message says what was looked for.
+        """
+        return self._images.image(spec, region, arch)
+
+    def launch(self, order: LaunchOrder, attempts: Sequence[Attempt]) -> Launched:
+        """Start one instance, trying the attempts in order until one is accepted.
+
+        Raises:
+            NoCapacity: Every attempt was refused; carries all refusals.
+            LaunchRejected: The launch itself is wrong.
+            CloudDenied: The credentials or a permission are missing.
+            CloudUnavailable: Whether an instance was started is unknown; its tags tell later.
+        """
+        return Launch(order, self._tools).run(attempts)
+
+    def tag(self, region: str, instance_id: str, tags: Mapping[str, str | None]) -> None:
+        """Set tags, or take them away where the value is None. A vanished instance is not an error."""
+        self._machines.tag(region, instance_id, tags)
+
+    def terminate(self, region: str, instance_ids: Iterable[str]) -> None:
+        """Start the end of these instances. What is gone counts as done, and one bad id does not save the others."""
+        self._machines.terminate(region, instance_ids)
+
+    def console(self, region: str, instance_id: str) -> str:
+        """The serial console's output so far; empty when there is none or no such instance."""
+        return self._machines.console(region, instance_id)
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """Unattached volumes, launch templates and parameters of ours that are older than a launch takes."""
+        return self._leftovers.found()
+
+    def remove(self, leftover: Leftover) -> None:
+        """Remove it; absence means success."""
+        self._leftovers.remove(leftover)

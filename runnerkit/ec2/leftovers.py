@@ -1,0 +1,115 @@
+"""What launches of ours left behind. Only what carries our owner tag, and only when no launch can still need it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from runnerkit import tags as words
+from runnerkit.ec2.answers import code_of, told
+from runnerkit.ec2.parallel import each
+from runnerkit.errors import CloudDenied
+from runnerkit.model import Leftover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, TagTypeDef
+
+    from runnerkit.ec2.clients import Clients
+    from runnerkit.ports import Clock
+
+VOLUME, TEMPLATE, PARAMETER = "volume", "launch-template", "parameter"
+PARAMETERS = "/runnerkit/"
+# A launch under way needs its template, and for a moment its volume is not attached yet.
+YOUNG = timedelta(minutes=10)
+_PAGE = 200
+_PARAMETERS_PAGE = 50
+_GONE = (
+    "InvalidVolume.NotFound",
+    "VolumeInUse",
+    "InvalidLaunchTemplateId.NotFound",
+    "InvalidLaunchTemplateId.NotFoundException",
+    "ParameterNotFound",
+)
+
+
+class Leftovers:
+    """Finds and removes them."""
+
+    def __init__(self, owner: str, clients: Clients, clock: Clock) -> None:
+        self._clients = clients
+        self._clock = clock
+        self._owner = owner
+        self._ours: list[FilterTypeDef] = [{"Name": f"tag:{words.OWNER}", "Values": [owner]}]
+
+    def found(self) -> list[Leftover]:
+        """Unattached volumes, launch templates and parameters that are ours and ten minutes old."""
+        looks = (self._volumes, self._templates, self._parameters)
+        jobs = [(look, region) for region in self._clients.regions for look in looks]
+        old = self._clock.now() - YOUNG
+        return [left for listed in each(lambda job: job[0](job[1]), jobs) for left in listed if left.created_at < old]
+
+    def remove(self, leftover: Leftover) -> None:
+        """Remove it; one that is gone, or in use after all, needs nothing any more."""
+        with told(f"removing {leftover.kind} {leftover.id} in {leftover.region}"):
+            try:
+                self._removers()[leftover.kind](leftover)
+            except ClientError as fault:
+                if code_of(fault) not in _GONE:
+                    raise
+
+    def _removers(self) -> dict[str, Callable[[Leftover], object]]:
+        return {
+            VOLUME: lambda left: self._clients.ec2(left.region).delete_volume(VolumeId=left.id),
+            TEMPLATE: lambda left: self._clients.ec2(left.region).delete_launch_template(LaunchTemplateId=left.id),
+            PARAMETER: lambda left: self._clients.ssm(left.region).delete_parameter(Name=left.id),
+        }
+
+    def _volumes(self, region: str) -> list[Leftover]:
+        wanted: list[FilterTypeDef] = [*self._ours, {"Name": "status", "Values": ["available"]}]
+        with told(f"listing unattached volumes in {region}"):
+            pages = self._clients.ec2(region).get_paginator("describe_volumes")
+            found = pages.paginate(Filters=wanted, PaginationConfig={"PageSize": _PAGE})
+            return [
+                Leftover(VOLUME, v["VolumeId"], region, _runner(v.get("Tags", [])), v["CreateTime"])
+                for page in found
+                for v in page["Volumes"]
+            ]
+
+    def _templates(self, region: str) -> list[Leftover]:
+        with told(f"listing launch templates in {region}"):
+            pages = self._clients.ec2(region).get_paginator("describe_launch_templates")
+            found = pages.paginate(Filters=self._ours, PaginationConfig={"PageSize": _PAGE})
+            return [
+                Leftover(TEMPLATE, t["LaunchTemplateId"], region, t.get("LaunchTemplateName", ""), t["CreateTime"])
+                for page in found
+                for t in page["LaunchTemplates"]
+            ]
+
+    def _parameters(self, region: str) -> list[Leftover]:
+        """Parameters are optional, and so is the permission to see them."""
+        try:
+            with told(f"listing parameters in {region}"):
+                pages = self._clients.ssm(region).get_paginator("describe_parameters")
+                found = pages.paginate(
+                    ParameterFilters=[
+                        {"Key": "Path", "Option": "Recursive", "Values": [PARAMETERS.rstrip("/")]},
+                        {"Key": f"tag:{words.OWNER}", "Values": [self._owner]},
+                    ],
+                    PaginationConfig={"PageSize": _PARAMETERS_PAGE},
+                )
+                return [
+                    Leftover(PARAMETER, p["Name"], region, p["Name"], p["LastModifiedDate"])
+                    for page in found
+                    for p in page["Parameters"]
+                    if "Name" in p and isinstance(p.get("LastModifiedDate"), datetime)
+                ]
+        except CloudDenied:
+            return []
+
+
+def _runner(tags: Iterable[TagTypeDef]) -> str:
+    return next((tag.get("Value", "") for tag in tags if tag.get("Key") == words.RUNNER), "")

@@ -1,0 +1,42 @@
+"""Fixtures for tests, ours and other people's: a local EC2 and a local GitHub, imported when used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runnerkit.sandbox.ec2 import SandboxEc2
+    from runnerkit.sandbox.github import GitHubWorld
+
+
+@pytest.fixture(scope="session")
+def _ec2_server() -> Iterator[SandboxEc2]:
+    """One EC2 for the whole session: starting it takes seconds, emptying it does not."""
+    from runnerkit.sandbox.ec2 import SandboxEc2
+
+    with SandboxEc2() as world:
+        yield world
+
+
+@pytest.fixture
+def ec2(_ec2_server: SandboxEc2, monkeypatch: pytest.MonkeyPatch) -> SandboxEc2:
+    """An empty local EC2 that boto3 talks to for the length of a test."""
+    _ec2_server.reset()
+    for name, value in _ec2_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return _ec2_server
+
+
+@pytest.fixture
+def github() -> Iterator[GitHubWorld]:
+    """An empty local GitHub; every answer it gave is checked against GitHub's own description when the test ends."""
+    from runnerkit.sandbox.github import GitHubWorld
+
+    with GitHubWorld() as world:
+        yield world
+        if world.violations:
+            pytest.fail("GitHub's description was violated: " + "; ".join(world.violations))

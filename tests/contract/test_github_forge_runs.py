@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from github_ground import LABELS, REPO, Ticking, forge_at, sent
+
+from runnerkit.errors import ForgeRejected, ForgeUnavailable, NotFound
+from runnerkit.sandbox.github import GitHubWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GPU = ("runnerkit=77/gpu=t4",)
+
+
+@pytest.fixture
+def world() -> Iterator[GitHubWorld]:
+    """A GitHub with one private repository."""
+    with GitHubWorld(Ticking()) as world:
+        world.add_repository(REPO)
+        yield world
+        assert world.violations == []
+        assert world.refused_requests == []
+
+
+def test_a_queued_job_tells_all_that_policy_asks_for(world: GitHubWorld) -> None:
+    """Event, commit, privacy and fork come from the job's run, without a further call."""
+    queued = world.queue_job(REPO, GPU, event="pull_request")
+    with forge_at(world) as forge:
+        (job,) = forge.queued(REPO)
+    assert (job.id, job.run_id, job.labels) == (queued.id, queued.run_id, GPU)
+    assert (job.status, job.event, job.private, job.fork) == ("queued", "pull_request", True, False)
+    assert job.created_at == world.clock.now()
+    assert len(job.head_sha) == 40
+
+
+def test_a_forks_job_in_a_public_repository_is_told_as_such(world: GitHubWorld) -> None:
+    """Law-abiding policy depends on this: the head is another repository, and everybody can see it."""
+    world.add_repository("acme/open", private=False)
+    world.add_repository("stranger/open", private=False, parent="acme/open")
+    world.queue_job("acme/open", GPU, event="pull_request", head_repository="stranger/open")
+    with forge_at(world) as forge:
+        (job,) = forge.queued("acme/open")
+    assert (job.private, job.fork) == (False, True)
+
+
+def test_only_waiting_jobs_are_listed_each_once(world: GitHubWorld) -> None:
+    """Running, finished and held-back jobs do not need a runner; a run under way can still hold a queued one."""
+    run = world.add_run(
+        REPO,
+        [
+            {"name": "prepare", "labels": ["hosted"], "status": "in_progress"},
+            {"name": "train", "labels": GPU},
+            {"name": "deploy", "labels": GPU, "status": "waiting"},
+        ],
+    )
+    done = world.queue_job(REPO, GPU)
+    world.finish_job(done)
+    with forge_at(world) as forge:
+        assert [(job.name, job.run_id) for job in forge.queued(REPO)] == [("train", run.id)]
+
+
+def test_many_runs_are_read_by_page_and_then_for_nothing(world: GitHubWorld) -> None:
+    """130 runs cost two pages of runs, one empty page and a call each; read again unchanged, they cost nothing."""
+    for _ in range(130):
+        world.queue_job(REPO, GPU)
+    with forge_at(world) as forge:
+        first = forge.queued(REPO)
+        assert len({job.id for job in first}) == len(first) == 130
+        assert len(world.calls) == 2 + 1 + 130
+        charged = sum(call.charged for call in world.calls)
+        assert forge.queued(REPO) == first
+    assert sum(call.charged for call in world.calls) == charged
+
+
+def test_a_run_of_more_than_a_hundred_jobs_is_read_whole(world: GitHubWorld) -> None:
+    """A matrix of 150 jobs is three calls away: two lists of runs, two pages of jobs."""
+    run = world.add_run(REPO, [{"name": f"train ({number})", "labels": GPU} for number in range(150)])
+    with forge_at(world) as forge:
+        assert len(forge.queued(REPO)) == 150
+        assert len(forge.jobs(REPO, run.id)) == 150
+
+
+def test_a_job_is_one_call_and_always_fresh(world: GitHubWorld) -> None:
+    """Reading a job by id costs one call and shows its present state."""
+    queued = world.queue_job(REPO, GPU)
+    with forge_at(world) as forge:
+        before = forge.job(REPO, queued.id)
+        world.finish_job(queued, "cancelled")
+        after = forge.job(REPO, queued.id)
+        assert sent(world) == [f"GET /repos/{REPO}/actions/jobs/{queued.id}"] * 2
+    assert before is not None
+    assert after is not None
+    assert (before.status, before.conclusion, before.private) == ("queued", None, None)
+    assert (after.status, after.conclusion) == ("completed", "cancelled")
+
+
+def test_a_job_from_the_last_listing_keeps_what_its_run_told(world: GitHubWorld) -> None:
+    """After a listing, the job read by id knows privacy, fork and event without another call."""
+    queued = world.queue_job(REPO, GPU)
+    with forge_at(world) as forge:
+        (listed,) = forge.queued(REPO)
+        assert forge.job(REPO, queued.id) == listed
+
+
+def test_an_unknown_job_or_run_is_none(world: GitHubWorld) -> None:
+    """GitHub's 404 on an id means that there is none."""
+    with forge_at(world) as forge:
+        assert forge.job(REPO, 1) is None
+        assert forge.run(REPO, 1) is None
+        with pytest.raises(NotFound, match="list the jobs of run 1"):
+            forge.jobs(REPO, 1)
+
+
+def test_a_run_that_vanishes_between_the_lists_is_passed_over(world: GitHubWorld) -> None:
+    """A run deleted after it was listed costs the others nothing."""
+    world.queue_job(REPO, GPU)
+    kept = world.queue_job(REPO, GPU)
+    world.fail("GET", "*/jobs", 404)
+    with forge_at(world) as forge:
+        found = forge.queued(REPO)
+    assert len(found) == 1
+    assert found[0].id in {kept.id, kept.id - 1}
+
+
+def test_an_interrupted_job_is_run_again(world: GitHubWorld) -> None:
+    """Once the run is over its failed jobs get a second attempt; both attempts can be told apart."""
+    job = world.queue_job(REPO, GPU)
+    world.finish_job(job, "failure")
+    with forge_at(world) as forge:
+        forge.rerun_failed(REPO, job.run_id)
+        (second,) = forge.jobs(REPO, job.run_id)
+        (first,) = forge.attempt(REPO, job.run_id, 1)
+        run = forge.run(REPO, job.run_id)
+    assert (first.id, first.run_attempt, first.conclusion) == (job.id, 1, "failure")
+    assert (second.run_attempt, second.status) == (2, "queued")
+    assert run is not None
+    assert run.attempt == 2
+
+
+def test_one_job_is_run_again(world: GitHubWorld) -> None:
+    """A single job can be repeated by its id."""
+    job = world.queue_job(REPO, GPU)
+    world.finish_job(job, "failure")
+    with forge_at(world) as forge:
+        forge.rerun_job(REPO, job.id)
+        assert [each.run_attempt for each in forge.jobs(REPO, job.run_id)] == [2]
+
+
+def test_a_run_under_way_cannot_be_run_again(world: GitHubWorld) -> None:
+    """GitHub's 403 here is no missing permission: the request is refused as it is, and sent once."""
+    job = world.queue_job(REPO, GPU)
+    with forge_at(world) as forge:
+        with pytest.raises(ForgeRejected, match="already running"):
+            forge.rerun_failed(REPO, job.run_id)
+        with pytest.raises(ForgeRejected, match="already running"):
+            forge.rerun_job(REPO, job.id)
+    assert world.count("POST") == 2
+
+
+def test_cancelling_twice_is_no_error(world: GitHubWorld) -> None:
+    """A run that is over already stays over."""
+    job = world.queue_job(REPO, LABELS)
+    with forge_at(world) as forge:
+        forge.cancel(REPO, job.run_id)
+        forge.cancel(REPO, job.run_id)
+    assert world.jobs(world.state.run(REPO, job.run_id))[0].conclusion == "cancelled"
+    assert [call.status for call in world.calls] == [202, 409]
+
+
+def test_a_reading_is_tried_three_times(world: GitHubWorld) -> None:
+    """Two failures of GitHub are waited out, shortly and then longer."""
+    job = world.queue_job(REPO, GPU)
+    world.fail("GET", "*/jobs/*", 502, 2)
+    with forge_at(world) as forge:
+        assert forge.job(REPO, job.id) is not None
+    assert isinstance(world.clock, Ticking)
+    first, second = world.clock.waits
+    assert 0.25 <= first <= 0.75
+    assert 1 <= second <= 3
+    assert len(world.calls) == 3
+
+
+def test_a_reading_gives_up_after_three_tries(world: GitHubWorld) -> None:
+    """An outage ends in an error, not in an endless loop."""
+    world.fail("GET", "*", 503, None)
+    with forge_at(world) as forge, pytest.raises(ForgeUnavailable, match="status 503"):
+        forge.job(REPO, 1)
+    assert len(world.calls) == 3
+
+
+def test_a_lost_answer_to_a_reading_is_asked_for_again(world: GitHubWorld) -> None:
+    """Reading twice does no harm."""
+    job = world.queue_job(REPO, GPU)
+    world.lose_answer("GET", "*/jobs/*")
+    with forge_at(world) as forge:
+        assert forge.job(REPO, job.id) is not None
+    assert [call.delivered for call in world.calls] == [False, True]
+
+
+def test_a_rerun_is_never_repeated(world: GitHubWorld) -> None:
+    """A failed POST stays the only one."""
+    job = world.queue_job(REPO, GPU)
+    world.finish_job(job, "failure")
+    world.fail("POST", "*", 500, None)
+    with forge_at(world) as forge, pytest.raises(ForgeUnavailable):
+        forge.rerun_failed(REPO, job.run_id)
+    assert world.count("POST") == 1
+
+
+def test_an_enterprise_server_is_reached_below_its_prefix(world: GitHubWorld) -> None:
+    """The address of a GitHub Enterprise Server ends in /api/v3."""
+    job = world.queue_job(REPO, GPU)
+    with forge_at(world, api_url=f"{world.url}/api/v3/") as forge:
+        assert forge.job(REPO, job.id) is not None
+        assert len(forge.queued(REPO)) == 1
