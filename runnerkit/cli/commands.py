@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runnerkit import __version__
-from runnerkit.cli import launch, loop, machines, market, show
+from runnerkit.cli import demo, launch, loop, machines, market, show
 
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
@@ -47,4 +47,5 @@ app.command("sweep")(loop.sweep)
 app.command("status")(machines.status)
 app.command("terminate")(machines.terminate)
 app.command("offerings")(market.offerings)
+app.command("demo")(demo.demo)
 app.add_typer(show.app, name="config")

@@ -18,6 +18,8 @@ from runnerkit.cli.common import (
     repositories,
 )
 
+from runnerkit.cli.tables import Column, print_table
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -38,7 +40,8 @@ def status(repo: Repo = None, config: ConfigPath = None, as_json: AsJson = False
     elif not machines:
         typer.echo("no machines")
     else:
-        _table(machines, SystemClock().now())
+        now = SystemClock().now()
+        print_table(COLUMNS, [_row(machine, now) for machine in machines])
 
 
 def terminate(
@@ -72,29 +75,30 @@ def terminate(
         raise typer.Exit(PARTLY)
 
 
-def _table(machines: tuple[MachineStatus, ...], now: datetime) -> None:
-    from rich.console import Console
-    from rich.table import Table
+COLUMNS = (
+    Column("RUNNER"),
+    Column("PHASE"),
+    Column("INSTANCE", spare=2),
+    Column("TYPE"),
+    Column("ZONE", spare=3),
+    Column("MARKET"),
+    Column("AGE", spare=1),
+    Column("ENDS IN"),
+)
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("RUNNER", "PHASE", "INSTANCE", "TYPE", "ZONE", "MARKET", "AGE", "ENDS IN"):
-        table.add_column(column, no_wrap=True)
-    for machine in machines:
-        instance, runner = machine.pair.instance, machine.pair.runner
-        birth = runner.birth if runner else None
-        since = instance.launched_at if instance else birth.at if birth else None
-        ends = instance.expires_at if instance else None
-        table.add_row(
-            machine.name,
-            machine.phase,
-            instance.id if instance else "-",
-            instance.type if instance else "-",
-            instance.zone if instance else "-",
-            instance.market if instance else "-",
-            _span((now - since).total_seconds()) if since else "-",
-            _span((ends - now).total_seconds()) if ends else "-",
-        )
-    Console(soft_wrap=True).print(table)
+
+def _row(machine: MachineStatus, now: datetime) -> list[str]:
+    instance, runner = machine.pair.instance, machine.pair.runner
+    birth = runner.birth if runner else None
+    since = instance.launched_at if instance else birth.at if birth else None
+    ends = instance.expires_at if instance else None
+    return [
+        machine.name,
+        machine.phase,
+        *((instance.id, instance.type, instance.zone, instance.market) if instance else ("-",) * 4),
+        _span((now - since).total_seconds()) if since else "-",
+        _span((ends - now).total_seconds()) if ends else "-",
+    ]
 
 
 def _span(seconds: float) -> str:

@@ -9,6 +9,8 @@ import typer
 
 from runnerkit.cli.common import AsJson, ConfigPath, configuration, ending_well, print_json
 
+from runnerkit.cli.tables import Column, print_table
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -34,7 +36,7 @@ def offerings(
     if as_json:
         print_json(rows)
     else:
-        _table(rows)
+        print_table(COLUMNS, [_cells(row) for row in rows])
 
 
 def _by_type(found: Iterable[Offering]) -> list[tuple[InstanceType, list[Offering]]]:
@@ -71,39 +73,33 @@ def _cheapest(pools: Iterable[Offering], market: str) -> float | None:
     return min((pool.price for pool in pools if pool.market == market and pool.price is not None), default=None)
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+COLUMNS = (
+    Column("TYPE"),
+    Column("GPU"),
+    Column("MEMORY", right=True, spare=3),
+    Column("CPU", right=True, spare=4),
+    Column("RAM", right=True, spare=4),
+    Column("SPOT $/H", right=True),
+    Column("ON-DEMAND $/H", right=True),
+    Column("SAVING", right=True, spare=1),
+    Column("ZONES", spare=2),
+    Column("REFUSED LATELY", folds=True),
+)
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in (
-        "TYPE",
-        "GPU",
-        "MEMORY",
-        "CPU",
-        "RAM",
-        "SPOT $/H",
-        "ON-DEMAND $/H",
-        "SAVING",
-        "ZONES",
-        "REFUSED LATELY",
-    ):
-        right = column in {"MEMORY", "CPU", "RAM", "SPOT $/H", "ON-DEMAND $/H", "SAVING"}
-        table.add_column(column, justify="right" if right else "left", no_wrap=column != "REFUSED LATELY")
-    for row in rows:
-        table.add_row(
-            row["type"],
-            f"{row['gpus']}x{row['gpu']}" if row["gpu"] else "-",
-            f"{row['gpu_memory']:g} GiB" if row["gpu_memory"] else "-",
-            str(row["cpu"]),
-            f"{row['ram']:g}",
-            _money(row["spot"]),
-            _money(row["on_demand"]),
-            f"{row['saving']:.0%}" if row["saving"] is not None else "-",
-            _short(row["zones"]),
-            ", ".join(row["refused"]) or "-",
-        )
-    Console(soft_wrap=True).print(table)
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["type"],
+        f"{row['gpus']}x{row['gpu']}" if row["gpu"] else "-",
+        f"{row['gpu_memory']:g} GiB" if row["gpu_memory"] else "-",
+        str(row["cpu"]),
+        f"{row['ram']:g}",
+        _money(row["spot"]),
+        _money(row["on_demand"]),
+        f"{row['saving']:.0%}" if row["saving"] is not None else "-",
+        _short(row["zones"]),
+        ", ".join(row["refused"]) or "-",
+    ]
 
 
 def _money(price: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What the contract tests of the EC2 adapter share: a local EC2 whose clock is the adapter's, and an order to launch."""
+"""What the contract tests of the EC2 adapter share: a local EC2 on the adapter's clock, and an order to launch."""
 
 from __future__ import annotations
 

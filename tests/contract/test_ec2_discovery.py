@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 from ec2_world import T4, World, ec2_world
 
@@ -18,6 +18,7 @@ from runnerkit.wishes import GpuWish, Range, RunnerSpec, SpotUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from runnerkit.model import Offering
 
@@ -136,7 +137,9 @@ def test_prices_age_within_minutes_and_types_within_days(world: World) -> None:
     assert world.ec2.calls.actions() == ["DescribeSpotPriceHistory"]
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"at": 9e9, "value": []}', '{"at": "now"}', "[]", '{"at": 1, "value": 7}'])
+@pytest.mark.parametrize(
+    "damage", ["", "{", '{"at": 9e9, "value": []}', '{"at": "now"}', "[]", '{"at": 1, "value": 7}']
+)
 def test_a_damaged_cache_is_no_cache(world: World, damage: str) -> None:
     """Half a file, another version's file: asked again, and mended."""
     first = list(world.cloud().offerings(T4))
@@ -260,13 +263,15 @@ def test_images_are_found_by_id_by_name_and_by_parameter(world: World) -> None:
 def test_without_a_baked_image_the_wish_decides_which_stock_image(world: World) -> None:
     """A GPU needs a driver, so it gets AWS's deep learning image; anything else plain Ubuntu."""
     world.client().deregister_image(ImageId=world.image_id)
-    cloud = world.cloud()
-    cloud.image(T4, "us-east-1", "x64")
-    cloud.image(RunnerSpec(cpu=Range(low=4)), "us-east-1", "arm64")
-    asked = [str(call.parameters) for call in world.ec2.calls if call.action == "GetParameter"]
-    assert len(asked) == 2
-    assert "arm64" in UBUNTU.format("arm64")
-    assert DEEP_LEARNING.format("x86_64").count("nvidia") == 1
+    cloud, parameters = world.cloud(), boto3.client("ssm", region_name="us-east-1")
+    found = [
+        cloud.image(T4, "us-east-1", "x64").id,
+        cloud.image(RunnerSpec(type=("g5.xlarge",)), "us-east-1", "x64").id,
+        cloud.image(RunnerSpec(cpu=Range(low=4)), "us-east-1", "arm64").id,
+    ]
+    named = [DEEP_LEARNING.format("x86_64"), DEEP_LEARNING.format("x86_64"), UBUNTU.format("arm64")]
+    assert found == [parameters.get_parameter(Name=name)["Parameter"]["Value"] for name in named]
+    assert len(set(found)) == 2
 
 
 def test_a_missing_image_says_what_was_looked_for(world: World) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 from ec2_world import T4, World, ec2_world
 
@@ -93,18 +94,11 @@ def test_user_data_too_large_is_refused_before_anything_is_made(world: World) ->
 
 def test_a_profile_opens_a_second_hop(world: World) -> None:
     """Containers of a job with a role reach the metadata service."""
-    iam_client(world).create_instance_profile(InstanceProfileName="trainer")
+    boto3.client("iam", region_name="us-east-1").create_instance_profile(InstanceProfileName="trainer")
     launched = world.launch(world.cloud(), T4.model_copy(update={"profile": "trainer"}))
     seen = world.ec2.instance(launched.instance_id)
     assert seen.profile_arn.endswith("instance-profile/trainer")
     assert seen.metadata_options["HttpPutResponseHopLimit"] == 2
-
-
-def iam_client(world: World) -> Any:
-    """IAM of the same world."""
-    import boto3
-
-    return boto3.client("iam", region_name=world.ec2.region)
 
 
 def test_an_unbaked_image_gets_room_for_a_job(world: World) -> None:

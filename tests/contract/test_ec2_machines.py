@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from mypy_boto3_ec2.type_defs import TagTypeDef
     from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_ssm.type_defs import TagTypeDef as SsmTag
 
 HOME = "us-east-1"
 
@@ -142,7 +144,7 @@ def test_a_protected_machine_is_told_and_the_others_are_ended(world: World) -> N
 
 
 def test_a_machine_that_ec2_does_not_know_yet_is_ended_when_it_does(world: World) -> None:
-    """"Not found" right after our own launch is a matter of seconds, not of absence."""
+    """Right after our own launch "not found" is a matter of seconds, not of absence."""
     world.ec2.settle(8)
     cloud = world.cloud()
     launched = world.launch(cloud)
@@ -191,7 +193,8 @@ def test_the_console_of_an_older_type_is_what_ec2_posted_last(world: World) -> N
 
 def leave_behind(world: World, owner: str) -> None:
     """A volume, a template and a parameter, as a crash in the middle of a launch leaves them."""
-    client, mark = world.client(), {"Key": tags.OWNER, "Value": owner}
+    client = world.client()
+    mark: TagTypeDef = {"Key": tags.OWNER, "Value": owner}
     client.create_volume(
         AvailabilityZone="us-east-1a", Size=8, TagSpecifications=[{"ResourceType": "volume", "Tags": [mark]}]
     )
@@ -200,7 +203,8 @@ def leave_behind(world: World, owner: str) -> None:
         LaunchTemplateData={"InstanceType": "t3.nano"},
         TagSpecifications=[{"ResourceType": "launch-template", "Tags": [mark]}],
     )
-    ssm_client().put_parameter(Name=f"/runnerkit/i-{owner}", Value="x", Type="SecureString", Tags=[mark])
+    parameter: SsmTag = {"Key": tags.OWNER, "Value": owner}
+    ssm_client().put_parameter(Name=f"/runnerkit/i-{owner}", Value="x", Type="SecureString", Tags=[parameter])
 
 
 def ssm_client() -> SSMClient:

@@ -6,7 +6,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from ec2_world import SPOT_ONLY, T4, World, ec2_world, no_capacity
+from ec2_world import SPOT_ONLY, World, ec2_world, no_capacity
 
 from runnerkit import tags
 from runnerkit.errors import (
@@ -80,7 +80,7 @@ def test_both_quotas_used_up_is_no_capacity(world: World) -> None:
 
 
 def test_capacity_refused_as_http_500_is_not_repeated(world: World) -> None:
-    """botocore would send the same call three times; it goes out once, and the next attempt follows."""
+    """It is botocore that would send the same call three times; here it goes out once, and the next attempt follows."""
     world.ec2.refuse("InsufficientInstanceCapacity", "CreateFleet")
     launched = world.launch(world.cloud())
     assert world.launches().count("CreateFleet") == 2
