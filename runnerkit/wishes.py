@@ -88,7 +88,7 @@ class RunnerSpec(Written):
     zone: tuple[str, ...] = ()
     disk: Disk | None = None
     idle: int | None = Field(default=None, ge=1, le=DAY)
-    life: int | None = Field(default=None, ge=60, le=GITHUB_JOB_LIMIT)
+    life: int | None = Field(default=None, ge=1, le=GITHUB_JOB_LIMIT)
     retry: Retry | None = None
     price: float | None = Field(default=None, gt=0)
 
@@ -117,13 +117,13 @@ class Policy(Written):
     ``breaker_*`` stop launching for a label set after so many failures within a window, for a pause.
     """
 
-    online_within: int = Field(default=300, ge=10)
-    online_within_unbaked: int = Field(default=900, ge=10)
-    idle: int = Field(default=300, ge=10, le=DAY)
-    max_life: int = Field(default=DAY, ge=60, le=GITHUB_JOB_LIMIT)
+    online_within: int = Field(default=300, ge=1)
+    online_within_unbaked: int = Field(default=900, ge=1)
+    idle: int = Field(default=300, ge=1, le=DAY)
+    max_life: int = Field(default=DAY, ge=1, le=GITHUB_JOB_LIMIT)
     settle: int = Field(default=60, ge=1)
     confirm: int = Field(default=120, ge=1)
-    lost_within: int = Field(default=600, ge=60)
+    lost_within: int = Field(default=600, ge=1)
     max_machines: int = Field(default=20, ge=0)
     max_machines_per_repo: int | None = Field(default=None, ge=0)
     max_tries: int = Field(default=5, ge=1, le=50)

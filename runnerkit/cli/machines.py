@@ -17,7 +17,6 @@ from runnerkit.cli.common import (
     print_json,
     repositories,
 )
-
 from runnerkit.cli.tables import Column, print_table
 
 if TYPE_CHECKING:

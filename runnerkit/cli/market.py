@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runnerkit.cli.common import AsJson, ConfigPath, configuration, ending_well, print_json
-
 from runnerkit.cli.tables import Column, print_table
 
 if TYPE_CHECKING:

@@ -28,11 +28,20 @@ class Sandbox:
         repository: The repository that exists from the start.
         boot: Seconds a machine takes until its runner listens.
         work: Seconds a job takes.
+        ec2: A running EC2 to use (and leave running) instead of an own one.
     """
 
-    def __init__(self, repository: str = "acme/widgets", *, boot: float = 1.0, work: float = 1.0) -> None:
+    def __init__(
+        self,
+        repository: str = "acme/widgets",
+        *,
+        boot: float = 1.0,
+        work: float = 1.0,
+        ec2: SandboxEc2 | None = None,
+    ) -> None:
         self.repository = repository
-        self.ec2 = SandboxEc2()
+        self._own_ec2 = ec2 is None
+        self.ec2 = ec2 or SandboxEc2()
         self.github = GitHubWorld()
         self.machines = HollowMachines(self.ec2, self.github, boot=boot, work=work)
         self.folder = Path()
@@ -42,7 +51,8 @@ class Sandbox:
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="runnerkit-sandbox-"))
         self._open.callback(shutil.rmtree, self.folder, ignore_errors=True)
-        self._open.enter_context(self.ec2)
+        if self._own_ec2:
+            self._open.enter_context(self.ec2)
         self._open.enter_context(self.github)
         self._open.enter_context(self.machines)
         self.ec2.bake("gpu-ubuntu-24.04", {"runnerkit:recipe": "gpu-ubuntu-24.04"})

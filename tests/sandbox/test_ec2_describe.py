@@ -25,6 +25,7 @@ def test_a_fresh_machine_is_denied_until_it_has_settled(stage: Stage, refused: C
     instance_id = stage.run()
     assert refused(stage.ec2.describe_instances, InstanceIds=[instance_id]) == "InvalidInstanceID.NotFound"
     assert refused(stage.ec2.terminate_instances, InstanceIds=[instance_id]) == "InvalidInstanceID.NotFound"
+    assert refused(stage.ec2.describe_instance_status, InstanceIds=[instance_id]) == "InvalidInstanceID.NotFound"
     tags = [{"Key": "a", "Value": "b"}]
     assert refused(stage.ec2.create_tags, Resources=[instance_id], Tags=tags) == "InvalidInstanceID.NotFound"
     assert stage.listed() == []

@@ -227,13 +227,11 @@ def test_a_rejection_does_not_tell_the_secret() -> None:
 HOSTILE = st.text(max_size=60) | st.sampled_from(
     [
         "$(touch /pwned)",
-        "`reboot`",
-        "'; rm -rf / #",
+        "'; `reboot` #",
         '"\n- [sh, -c, reboot]\n',
         "\n#cloud-config\nruncmd: [reboot]\n",
         "## template: jinja\n{{ ds.meta_data }}",
-        "%n $MAINPID ${PATH}",
-        "\ud800\u2028\x85\x00\x7f",
+        "%n ${PATH} \ud800\u2028\x85\x00\x7f",
         "[Service]\nExecStart=/bin/sh",
     ]
 )
@@ -297,5 +295,6 @@ def test_small_user_data_is_not_compressed() -> None:
 
 
 def test_the_same_machine_gives_the_same_bytes() -> None:
-    """No time of day is in it, so a launch can be told from another by its content."""
+    """No time of day is in it, not even in the header of the compression."""
     assert boot.user_data(STOCK, SECRET) == boot.user_data(STOCK, SECRET)
+    assert boot.user_data(STOCK, SECRET)[4:8] == bytes(4)

@@ -1,0 +1,50 @@
+# Everything sets up .venv by itself; all it needs is Python >= 3.11, git and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+
+.PHONY: help demo test lint bench docs constraints clean
+.DEFAULT_GOAL := help
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/'
+
+demo: $(VENV)/.sandbox ## Launch, look at and end a machine on a local EC2 and GitHub
+	$(BIN)/runnerkit demo
+
+test: $(VENV)/.dev ## Run every test tier (the slow ones included)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## Check style, types and structure
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Measure, print the figures, and fail when a limit is missed
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
+	$(BIN)/python scripts/draw_phases.py
+	$(BIN)/python scripts/write_reference.py
+
+constraints: $(VENV)/.dev ## Write constraints.txt from what is installed
+	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -v '@' > constraints.txt
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
+
+$(VENV)/.uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runnerkit needs Python 3.11 or newer, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@touch $@
+
+$(VENV)/.sandbox: $(VENV)/.uv pyproject.toml constraints.txt
+	$(UV) --editable '.[sandbox]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.uv pyproject.toml constraints.txt
+	$(UV) --editable '.[dev]'
+	@touch $@ $(VENV)/.sandbox

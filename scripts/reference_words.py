@@ -1,0 +1,153 @@
+"""What the reference pages say beside what ``write_reference.py`` takes from the code.
+
+Every key must be explained here and nothing else may be: the script refuses to write a page otherwise.
+"""
+
+INTRODUCTIONS = {
+    "exit codes": """\
+Every command ends with one of these codes. They are part of the interface: a code keeps its meaning.
+
+## Exit codes""",
+    "errors": """\
+## Errors
+
+Indented errors are kinds of the one above them. `code` is for programs; "may succeed later" means that the same call may
+work again without anybody changing anything.""",
+    "error as JSON": """\
+## As JSON
+
+With `--json` an error is one object on standard output. `hint` says what to do next and may be empty; errors of AWS add
+`aws_code`, a lack of capacity adds one refusal for each pool that was tried, a rate limit adds `reset`.""",
+    "events": """\
+What happens is told as events: facts, in the past tense. People read them as sentences on standard error. With `--json`,
+or with `RUNNERKIT_LOG=json`, each is one line of JSON there instead; any other value of `RUNNERKIT_LOG` gives plain log
+lines. Programs that import runnerkit pass any object with an `emit(event)` method.""",
+    "event fields": """\
+`runner` is the name that joins instance and runner, `repo` is `owner/name`, `price` is US dollars an hour, `seconds` are
+seconds.""",
+    "configuration": """\
+Settings are read from four places; the later one wins, key by key:
+
+1. GitHub's own variables: `GITHUB_API_URL`, `GITHUB_TOKEN` or `GH_TOKEN` (the second wins), `GITHUB_REPOSITORY` (the one
+   repository to serve).
+2. The file: `--config`, else `RUNNERKIT_CONFIG`, else `runnerkit.toml` in the current folder, else `[tool.runnerkit]` of
+   `pyproject.toml` there. One file is read, not several.
+3. `RUNNERKIT_*` variables: the key's path in capitals, joined by two underscores. `RUNNERKIT_AWS__OWNER=ml` is `owner`
+   in `[aws]`. Lists are separated by commas.
+4. Options of the command.
+
+AWS's own variables and files (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `~/.aws/config` ...) are read by boto3
+itself and count where nothing is set here.
+
+An unknown key is an error, and every error names the place, the key and the reason. `runnerkit config check` reads
+everything and says whether it can be used; `runnerkit config show` tells where each value came from.
+
+```toml
+[aws]
+owner = "ml"
+regions = ["eu-west-1", "eu-central-1"]
+image = "train"
+
+[aws.images.train]
+name = "runnerkit-train-*"
+
+[github]
+repositories = ["acme/widgets"]
+
+[policy]
+max_machines = 8
+max_price = 2.5
+gpus = ["t4", "a10g", "l4"]
+
+[default]
+spot = "prefer"
+disk = "100gb"
+
+[specs.train]
+gpu = "t4+l4"
+life = "12h"
+```
+
+Durations are whole seconds in `[policy]` and texts such as `12h` in wishes. At the top level there is one key of its own:
+`arrays` (true or false, default `false`) lets `runs-on: [self-hosted, runnerkit, gpu=t4]` ask for a machine, see
+[labels](labels.md#other-labels-beside-ours).""",
+    "wishes": """\
+## `[default]` and `[specs.NAME]`
+
+A wish in the words of a [label](labels.md): every key is one of the table, every value a text. `[default]` fills what no
+label says. `[specs.NAME]` is what `spec=NAME` stands for; other keys of that label override it.""",
+    "variables": """\
+## Other variables
+
+These are not settings: they say where to look for settings and where to keep things.""",
+    "commands": """\
+What `--help` says, for every command. How commands end is explained in [exit codes](exit-codes.md), what they read in
+[configuration](configuration.md), what they tell in [events](events.md).""",
+}
+
+ENVIRONMENT = {
+    "RUNNERKIT_CONFIG": "the configuration file, when `--config` is not given",
+    "RUNNERKIT_STATE_DIR": "the folder of the journal (default: `runnerkit` in `XDG_STATE_HOME`, else in `~/.local/state`)",
+    "RUNNERKIT_CACHE_DIR": "the folder of remembered answers of AWS (default: `runnerkit` in `XDG_CACHE_HOME`, else in "
+    "`~/.cache`)",
+    "RUNNERKIT_LOG": "`json` or `text`: tell events as a log instead of sentences",
+}
+
+MEANINGS = {
+    "aws": {
+        "owner": "the installation: machines carry it in the tag `runnerkit:owner`, and only those with it are ever touched",
+        "regions": "where to launch, in this order; empty: the region of AWS's own configuration",
+        "profile": "the profile of AWS's own configuration to use",
+        "endpoint_url": "another address for all AWS calls",
+        "subnets": "where to launch, one a zone; empty: the default subnets",
+        "security_groups": "the machines' security groups; empty: `runnerkit-OWNER`, which is made and lets nothing in",
+        "image": "the name (or AMI id) of the image when a wish names none; not set: the newest image with the tag "
+        "`runnerkit:recipe`, else a stock Ubuntu 24.04",
+        "images": "named images for `image=`",
+        "tags": "further tags for everything that is launched",
+    },
+    "aws.images.NAME": {
+        "ami": "the AMI's id",
+        "name": "a pattern of image names; the newest one counts",
+        "ssm": "a public SSM parameter that holds the AMI's id",
+        "arch": "`x64` or `arm64`",
+        "owner": "whose images `name` looks at: `self`, an account's number, or an alias such as `amazon`",
+    },
+    "github": {
+        "api_url": "where the REST API is; `https://HOST/api/v3` for GitHub Enterprise Server",
+        "token": "a fine-grained token with `administration: write` and `actions: write` on the repositories",
+        "app_id": "the GitHub App to be, instead of a token",
+        "installation_id": "its installation; not set: it is looked up",
+        "private_key": "the App's private key as PEM text",
+        "private_key_file": "the file with it",
+        "repositories": "the repositories to serve, as `owner/name`",
+        "organization": "the organisation whose runner group is used",
+        "runner_group": "the runner group to register in; not set: runners belong to one repository each",
+    },
+    "policy": {
+        "online_within": "seconds from the launch until the runner must be online",
+        "online_within_unbaked": "the same for images that are not baked",
+        "idle": "seconds a machine waits for its job when the label does not say",
+        "max_life": "seconds a machine may live; a label can only shorten it",
+        "settle": "seconds in which a new machine or runner may be missing from lists",
+        "confirm": "seconds between seeing that a runner is gone and acting on it",
+        "lost_within": "seconds a runner may be offline before its machine is retired",
+        "max_machines": "most machines of this owner at once; 0 launches nothing",
+        "max_machines_per_repo": "most machines of one repository at once",
+        "max_tries": "most machines launched for one job",
+        "max_price": "most dollars an hour for one machine",
+        "breaker_failures": "after so many failed launches of one label ...",
+        "breaker_window": "... within so many seconds ...",
+        "breaker_pause": "... nothing is launched for it for so many seconds",
+        "refusal_memory": "seconds for which a pool that AWS refused is not tried again",
+        "gpus": "the GPU models that labels may name; empty: any",
+        "types": "the instance types they may name, with `*` and `?`; empty: any",
+        "regions": "the regions they may name; empty: any",
+        "images": "the images they may name; empty: any",
+        "profiles": "the IAM instance profiles they may name, with `*` and `?`; empty: **none**",
+        "specs_only": "labels must name a spec",
+        "public_repositories": "serve jobs of public repositories",
+        "forks": "serve jobs that run a fork's code",
+        "pull_request_target": "serve jobs triggered by `pull_request_target`",
+    },
+}
