@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from runnerkit.fleet import Fleet
     from runnerkit.launching import Outside
     from runnerkit.ports import Clock, Cloud, Events, Forge, Journal
+
+# No launch takes so many settle windows: what it made and is older, it has left behind.
+SETTLES_OF_A_LAUNCH = 10
 
 
 def fleet(
@@ -85,7 +89,8 @@ def cloud(config: Config, clock: Clock, environment: Mapping[str, str] = os.envi
     """EC2 behind the Cloud port; connects nowhere before its first use."""
     from runnerkit.ec2 import Ec2Cloud
 
-    return Ec2Cloud(config.aws, clock=clock, cache_dir=_folder(environment, "CACHE", ".cache"))
+    spared = timedelta(seconds=config.policy.settle) * SETTLES_OF_A_LAUNCH
+    return Ec2Cloud(config.aws, clock=clock, cache_dir=_folder(environment, "CACHE", ".cache"), spared=spared)
 
 
 def forge(config: Config, clock: Clock, repos: Sequence[str]) -> Forge:

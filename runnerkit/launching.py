@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -100,7 +101,7 @@ class Launcher:
     def _start(self, launch: Launch) -> Started:
         now = self._outside.clock.now()
         tries = self.chooser.choose(launch.spec)
-        images = self._images(launch.spec, tries)
+        tries, images = self._suited(launch.spec, tries)
         best = tries[0].offerings[0]
         self._outside.events.emit(
             OfferingChosen(
@@ -128,9 +129,24 @@ class Launcher:
         online_by = now + timedelta(seconds=self._online_within(images))
         return Started(launch, launched, registration.runner.id, now, online_by)
 
-    def _images(self, spec: RunnerSpec, tries: Sequence[Attempt]) -> dict[tuple[str, str], Image]:
+    def _suited(
+        self, spec: RunnerSpec, tries: Sequence[Attempt]
+    ) -> tuple[tuple[Attempt, ...], dict[tuple[str, str], Image]]:
+        """The attempts that one user data can serve, and their images.
+
+        A baked image and a stock one boot from different user data, and a stock one downloads the runner of one
+        architecture: baked images win, else the architecture of the cheapest offering does.
+        """
         wanted = {(attempt.region, offering.type.arch) for attempt in tries for offering in attempt.offerings}
-        return {(region, arch): self._outside.cloud.image(spec, region, arch) for region, arch in sorted(wanted)}
+        images = {key: self._outside.cloud.image(spec, *key) for key in sorted(wanted)}
+        first = tries[0].offerings[0].type.arch
+        baked = {key for key, image in images.items() if image.baked}
+        kept = baked or {key for key in images if key[1] == first}
+        suited = [
+            replace(attempt, offerings=tuple(o for o in attempt.offerings if (o.region, o.type.arch) in kept))
+            for attempt in tries
+        ]
+        return tuple(attempt for attempt in suited if attempt.offerings), {key: images[key] for key in kept}
 
     def _register(self, launch: Launch) -> Registration:
         forge, name = self._outside.forge, str(launch.name)
@@ -210,6 +226,7 @@ class Launcher:
                 online_by=online_by,
                 idle_until=online_by + timedelta(seconds=idle),
                 expires_at=now + timedelta(seconds=life),
+                wish=_taggable(", ".join(launch.labels)),
             ),
             images=images,
             disk=spec.disk,
@@ -243,3 +260,8 @@ class Launcher:
 
 def _baked(images: Mapping[tuple[str, str], Image]) -> bool:
     return all(image.baked for image in images.values())
+
+
+def _taggable(text: str) -> str:
+    """A text for people, in the characters that AWS allows in tags."""
+    return re.sub(r"[^A-Za-z0-9 +\-=._:/@]", "_", text)

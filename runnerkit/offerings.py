@@ -13,7 +13,7 @@ from runnerkit.wishes import SpotUse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from runnerkit.model import InstanceType, Refusal
+    from runnerkit.model import Gpu, InstanceType, Refusal
     from runnerkit.wishes import RunnerSpec
 
 # An allocation strategy may pick any override it is given, so dear relatives of the cheapest fit are left out unless
@@ -34,6 +34,11 @@ class _Filter:
     wish: str
     meets: Callable[[Offering], bool]
 
+    @property
+    def said(self) -> bool:
+        """Whether the wish says anything here; an unsaid condition holds for everything."""
+        return not self.wish.endswith("=")
+
 
 def matching(spec: RunnerSpec, offerings: Iterable[Offering]) -> list[Offering]:
     """The offerings that fulfil a wish, cheapest first.
@@ -43,7 +48,11 @@ def matching(spec: RunnerSpec, offerings: Iterable[Offering]) -> list[Offering]:
     """
     left = list(offerings)
     if not left:
-        raise NotOffered(_nothing(spec, "nothing is on offer there"), hint="check region= and zone= for misspellings")
+        said = " ".join(condition.wish for condition in _conditions(spec) if condition.said)
+        raise NotOffered(
+            _nothing(spec, f"no instance type there is {said or 'known'}"),
+            hint="`runnerkit offerings gpu=any` lists what there is; another region may have it",
+        )
     for condition in _conditions(spec):
         kept = [offering for offering in left if condition.meets(offering)]
         if not kept:
@@ -128,7 +137,12 @@ def _has_gpu(spec: RunnerSpec, type_: InstanceType) -> bool:
         # A GPU is never rented by accident: only a wish for one, or for a type by name, gets one.
         return type_.gpu is None or (not spec.no_gpu and bool(spec.type or spec.family))
     gpu = type_.gpu
-    return gpu is not None and any(wish.model in {"any", gpu.model} and wish.count == gpu.count for wish in spec.gpu)
+    return gpu is not None and any(_is_model(wish.model, gpu) and wish.count == gpu.count for wish in spec.gpu)
+
+
+def _is_model(wanted: str, gpu: Gpu) -> bool:
+    # "any" means any whole GPU: a slice of one is only had by its name.
+    return wanted == gpu.model or (wanted == "any" and not gpu.model.endswith("-fraction"))
 
 
 def _close_in_price(spec: RunnerSpec, offerings: list[Offering]) -> list[Offering]:

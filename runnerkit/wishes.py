@@ -53,6 +53,9 @@ class Range(Written):
             raise ValueError(msg)
         return self
 
+    def __str__(self) -> str:
+        return f"{self.low:g}" if self.high is None else f"{self.low:g}+{self.high:g}"
+
     def holds(self, value: float) -> bool:
         """Whether a value lies in the range."""
         return self.low <= value and (self.high is None or value <= self.high)

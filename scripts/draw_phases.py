@@ -52,8 +52,8 @@ anew and together give one word: the phase. It is stored nowhere, so it cannot b
 within its lease."""
 
 DIAGRAM = """\
-What usually happens, and why. Green phases count as capacity. Past its maximum lifetime a machine is terminated whatever
-its phase."""
+What usually happens, and why. Green phases count as capacity. Past its maximum lifetime a machine is terminated
+whatever its phase."""
 
 MATRIX = """\
 Between two passes much may happen, and lists may lag, so more steps are possible than are usual. A mark says that the
@@ -73,7 +73,7 @@ def publish(pages: Mapping[Path, str], arguments: Sequence[str], usage: str) -> 
     return 1 if check and stale else 0
 
 
-def page(title: str, script: str, *parts: str) -> str:
+def page(title: str, *parts: str, script: str) -> str:
     """A page: title, where it comes from, and its parts with a blank line between them."""
     return (
         "\n\n".join((f"# {title}", MARK.format(script=f"scripts/{script}"), *(part.strip("\n") for part in parts)))
@@ -99,7 +99,6 @@ def phases_page() -> str:
     """The text of ``docs/phases.md``."""
     return page(
         "The life of a machine",
-        "draw_phases.py",
         INTRODUCTION,
         table(("phase", "means", "counts as capacity", "what ends it"), _life()),
         "## What the plan does about it\n\nThese are the rules in `runnerkit/plan.py`, one for each phase.",
@@ -108,6 +107,7 @@ def phases_page() -> str:
         diagram(),
         f"## Every possible step\n\n{MATRIX}",
         table(("from", *(f"`{phase}`" for phase in Phase)), _steps()),
+        script="draw_phases.py",
     )
 
 

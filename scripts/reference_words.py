@@ -11,27 +11,26 @@ Every command ends with one of these codes. They are part of the interface: a co
     "errors": """\
 ## Errors
 
-Indented errors are kinds of the one above them. `code` is for programs; "may succeed later" means that the same call may
-work again without anybody changing anything.""",
+Indented errors are kinds of the one above them. `code` is for programs; "may succeed later" means that the same call
+may work again without anybody changing anything.""",
     "error as JSON": """\
 ## As JSON
 
 With `--json` an error is one object on standard output. `hint` says what to do next and may be empty; errors of AWS add
 `aws_code`, a lack of capacity adds one refusal for each pool that was tried, a rate limit adds `reset`.""",
     "events": """\
-What happens is told as events: facts, in the past tense. People read them as sentences on standard error. With `--json`,
-or with `RUNNERKIT_LOG=json`, each is one line of JSON there instead; any other value of `RUNNERKIT_LOG` gives plain log
-lines. Programs that import runnerkit pass any object with an `emit(event)` method.""",
+What happens is told as events: facts, in the past tense. People read them as sentences on standard error. With
+`--json`, or with `RUNNERKIT_LOG=json`, each is one line of JSON there instead; any other value of `RUNNERKIT_LOG` gives
+plain log lines. Programs that import runnerkit pass any object with an `emit(event)` method.""",
     "event fields": """\
-`runner` is the name that joins instance and runner, `repo` is `owner/name`, `price` is US dollars an hour, `seconds` are
-seconds.""",
+`runner` is the name that joins instance and runner, `repo` is `owner/name`, `price` is US dollars an hour.""",
     "configuration": """\
 Settings are read from four places; the later one wins, key by key:
 
-1. GitHub's own variables: `GITHUB_API_URL`, `GITHUB_TOKEN` or `GH_TOKEN` (the second wins), `GITHUB_REPOSITORY` (the one
-   repository to serve).
-2. The file: `--config`, else `RUNNERKIT_CONFIG`, else `runnerkit.toml` in the current folder, else `[tool.runnerkit]` of
-   `pyproject.toml` there. One file is read, not several.
+1. GitHub's own variables: `GITHUB_API_URL`, `GITHUB_TOKEN` or `GH_TOKEN` (the second wins), `GITHUB_REPOSITORY` (the
+   one repository to serve).
+2. The file: `--config`, else `RUNNERKIT_CONFIG`, else `runnerkit.toml` in the current folder, else `[tool.runnerkit]`
+   of `pyproject.toml` there. One file is read, not several.
 3. `RUNNERKIT_*` variables: the key's path in capitals, joined by two underscores. `RUNNERKIT_AWS__OWNER=ml` is `owner`
    in `[aws]`. Lists are separated by commas.
 4. Options of the command.
@@ -68,14 +67,14 @@ gpu = "t4+l4"
 life = "12h"
 ```
 
-Durations are whole seconds in `[policy]` and texts such as `12h` in wishes. At the top level there is one key of its own:
+Durations are whole seconds in `[policy]` and texts such as `12h` in wishes. One key stands above all sections:
 `arrays` (true or false, default `false`) lets `runs-on: [self-hosted, runnerkit, gpu=t4]` ask for a machine, see
 [labels](labels.md#other-labels-beside-ours).""",
     "wishes": """\
 ## `[default]` and `[specs.NAME]`
 
-A wish in the words of a [label](labels.md): every key is one of the table, every value a text. `[default]` fills what no
-label says. `[specs.NAME]` is what `spec=NAME` stands for; other keys of that label override it.""",
+A wish in the words of a [label](labels.md): every key is one of the table, every value a text. `[default]` fills what
+no label says. `[specs.NAME]` is what `spec=NAME` stands for; other keys of that label override it.""",
     "variables": """\
 ## Other variables
 
@@ -87,7 +86,8 @@ What `--help` says, for every command. How commands end is explained in [exit co
 
 ENVIRONMENT = {
     "RUNNERKIT_CONFIG": "the configuration file, when `--config` is not given",
-    "RUNNERKIT_STATE_DIR": "the folder of the journal (default: `runnerkit` in `XDG_STATE_HOME`, else in `~/.local/state`)",
+    "RUNNERKIT_STATE_DIR": "the folder of the journal (default: `runnerkit` in `XDG_STATE_HOME`, else in "
+    "`~/.local/state`)",
     "RUNNERKIT_CACHE_DIR": "the folder of remembered answers of AWS (default: `runnerkit` in `XDG_CACHE_HOME`, else in "
     "`~/.cache`)",
     "RUNNERKIT_LOG": "`json` or `text`: tell events as a log instead of sentences",
@@ -95,14 +95,14 @@ ENVIRONMENT = {
 
 MEANINGS = {
     "aws": {
-        "owner": "the installation: machines carry it in the tag `runnerkit:owner`, and only those with it are ever touched",
+        "owner": "the installation: machines carry it in the tag `runnerkit:owner`, and no others are touched",
         "regions": "where to launch, in this order; empty: the region of AWS's own configuration",
         "profile": "the profile of AWS's own configuration to use",
         "endpoint_url": "another address for all AWS calls",
         "subnets": "where to launch, one a zone; empty: the default subnets",
         "security_groups": "the machines' security groups; empty: `runnerkit-OWNER`, which is made and lets nothing in",
-        "image": "the name (or AMI id) of the image when a wish names none; not set: the newest image with the tag "
-        "`runnerkit:recipe`, else a stock Ubuntu 24.04",
+        "image": "the name (or AMI id) of the image when a wish names none; not set: the newest of this account with the "
+        "tag `runnerkit:recipe`, else a stock one (Ubuntu 24.04; for GPUs AWS's Deep Learning Base on it)",
         "images": "named images for `image=`",
         "tags": "further tags for everything that is launched",
     },

@@ -51,7 +51,7 @@ def exit_codes_page() -> str:
     )
     return written(
         "Exit codes and errors",
-        *(INTRODUCTIONS["exit codes"],),
+        INTRODUCTIONS["exit codes"],
         table(
             ("exit code", "means", "errors"),
             ((str(number), means, _codes(names[number])) for number, means in EXIT_CODES.items()),
@@ -67,7 +67,7 @@ def _tree(cls: type[RunnerkitError], deep: int = 0) -> Iterator[tuple[type[Runne
     """The errors of the public tree, each below the one it is a kind of, in the order of the module."""
     yield cls, deep
     for below in vars(errors).values():
-        if inspect.isclass(below) and below.__bases__ == (cls,):
+        if inspect.isclass(below) and issubclass(below, RunnerkitError) and below.__bases__ == (cls,):
             yield from _tree(below, deep + 1)
 
 
@@ -102,7 +102,8 @@ def events_page() -> str:
 
 def all_events() -> list[type[events.Event]]:
     """Every kind of event, in the order of the module."""
-    return [cls for cls in vars(events).values() if inspect.isclass(cls) and events.Event in cls.__bases__]
+    found = [cls for cls in vars(events).values() if inspect.isclass(cls) and issubclass(cls, events.Event)]
+    return [cls for cls in found if cls is not events.Event]
 
 
 def _event(cls: type[events.Event]) -> tuple[str, str, str]:
@@ -199,13 +200,15 @@ def commands_page() -> str:
     return written("Commands", INTRODUCTIONS["commands"], *(_command(path) for path in command_paths()))
 
 
-def command_paths(above: tuple[str, ...] = (), group: Any = None) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 - typer's own click
+def command_paths() -> Iterator[tuple[str, ...]]:
     """The words of every command, groups before what is in them."""
-    for name, command in (group or typer.main.get_command(app)).commands.items():
-        path = (*above, name)
-        yield path
-        if hasattr(command, "commands"):
-            yield from command_paths(path, command)
+    yield from _below(typer.main.get_command(app), ())
+
+
+def _below(command: object, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, inner in getattr(command, "commands", {}).items():
+        yield (*above, name)
+        yield from _below(inner, (*above, name))
 
 
 def _command(path: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.ec2.cache import Cache
@@ -32,6 +33,7 @@ class Ec2Cloud:
         clock: For ages, deadlines and waiting.
         cache_dir: Where answers about types, prices, network and images are kept between processes; None: nowhere.
         on_refusal: Told about each refused pool as soon as it is known.
+        spared: How old leftovers must be before they count as such.
     """
 
     def __init__(
@@ -41,13 +43,14 @@ class Ec2Cloud:
         clock: Clock,
         cache_dir: Path | None,
         on_refusal: Callable[[Refusal], None] | None = None,
+        spared: timedelta = timedelta(minutes=10),
     ) -> None:
         clients, cache, settling = Clients(settings), Cache(cache_dir, clock), Settling(clock)
         network = Network(settings, clients, cache)
         self._images = Images(settings, clients, cache)
         self._catalogue = Catalogue(clients, cache, network, clock)
         self._machines = Machines(settings.owner, clients, clock, settling)
-        self._leftovers = Leftovers(settings.owner, clients, clock)
+        self._leftovers = Leftovers(settings.owner, clients, clock, spared)
         self._tools = Tools(settings, clients, network, self._images, clock, settling, on_refusal)
 
     def instances(self) -> Sequence[Instance]:

@@ -11,7 +11,7 @@ from runnerkit import tags as words
 from runnerkit.ec2.answers import AwsFault, code_of, error_of, verdict_of, was_lost
 from runnerkit.ec2.codes import Remedy, is_stale, verdict
 from runnerkit.ec2.fleets import Answer, read_answer, refused_call
-from runnerkit.ec2.patience import Backoff
+from runnerkit.ec2.patience import Backoff, pause
 from runnerkit.ec2.requests import check_user_data, fleet_request, launchable
 from runnerkit.ec2.templates import Templates
 from runnerkit.errors import CloudDenied, CloudThrottled, CloudUnavailable, NoCapacity, RunnerkitError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runnerkit.settings import AwsSettings
 
 _TOLD_CODES = 4
+_SETTLE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class Launch:
     def _ask_anew(self, attempt: Attempt, answer: Answer) -> Answer:
         """Ask once more when what AWS does not know may only be something that we remember from before."""
         region = attempt.region
+        # A security group made a moment ago may not be known everywhere yet.
+        pause(self._tools.clock, _SETTLE)
         self._templates.discard(region)
         self._tools.network.forget(region)
         if "AMI" not in answer.code:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 VOLUME, TEMPLATE, PARAMETER = "volume", "launch-template", "parameter"
 PARAMETERS = "/runnerkit/"
-# A launch under way needs its template, and for a moment its volume is not attached yet.
-YOUNG = timedelta(minutes=10)
 _PAGE = 200
 _PARAMETERS_PAGE = 50
 _GONE = (
@@ -37,19 +35,24 @@ _GONE = (
 
 
 class Leftovers:
-    """Finds and removes them."""
+    """Finds and removes them.
 
-    def __init__(self, owner: str, clients: Clients, clock: Clock) -> None:
+    A launch under way needs its template, and for a moment its volume is not attached yet: what is younger than
+    ``spared`` is left alone.
+    """
+
+    def __init__(self, owner: str, clients: Clients, clock: Clock, spared: timedelta) -> None:
+        self._spared = spared
         self._clients = clients
         self._clock = clock
         self._owner = owner
         self._ours: list[FilterTypeDef] = [{"Name": f"tag:{words.OWNER}", "Values": [owner]}]
 
     def found(self) -> list[Leftover]:
-        """Unattached volumes, launch templates and parameters that are ours and ten minutes old."""
+        """Unattached volumes, launch templates and parameters that are ours and old enough."""
         looks = (self._volumes, self._templates, self._parameters)
         jobs = [(look, region) for region in self._clients.regions for look in looks]
-        old = self._clock.now() - YOUNG
+        old = self._clock.now() - self._spared
         return [left for listed in each(lambda job: job[0](job[1]), jobs) for left in listed if left.created_at < old]
 
     def remove(self, leftover: Leftover) -> None:

@@ -101,7 +101,10 @@ class HollowMachines:
         age = time.monotonic() - machine.born
         if machine.told is None:
             machine.told = self._read(view)
-        if machine.told is None or age >= machine.told.online_within:
+        if machine.told is None:
+            # Somebody else's machine, or user data that cannot be read: nothing in it could end it.
+            return
+        if age >= machine.told.online_within:
             self._end(view, "runnerkit: powering off: no listener in time")
         elif age >= self.boot and machine.told.name not in self.broken:
             self._connect(view, machine, machine.told)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
 from runnerkit import tags
-from runnerkit.errors import CloudUnavailable, ImageMissing, NoCapacity
+from runnerkit.errors import CloudUnavailable, ImageMissing, LaunchRejected, NoCapacity
 from runnerkit.model import (
     Attempt,
     Breadth,
@@ -26,6 +26,7 @@ from runnerkit.testing.lies import Late, Lies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from runnerkit.ports import Clock
     from runnerkit.wishes import RunnerSpec
@@ -42,6 +43,7 @@ TYPES = (
 )
 SPOT_SHARE = 0.4
 FORGOTTEN_AFTER = timedelta(hours=1)
+USER_DATA_LIMIT = 16 * 1024
 
 
 def shop(region: str = REGION, zones: Sequence[str] = ZONES) -> tuple[Offering, ...]:
@@ -77,6 +79,7 @@ class FakeCloud:
         self._offerings = tuple(offerings) or shop()
         self._tags: dict[str, dict[str, str]] = {}
         self._real: dict[str, Instance] = {}
+        self._ended_at: dict[str, datetime] = {}
         self._list: Late[Instance] = Late(clock, self.lies)
         self._numbers = count(1)
         self._refusing: dict[tuple[str, str, Market], tuple[str, Breadth]] = {}
@@ -106,10 +109,15 @@ class FakeCloud:
 
     def launch(self, order: LaunchOrder, attempts: Sequence[Attempt]) -> Launched:
         """Start one instance at the first attempt that is not refused."""
+        if len(order.user_data) > USER_DATA_LIMIT:
+            raise LaunchRejected(f"the user data of {order.name} has more than {USER_DATA_LIMIT} bytes")
+        order = replace(order, tags={**order.tags, tags.OWNER: self._owner})
         refusals: list[Refusal] = []
         for attempt in attempts:
             self.lies.at_effect("before launch")
             self._may_fail("launch")
+            if attempt.region not in {region for region, _ in order.images}:
+                raise ImageMissing(f"no image is known for {attempt.region}")
             for offering in attempt.offerings:
                 refusal = self._refusal(offering)
                 if refusal is None:
@@ -126,7 +134,7 @@ class FakeCloud:
         del region
         self.lies.at_effect("before tag")
         self._may_fail("tag")
-        if instance_id not in self._tags:
+        if instance_id not in self._real:
             return
         for key, value in tags.items():
             if value is None:
@@ -224,8 +232,12 @@ class FakeCloud:
         place = (instance.id, instance.region, instance.zone, instance.type, instance.market)
         facts = tags.Facts(*place, instance.state, instance.launched_at, instance.state_reason)
         self._real[instance.id] = tags.instance_from(self._tags[instance.id], facts)
-        ours = [i for i in self._real.values() if self._tags[i.id].get(tags.OWNER) == self._owner]
-        self._list.remember(ours)
+        if not instance.live:
+            self._ended_at.setdefault(instance.id, self._clock.now())
+        self._remember()
+
+    def _remember(self) -> None:
+        self._list.remember(i for i in self._real.values() if self._tags[i.id].get(tags.OWNER) == self._owner)
 
     def _refusal(self, offering: Offering) -> Refusal | None:
         found = self._refusing.get((offering.type.name, offering.zone, offering.market))
@@ -240,12 +252,9 @@ class FakeCloud:
             raise CloudUnavailable(f"the fake cloud fails at {what}")
 
     def _forget_old_ones(self) -> None:
-        deadline = self._clock.now() - FORGOTTEN_AFTER
-        old = [i.id for i in self._real.values() if not i.live and i.launched_at < max(deadline, _DAWN)]
+        now = self._clock.now()
+        old = [instance_id for instance_id, at in self._ended_at.items() if now - at > FORGOTTEN_AFTER]
+        for instance_id in old:
+            del self._real[instance_id], self._ended_at[instance_id]
         if old:
-            for instance_id in old:
-                del self._real[instance_id]
-            self._list.remember(self._real.values())
-
-
-_DAWN = datetime.min.replace(tzinfo=UTC) + FORGOTTEN_AFTER
+            self._remember()

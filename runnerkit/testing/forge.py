@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
-from runnerkit.errors import ForgeRejected, ForgeUnavailable, NameTaken, RunnerBusy
+from runnerkit.errors import ForgeRejected, ForgeUnavailable, NameTaken, NotFound, RunnerBusy
 from runnerkit.model import Comment, Job, Registration, Runner
 from runnerkit.names import Secret, label_key
 from runnerkit.ports import RunnerPackage
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from runnerkit.ports import Clock
 
 OVER = "completed"
+FAILED = ("failure", "cancelled", "timed_out")
+RUNNER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+DESCRIPTION_LIMIT = 140
 
 
 class FakeForge:
@@ -40,7 +44,8 @@ class FakeForge:
         self._organization = organization
         self._runners: dict[int, Runner] = {}
         self._jobs: dict[int, Job] = {}
-        self._comments: dict[int, list[Comment]] = {}
+        self._superseded: set[int] = set()
+        self._comments: dict[tuple[str, int], list[Comment]] = {}
         self._numbers = count(1)
         self._runner_list: Late[Runner] = Late(clock, self.lies)
         self._job_list: Late[Job] = Late(clock, self.lies)
@@ -66,17 +71,20 @@ class FakeForge:
         """One runner by id, always the truth."""
         self._may_fail("runner")
         runner = self._runners.get(runner_id)
-        return runner if runner is not None and runner.place == self.place(repo) else None
+        return replace(runner, repo=repo) if runner is not None and runner.place == self.place(repo) else None
 
     def runner_named(self, repo: str, name: str) -> Runner | None:
         """One runner by name, always the truth."""
         self._may_fail("runner by name")
-        return next((r for r in self._runners.values() if r.place == self.place(repo) and r.name == name), None)
+        there = [replace(runner, repo=repo) for runner in self._runners.values() if runner.place == self.place(repo)]
+        return next((runner for runner in there if runner.name.lower() == name.lower()), None)
 
     def register(self, repo: str, name: str, labels: Sequence[str]) -> Registration:
         """Register a runner; the name is the lock."""
         self.lies.at_effect("before register")
         self._may_fail("register")
+        if not RUNNER_NAME.fullmatch(name) or not labels:
+            raise ForgeRejected(f"{name!r} is no name for a runner, or it has no labels")
         taken = {runner.name.lower() for runner in self._runners.values() if runner.place == self.place(repo)}
         if name.lower() in taken:
             raise NameTaken(f"a runner named {name} is registered already")
@@ -111,8 +119,11 @@ class FakeForge:
         return [job for job in self._job_list.shown() if job.repo == repo and job.status == "queued"]
 
     def jobs(self, repo: str, run_id: int) -> Sequence[Job]:
-        """The jobs of a run."""
-        return [job for job in self._jobs.values() if job.repo == repo and job.run_id == run_id]
+        """The jobs of a run's latest attempt."""
+        found = [job for job in self._jobs.values() if job.repo == repo and job.run_id == run_id]
+        if not found:
+            raise NotFound(f"{repo} has no run {run_id}")
+        return [job for job in found if job.id not in self._superseded]
 
     def job(self, repo: str, job_id: int) -> Job | None:
         """One job by id, always the truth."""
@@ -123,13 +134,13 @@ class FakeForge:
     def rerun_failed(self, repo: str, run_id: int) -> None:
         """Queue a completed run's failed jobs again, under new ids."""
         jobs = self.jobs(repo, run_id)
-        if any(job.status != OVER for job in jobs):
-            raise ForgeRejected(f"run {run_id} is still going")
+        failed = [job for job in jobs if job.conclusion in FAILED]
+        if not failed or any(job.status != OVER for job in jobs):
+            raise ForgeRejected(f"run {run_id} is still going, or has no failed jobs")
         self.reruns.append(run_id)
-        for job in jobs:
-            if job.conclusion == "failure":
-                del self._jobs[job.id]
-                self.queue(repo, job.labels, run_id=run_id, run_attempt=job.run_attempt + 1)
+        for job in failed:
+            self._superseded.add(job.id)
+            self._change_job(self._again(job))
 
     def cancel(self, repo: str, run_id: int) -> None:
         """Cancel what is not over yet."""
@@ -141,21 +152,22 @@ class FakeForge:
 
     def comments(self, repo: str, number: int) -> Sequence[Comment]:
         """Every comment, oldest first."""
-        del repo
-        return list(self._comments.get(number, ()))
+        return list(self._comments.get((repo, number), ()))
 
     def comment(self, repo: str, number: int, body: str, *, replace: int | None = None) -> Comment:
         """Write a comment or replace one."""
-        thread = self._comments.setdefault(number, [])
+        thread = self._comments.setdefault((repo, number), [])
+        if replace is not None and replace not in {old.id for old in thread}:
+            raise NotFound(f"{repo}#{number} has no comment {replace}")
         written = Comment(replace or next(self._numbers), body, "runnerkit", f"{repo}#{number}", self._clock.now())
         kept = [written if old.id == replace else old for old in thread]
-        self._comments[number] = kept if replace else [*thread, written]
+        self._comments[repo, number] = kept if replace else [*thread, written]
         return written
 
     def status(self, repo: str, sha: str, state: str, context: str, description: str = "", url: str = "") -> None:
         """Keep a status."""
         del repo, url
-        self.statuses.append((sha, state, context, description))
+        self.statuses.append((sha, state, context, description[:DESCRIPTION_LIMIT]))
 
     def check(self, repo: str, sha: str, name: str, conclusion: str, title: str, summary: str) -> int:
         """Keep a check."""
@@ -166,22 +178,29 @@ class FakeForge:
     # --- for tests ----------------------------------------------------------------------------------------------------
 
     def queue(
-        self, repo: str, labels: Sequence[str], *, run_id: int | None = None, run_attempt: int = 1, event: str = "push"
+        self,
+        repo: str,
+        labels: Sequence[str],
+        *,
+        run_id: int | None = None,
+        event: str = "push",
+        private: bool = True,
+        fork: bool = False,
     ) -> Job:
-        """A job starts to wait for a runner."""
+        """A job starts to wait for a runner, in a run of its own unless one is named."""
         number = next(self._numbers)
         job = Job(
             number,
             run_id or number,
-            run_attempt,
+            1,
             repo,
             f"job {number}",
             "queued",
             tuple(labels),
             self._clock.now(),
             event=event,
-            private=True,
-            fork=False,
+            private=private,
+            fork=fork,
         )
         self._change_job(job)
         return job
@@ -221,12 +240,15 @@ class FakeForge:
         return None
 
     def finish(self, job_id: int, conclusion: str = "success") -> None:
-        """A job is over, and with it its just-in-time runner."""
+        """A job is over, and with it its just-in-time runner; one that was lost meanwhile stays registered."""
         job = self._jobs[job_id]
         self._change_job(replace(job, status=OVER, conclusion=conclusion))
         for runner in list(self._runners.values()):
             if runner.name == job.runner_name and runner.busy:
-                self._drop_runner(runner.id)
+                if runner.online:
+                    self._drop_runner(runner.id)
+                else:
+                    self._change_runner(replace(runner, busy=False))
 
     def hide(self, runner_id: int, seconds: float) -> None:
         """The list leaves a runner out for a while, though it is there (and may be working)."""
@@ -241,6 +263,10 @@ class FakeForge:
     def _fits(self, runner: Runner, job: Job) -> bool:
         same_place = self.place(job.repo) == runner.place
         return job.status == "queued" and same_place and label_key(job.labels) <= label_key(runner.labels)
+
+    def _again(self, job: Job) -> Job:
+        fresh = replace(job, id=next(self._numbers), run_attempt=job.run_attempt + 1, created_at=self._clock.now())
+        return replace(fresh, status="queued", conclusion=None, runner_name=None)
 
     def _change_runner(self, runner: Runner) -> None:
         self._runners[runner.id] = runner

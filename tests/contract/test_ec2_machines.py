@@ -95,14 +95,6 @@ def test_an_interrupted_machine_tells_why_it_ended(world: World) -> None:
     assert seen.state_reason == "Server.SpotInstanceTermination"
 
 
-def test_more_machines_than_a_page_are_all_listed(world: World) -> None:
-    """A listing that forgets the second page would make the core believe that machines are gone."""
-    foreign(world, {tags.OWNER: "runnerkit", tags.RUNNER: "rk-1-1"}, count=105)
-    for one in range(3):
-        foreign(world, {tags.OWNER: "runnerkit", tags.RUNNER: f"rk-2-{one}"})
-    assert len({instance.id for instance in world.cloud().instances()}) == 108
-
-
 def test_machines_of_every_configured_region_are_listed(world: World) -> None:
     """And one region that cannot be read fails the reading: half a list is worse than none."""
     here = foreign(world, {tags.OWNER: "runnerkit"})

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from botocore.stub import Stubber
 
 from runnerkit.ec2 import Ec2Cloud, price_date
 from runnerkit.ec2.cache import AGES, Cache
@@ -16,6 +17,7 @@ from runnerkit.ec2.clients import Clients
 from runnerkit.ec2.disks import template_disk
 from runnerkit.ec2.fleets import read_answer
 from runnerkit.ec2.hardware import MOST_CANDIDATES, candidates, parse_type, wants_gpu
+from runnerkit.ec2.machines import Machines
 from runnerkit.ec2.network import Subnet
 from runnerkit.ec2.patience import Backoff, Settling, pause
 from runnerkit.ec2.prices import price_table
@@ -347,11 +349,8 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_launches_are_sent_once_and_reads_three_times(bare: pytest.MonkeyPatch) -> None:
+def test_launches_are_sent_once_and_reads_three_times(clients: Clients) -> None:
     """For botocore takes EC2's missing capacity for a fault of the server and would repeat it."""
-    bare.setenv("AWS_ACCESS_KEY_ID", "x")
-    bare.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    clients = Clients(AwsSettings(regions=("eu-west-1",)))
     attempts = [client.meta.config.retries for client in (clients.ec2_once("eu-west-1"), clients.ec2("eu-west-1"))]  # type: ignore[attr-defined]  # the stubs lack it
     assert [retries["total_max_attempts"] for retries in attempts] == [1, 3]
     assert clients.ec2("eu-west-1") is clients.ec2("eu-west-1")
@@ -367,6 +366,43 @@ def test_the_region_comes_from_settings_then_from_aws_own_words(bare: pytest.Mon
     assert Clients(AwsSettings()).regions == ("eu-north-1",)
     bare.setenv("AWS_REGION", "eu-west-3")
     assert Clients(AwsSettings()).regions == ("eu-west-3",)
+
+
+@pytest.fixture
+def clients(bare: pytest.MonkeyPatch) -> Clients:
+    """Clients with credentials that nobody checks."""
+    bare.setenv("AWS_ACCESS_KEY_ID", "x")
+    bare.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    return Clients(AwsSettings(regions=("eu-west-1",)))
+
+
+def test_a_listing_reads_every_page(clients: Clients) -> None:
+    """A second page that is forgotten would make the core believe that machines are gone."""
+    told = {"LaunchTime": NOW, "InstanceType": "g5.xlarge", "State": {"Code": 16, "Name": "running"}}
+    wanted = {"Filters": [{"Name": "tag:runnerkit:owner", "Values": ["runnerkit"]}], "MaxResults": 1000}
+    with Stubber(clients.ec2("eu-west-1")) as stub:
+        for ids, token, next_token in ((("i-1", "i-2"), None, "more"), (("i-3",), "more", None)):
+            stub.add_response(
+                "describe_instances",
+                {
+                    "Reservations": [{"Instances": [{"InstanceId": id_, **told}]} for id_ in ids],
+                    **({"NextToken": next_token} if next_token else {}),
+                },
+                {**wanted, **({"NextToken": token} if token else {})},
+            )
+        machines = Machines("runnerkit", clients, FakeClock(), Settling(FakeClock()))
+        assert [instance.id for instance in machines.instances()] == ["i-1", "i-2", "i-3"]
+        stub.assert_no_pending_responses()
+
+
+def test_many_machines_are_ended_in_batches(clients: Clients) -> None:
+    """EC2 takes a thousand ids in a call; one bad id spoils a batch of five hundred at most."""
+    ids = [f"i-{n:017x}" for n in range(501)]
+    with Stubber(clients.ec2("eu-west-1")) as stub:
+        stub.add_response("terminate_instances", {}, {"InstanceIds": ids[:500]})
+        stub.add_response("terminate_instances", {}, {"InstanceIds": ids[500:]})
+        Machines("runnerkit", clients, FakeClock(), Settling(FakeClock())).terminate("eu-west-1", [*ids, ids[0]])
+        stub.assert_no_pending_responses()
 
 
 def test_an_unknown_profile_is_a_matter_of_configuration(bare: pytest.MonkeyPatch) -> None:

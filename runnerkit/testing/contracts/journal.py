@@ -1,0 +1,69 @@
+"""The contract of the port :class:`runnerkit.ports.Journal`."""
+
+# ruff: noqa: S101 - a suite asserts
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from runnerkit.model import Breadth, Failure, Market, Refusal
+
+if TYPE_CHECKING:
+    from runnerkit.ports import Journal
+
+THEN = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
+LATER = THEN + timedelta(seconds=1)
+FAILURE = Failure(THEN, "0a1b2c3d", "lease-expired", "rk-77-1")
+REFUSAL = Refusal(
+    "InsufficientInstanceCapacity",
+    Breadth.POOL,
+    "g4dn.xlarge",
+    "eu-west-1",
+    "eu-west-1a",
+    Market.SPOT,
+    THEN,
+    'no "capacity"\njust now \N{SNOWMAN}',
+)
+
+
+class JournalContract:
+    """What breaker and memory rely on. Needs a fixture ``journal``, an empty one."""
+
+    def test_an_empty_journal_is_empty(self, journal: Journal) -> None:
+        """Nothing noted is no error."""
+        assert list(journal.failures(THEN)) == []
+        assert list(journal.refusals(THEN)) == []
+
+    def test_what_is_noted_is_read_back(self, journal: Journal) -> None:
+        """Every field of both kinds, to the microsecond, and each kind for itself."""
+        journal.failed(FAILURE)
+        journal.refused(REFUSAL)
+        assert list(journal.failures(THEN)) == [FAILURE]
+        assert list(journal.refusals(THEN)) == [REFUSAL]
+
+    def test_what_is_older_is_left_out(self, journal: Journal) -> None:
+        """The moment that is asked for is included."""
+        journal.failed(FAILURE)
+        journal.failed(replace(FAILURE, at=LATER))
+        journal.refused(REFUSAL)
+        journal.refused(replace(REFUSAL, at=LATER))
+        assert [each.at for each in journal.failures(LATER)] == [LATER]
+        assert [each.at for each in journal.refusals(LATER)] == [LATER]
+        assert list(journal.failures(LATER + timedelta(microseconds=1))) == []
+        assert list(journal.refusals(LATER + timedelta(microseconds=1))) == []
+
+    def test_equal_entries_count_each(self, journal: Journal) -> None:
+        """Three failures in one second are three; the breaker counts them, in the order in which they came."""
+        others = [replace(FAILURE, runner=f"rk-77-{number}") for number in (3, 1, 2)]
+        for failure in (FAILURE, FAILURE, *others):
+            journal.failed(failure)
+        assert list(journal.failures(THEN)) == [FAILURE, FAILURE, *others]
+
+    def test_every_breadth_and_market_survives(self, journal: Journal) -> None:
+        """A refusal that came back narrower or wider would close the wrong pools."""
+        noted = [replace(REFUSAL, breadth=breadth, market=market) for breadth in Breadth for market in Market]
+        for refusal in noted:
+            journal.refused(refusal)
+        assert list(journal.refusals(THEN)) == noted

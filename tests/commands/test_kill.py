@@ -1,0 +1,70 @@
+"""SIGKILL at every effect of ``launch``: what is alive is adopted, and in the end nothing is left."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+LABEL = "runnerkit=42/gpu=t4"
+REGISTER = "register"
+BOUNDARIES = [
+    (effect, when)
+    for effect in (REGISTER, "CreateLaunchTemplate", "CreateFleet", "DeleteLaunchTemplate")
+    for when in ("before", "after")
+]
+# Leftovers of a launch count as such after ten settle windows.
+PATIENCE = 45.0
+
+
+def killed(bench: Bench, effect: str, when: str) -> None:
+    """Start a launch and kill it exactly before or after one effect."""
+    if effect == REGISTER:
+        hold = bench.world.github.hold("POST", "*/generate-jitconfig", when)
+    else:
+        hold = bench.world.ec2.hold(effect, when)
+    process = bench.start("launch", "--runs-on", LABEL, "--wait")
+    try:
+        assert hold.reached.wait(30), process.stderr and process.stderr.read()
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=10)
+        # Before the effect the call dies with its caller; after it, only the answer is lost.
+        (hold.drop if when == "before" else hold.release)()
+
+
+def swept(bench: Bench) -> dict[str, int]:
+    """Sweep until nothing is left or patience ends."""
+    deadline = time.monotonic() + PATIENCE
+    while any(left := bench.world.left().values()) and time.monotonic() < deadline:
+        assert bench.run("sweep").code in {0, 9}
+        time.sleep(0.5)
+    del left
+    return bench.world.left()
+
+
+@pytest.mark.parametrize(("effect", "when"), BOUNDARIES)
+def test_nothing_is_left_after_a_kill(bench: Bench, effect: str, when: str) -> None:
+    """A launch that dies at any effect leaves at most one machine, and once leases are over nothing at all."""
+    killed(bench, effect, when)
+    assert len(bench.world.ec2.instances()) <= 1
+    assert {"instances": 0, "runners": 0, "volumes": 0, "launch_templates": 0} == swept(bench)
+    assert len(bench.world.ec2.instances()) <= 1
+
+
+@pytest.mark.parametrize(("effect", "when"), BOUNDARIES)
+def test_the_same_launch_again_ends_with_one_machine(bench: Bench, effect: str, when: str) -> None:
+    """Launched again after a kill, a live machine is adopted and a dead try is replaced: one machine in all."""
+    killed(bench, effect, when)
+    made = {instance.id for instance in bench.world.ec2.instances()}
+    done = bench.launch("--wait", RUNNERKIT_POLICY__IDLE="30")
+    assert done.code == 0, done.out
+    (machine,) = done.json["machines"]
+    assert made <= {machine["instance"]}
+    assert machine["adopted"] is bool(made)
+    assert len(bench.world.ec2.instances("pending", "running")) == 1
