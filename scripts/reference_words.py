@@ -101,8 +101,8 @@ MEANINGS = {
         "endpoint_url": "another address for all AWS calls",
         "subnets": "where to launch, one a zone; empty: the default subnets",
         "security_groups": "the machines' security groups; empty: `runnerkit-OWNER`, which is made and lets nothing in",
-        "image": "the name (or AMI id) of the image when a wish names none; not set: the newest of this account with the "
-        "tag `runnerkit:recipe`, else a stock one (Ubuntu 24.04; for GPUs AWS's Deep Learning Base on it)",
+        "image": "the name (or AMI id) of the image when a wish names none; not set: the newest of this account with "
+        "the tag `runnerkit:recipe`, else a stock one (Ubuntu 24.04; for GPUs AWS's Deep Learning Base on it)",
         "images": "named images for `image=`",
         "tags": "further tags for everything that is launched",
     },

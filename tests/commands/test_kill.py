@@ -28,6 +28,7 @@ def killed(bench: Bench, effect: str, when: str) -> None:
         hold = bench.world.github.hold("POST", "*/generate-jitconfig", when)
     else:
         hold = bench.world.ec2.hold(effect, when)
+    bench.environment["RUNNERKIT_POLICY__SETTLE"] = "1"
     process = bench.start("launch", "--runs-on", LABEL, "--wait")
     try:
         assert hold.reached.wait(30), process.stderr and process.stderr.read()
@@ -35,16 +36,15 @@ def killed(bench: Bench, effect: str, when: str) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=10)
         # Before the effect the call dies with its caller; after it, only the answer is lost.
-        (hold.drop if when == "before" else hold.release)()
+        hold.drop()
 
 
 def swept(bench: Bench) -> dict[str, int]:
     """Sweep until nothing is left or patience ends."""
     deadline = time.monotonic() + PATIENCE
-    while any(left := bench.world.left().values()) and time.monotonic() < deadline:
+    while any(bench.world.left().values()) and time.monotonic() < deadline:
         assert bench.run("sweep").code in {0, 9}
         time.sleep(0.5)
-    del left
     return bench.world.left()
 
 

@@ -18,6 +18,7 @@ from runnerkit.testing.contracts import CloudContract
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import TagTypeDef
@@ -34,13 +35,13 @@ class Ec2Bench:
 
     owner = "lab-7"
 
-    def __init__(self, ec2: SandboxEc2) -> None:
+    def __init__(self, ec2: SandboxEc2, cache_dir: Path) -> None:
         self._ec2 = ec2
         self._clock = WorldTime(ec2)
         self._image_id = ec2.bake("ml-x64", RECIPE, gigabytes=40)
         ec2.bake("ml-arm64", RECIPE, arch="arm64", gigabytes=40)
         self._refused: list[Offering] = []
-        self.cloud = Ec2Cloud(AwsSettings(owner=self.owner), clock=self._clock, cache_dir=None)
+        self.cloud = Ec2Cloud(AwsSettings(owner=self.owner), clock=self._clock, cache_dir=cache_dir)
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -114,9 +115,17 @@ class Ec2Bench:
 
 
 class TestEc2Cloud(CloudContract):
+    @pytest.fixture(scope="class")
+    def catalogue(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return tmp_path_factory.mktemp("catalogue")
+
     @pytest.fixture
-    def bench(self, ec2: SandboxEc2, monkeypatch: pytest.MonkeyPatch) -> Ec2Bench:
+    def bench(self, ec2: SandboxEc2, catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Ec2Bench:
+        # Types, zones and prices are the same in every fresh world and take longest to read; subnets and images are new.
+        for kept in catalogue.iterdir():
+            if not kept.name.startswith(("types", "zones", "spot")):
+                kept.unlink()
         monkeypatch.delenv("AWS_PROFILE", raising=False)
         # botocore parses its model of EC2 for every session, a third of a second each time; once is enough here.
         monkeypatch.setattr("botocore.session.create_loader", _shared_loader)
-        return Ec2Bench(ec2)
+        return Ec2Bench(ec2, catalogue)

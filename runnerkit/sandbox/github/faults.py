@@ -38,14 +38,26 @@ class Hold:
         self.when = when
         self.reached = threading.Event()
         self._released = threading.Event()
+        self._dropped = False
 
     def stop(self) -> None:
-        """Wait here, at most a minute, until somebody calls `release`."""
+        """Wait here, at most a minute, until somebody calls `release` or `drop`.
+
+        Raises:
+            ConnectionAbortedError: The call was dropped.
+        """
         self.reached.set()
         self._released.wait(HOLD_LIMIT)
+        if self._dropped:
+            raise ConnectionAbortedError("the call is dropped, as scripted")
 
     def release(self) -> None:
         """Let the call go on."""
+        self._released.set()
+
+    def drop(self) -> None:
+        """Forget the call: before its effect nothing happens at all, after it only the answer is lost."""
+        self._dropped = True
         self._released.set()
 
 

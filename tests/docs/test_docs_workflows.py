@@ -1,0 +1,150 @@
+"""The workflows that we show and use: safe by themselves, and their commands run against the sandbox."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # only its loader is used
+from doc_pages import ROOT, RUN_ID, name, workflows
+
+from runnerkit.sandbox.together import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 30.0
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A whole sandbox whose machines boot and work for half a second."""
+    with Sandbox(boot=0.5, work=0.5) as world:
+        yield world
+
+
+def workflow(path: Path) -> dict[str, Any]:
+    """A workflow; YAML takes the key ``on`` for a truth value."""
+    read: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {"on" if key is True else str(key): value for key, value in read.items()}
+
+
+def run(step: dict[str, Any], sandbox: Sandbox, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run one step as GitHub's runner would: by bash, with the variables of a run."""
+    world = sandbox.environment()
+    secrets = {"RUNNERKIT_TOKEN": world.pop("GITHUB_TOKEN")}
+    given = {
+        key: re.sub(r"\$\{\{ secrets\.(\w+) \}\}", lambda match: secrets[match[1]], value)
+        for key, value in step.get("env", {}).items()
+    }
+    prefixes = ("AWS_", "GITHUB_", "GH_", "RUNNERKIT_")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(prefixes)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run_ = {
+        "GITHUB_RUN_ID": RUN_ID,
+        "GITHUB_RUN_ATTEMPT": "1",
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+    }
+    bash = shutil.which("bash")
+    assert bash is not None
+    return subprocess.run(
+        [bash, "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+        env={**clean, **world, **run_, **given, "PATH": path},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def step_with(path: Path, command: str) -> dict[str, Any]:
+    """The one step of a workflow that runs a command of ours."""
+    steps = [step for job in workflow(path)["jobs"].values() for step in job["steps"]]
+    (found,) = [step for step in steps if step.get("run", "").startswith(f"runnerkit {command}")]
+    assert isinstance(found, dict)
+    return found
+
+
+def wait_until_nothing_is_left(sandbox: Sandbox) -> None:
+    """Wait until the machines have ended themselves."""
+    end = time.monotonic() + PATIENCE
+    while any(sandbox.left().values()):
+        assert time.monotonic() < end, sandbox.left()
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_the_launch_example_launches_a_machine_that_takes_the_job(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Its step ends well, its output is the label of a runner that waits, and a job with it runs and leaves nothing."""
+    example = ROOT / "examples/launch-job.yml"
+    step = step_with(example, "launch")
+    done = run(step, sandbox, tmp_path)
+    assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
+    outputs = dict(
+        re.findall(r"^(\w+)<<(?:\S+)\n(.*)\n", (tmp_path / "output").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert outputs["label"] == f"runnerkit={RUN_ID}/gpu=t4/disk=100gb/life=6h"
+    assert workflow(example)["jobs"]["train"]["runs-on"] == "${{ needs.launch.outputs.label }}"
+    assert workflow(example)["jobs"]["launch"]["outputs"] == {"label": f"${{{{ steps.{step['id']}.outputs.label }}}}"}
+    assert [True] == [runner.online for runner in sandbox.github.runners()]
+    job = sandbox.github.queue_job(sandbox.repository, [outputs["label"]])
+    wait_until_nothing_is_left(sandbox)
+    assert ("completed", "success") == (job.status, job.conclusion)
+
+
+@pytest.mark.slow
+def test_the_cron_example_serves_a_queued_job(sandbox: Sandbox, tmp_path: Path) -> None:
+    """One pass launches for the job, the job runs, and a later pass finds nothing to do."""
+    step = step_with(ROOT / "examples/cron-once.yml", "once")
+    job = sandbox.github.queue_job(sandbox.repository, [f"runnerkit={RUN_ID}/gpu=t4"])
+    done = run(step, sandbox, tmp_path)
+    assert (0, True) == (done.returncode, "launched i-" in done.stderr), done.stderr
+    wait_until_nothing_is_left(sandbox)
+    assert ("completed", "success") == (job.status, job.conclusion)
+    again = run(step, sandbox, tmp_path)
+    assert (0, True) == (again.returncode, "0 actions, 0 failed" in again.stderr), again.stderr
+
+
+@pytest.mark.parametrize("path", workflows(), ids=name)
+def test_a_workflow_takes_no_more_than_it_needs(path: Path) -> None:
+    """Permissions are said, jobs have a time limit, actions are pinned, and no expression is part of a script."""
+    read = workflow(path)
+    assert set(read["permissions"]) <= {"contents"}
+    assert "write" not in read["permissions"].values()
+    for title, job in read["jobs"].items():
+        assert job["timeout-minutes"] <= 360, title
+        assert {key for key, value in job.get("permissions", {}).items() if value == "write"} <= {"id-token"}, title
+        for step in job["steps"]:
+            assert re.fullmatch(r"[\w-]+/[\w./-]+@v\d+(\.\d+)*", step.get("uses", "a/b@v1")), step
+            assert "${{" not in step.get("run", ""), step
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_our_own_workflow_runs_what_contributors_run() -> None:
+    """CI makes what the contributing page says, for the oldest and the newest Python that the package promises."""
+    jobs = workflow(ROOT / ".github/workflows/ci.yml")["jobs"]
+    scripts = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert ["make lint", "make test"] == sorted(scripts)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    promised = re.findall(r"Python :: (3\.\d+)", project)
+    assert [promised[0], promised[-1]] == jobs["test"]["strategy"]["matrix"]["python-version"]
+
+
+def test_the_issue_form_is_one() -> None:
+    """GitHub's form has a body of known kinds, each question with a label, ids used once."""
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/bug.yml").read_text(encoding="utf-8"))
+    assert {"name", "description", "body"} <= set(form)
+    questions = [part for part in form["body"] if part["type"] != "markdown"]
+    assert {part["type"] for part in questions} <= {"textarea", "input", "dropdown", "checkboxes"}
+    assert all(part["attributes"]["label"] for part in questions)
+    assert len(questions) == len({part["id"] for part in questions})
