@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runnerkit import labels
 from runnerkit.actions import Retire, Terminate
 from runnerkit.applying import Applier
 from runnerkit.errors import RateLimited, RunnerkitError
@@ -17,7 +18,8 @@ from runnerkit.launching import Launcher
 from runnerkit.observing import Observer
 from runnerkit.phases import Pair, Phase, join, phase
 from runnerkit.plan import plan
-from runnerkit.slots import SlotKeeper
+from runnerkit.slots import LaunchRequest, SlotKeeper
+from runnerkit.specs import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from runnerkit.names import Secret
     from runnerkit.observing import Wishes
     from runnerkit.ports import Machine
-    from runnerkit.slots import LaunchRequest, Slot
+    from runnerkit.slots import Slot
     from runnerkit.wishes import Policy, RunnerSpec
 
 
@@ -87,6 +89,7 @@ class Fleet:
         self.policy = policy
         self.repos = tuple(repos)
         self._outside = outside
+        self._wishes = wishes
         self._observer = Observer(outside, policy, owner, self.repos, wishes)
         self._launcher = Launcher(outside, policy, owner, user_data)
         self._applier = Applier(outside, self._launcher, workers)
@@ -156,6 +159,17 @@ class Fleet:
     def choose(self, spec: RunnerSpec) -> tuple[Attempt, ...]:
         """The launch calls that would be made for a wish, best first; nothing is started."""
         return self._launcher.chooser.choose(spec)
+
+    def request(self, label: str, repo: str, *, count: int = 1, run_id: int = 0, run_attempt: int = 1) -> LaunchRequest:
+        """A wish for machines from a label, with the configuration's specs, defaults and policy applied.
+
+        Raises:
+            LabelError: The label cannot be understood.
+            PolicyRefused: Policy forbids what it asks for.
+        """
+        wishes = self._wishes
+        spec = resolve(labels.parse(label).spec, wishes.named, wishes.default, self.policy)
+        return LaunchRequest(repo, (label,), spec, run_id, run_attempt, count)
 
     def launch(self, request: LaunchRequest, *, told: Callable[[Slot], None] = lambda _slot: None) -> tuple[Slot, ...]:
         """Start as many machines as requested for a label, or adopt those that exist already.

@@ -80,7 +80,7 @@ class Birth:
         return f"{BORN_PREFIX}{int(self.at.timestamp())}{suffix}"
 
 
-_BIRTH = re.compile(rf"{BORN_PREFIX}(\d{{1,11}})(?:-([a-z0-9._-]{{1,64}}))?")
+_BIRTH = re.compile(rf"{BORN_PREFIX}([0-9]{{1,11}})(?:-([a-z0-9._-]{{1,64}}))?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -107,7 +107,7 @@ class RunnerName:
     @classmethod
     def parse(cls, text: str) -> RunnerName | None:
         """The name behind a text, or None when it is not one of ours."""
-        match = re.fullmatch(r"(rk-\d+(?:-\d+-[0-9a-f]{8})?)-(\d{1,6})", text)
+        match = re.fullmatch(r"(rk-[0-9]+(?:-[0-9]+-[0-9a-f]{8})?)-([0-9]{1,6})", text)
         return cls(match[1], int(match[2])) if match and len(text) <= NAME_LIMIT else None
 
     def __str__(self) -> str:

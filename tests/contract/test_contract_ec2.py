@@ -114,11 +114,13 @@ class Ec2Bench:
         return boto3.client("ec2", region_name=self._ec2.region)
 
 
-class TestEc2Cloud(CloudContract):
-    @pytest.fixture(scope="class")
-    def catalogue(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("catalogue")
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What AWS told in earlier tests."""
+    return tmp_path_factory.mktemp("catalogue")
 
+
+class TestEc2Cloud(CloudContract):
     @pytest.fixture
     def bench(self, ec2: SandboxEc2, catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Ec2Bench:
         # Types, zones and prices are the same in every fresh world and take longest to read; subnets and images are new.

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import pytest
 from github_ground import Ticking, forge_at, ticking
@@ -23,18 +23,23 @@ LEASE = 601.0
 
 
 class GitHubBench:
-    """A local GitHub with an organisation of three repositories, and a forge that talks to it."""
+    """An organisation of its own with three repositories on a local GitHub, and a forge that talks to it."""
 
-    repo, public_repo, other_repo = "acme/train", "acme/open", "acme/serve"
-
-    def __init__(self, world: GitHubWorld, forge: GitHubForge) -> None:
+    def __init__(self, world: GitHubWorld, owner: str, forge: GitHubForge) -> None:
+        self.repo, self.public_repo, self.other_repo = f"{owner}/train", f"{owner}/open", f"{owner}/serve"
+        self._fork = f"stranger-of-{owner}/open"
         self._world = world
+        world.add_organization(owner)
+        world.add_group(owner, "gpu")
+        for repo in (self.repo, self.public_repo, self.other_repo):
+            world.add_repository(repo, private=repo != self.public_repo)
+        world.add_repository(self._fork, private=False, parent=self.public_repo)
         self.forge = forge
         self.reports = forge.reports
 
     def queue(self, repo: str, *jobs: Sequence[str], event: str = "push", fork: bool = False) -> Sequence[int]:
         named = [{"name": f"job {number}", "labels": labels} for number, labels in enumerate(jobs)]
-        run = self._world.add_run(repo, named, event=event, head_repository="stranger/open" if fork else None)
+        run = self._world.add_run(repo, named, event=event, head_repository=self._fork if fork else None)
         return [job.id for job in self._world.jobs(run)]
 
     def connect(self, secret: Secret) -> bool:
@@ -78,36 +83,43 @@ class GitHubBench:
         return {check.id: (check.name, check.conclusion or "", check.title or "") for check in found}
 
 
-@contextmanager
-def github_bench(token: str = "fine-grained", **settings: Any) -> Iterator[GitHubBench]:  # noqa: ANN401, S107 - GitHubSettings checks them; a kind of token
-    """A bench whose GitHub never broke its own description."""
+@pytest.fixture(scope="module")
+def github_for_all() -> Iterator[GitHubWorld]:
+    """One GitHub for all tests of this file: to make one takes longer than most of them."""
     with GitHubWorld(Ticking()) as world:
-        world.add_organization("acme")
-        world.add_group("acme", "gpu")
-        for name in ("train", "open", "serve"):
-            world.add_repository(f"acme/{name}", private=name != "open")
-        world.add_repository("stranger/open", private=False, parent="acme/open")
-        with forge_at(world, world.add_token(token), **settings) as forge:
-            yield GitHubBench(world, forge)
-        assert world.violations == []
+        yield world
+
+
+@pytest.fixture
+def world(github_for_all: GitHubWorld) -> Iterator[GitHubWorld]:
+    """A GitHub that has forgotten earlier tests' troubles and never breaks its own description."""
+    yield github_for_all
+    github_for_all.clear_faults()
+    assert github_for_all.violations == []
+
+
+@pytest.fixture
+def owner(request: pytest.FixtureRequest) -> str:
+    """The name of an organisation that no other test has."""
+    return f"acme-{sha256(request.node.nodeid.encode()).hexdigest()[:12]}"
 
 
 class TestGitHubForge(ForgeContract):
     @pytest.fixture
-    def bench(self) -> Iterator[GitHubBench]:
-        with github_bench() as bench:
-            yield bench
+    def bench(self, world: GitHubWorld, owner: str) -> Iterator[GitHubBench]:
+        with forge_at(world) as forge:
+            yield GitHubBench(world, owner, forge)
 
 
 class TestGitHubForgeOfAnOrganization(ForgeContract):
     @pytest.fixture
-    def bench(self) -> Iterator[GitHubBench]:
-        with github_bench(organization="acme", runner_group="gpu") as bench:
-            yield bench
+    def bench(self, world: GitHubWorld, owner: str) -> Iterator[GitHubBench]:
+        with forge_at(world, organization=owner, runner_group="gpu") as forge:
+            yield GitHubBench(world, owner, forge)
 
 
 class TestGitHubReports(ReportsContract):
     @pytest.fixture
-    def bench(self) -> Iterator[GitHubBench]:
-        with github_bench("actions") as bench:
-            yield bench
+    def bench(self, world: GitHubWorld, owner: str) -> Iterator[GitHubBench]:
+        with forge_at(world, world.add_token("actions")) as forge:
+            yield GitHubBench(world, owner, forge)

