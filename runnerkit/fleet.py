@@ -93,7 +93,7 @@ class Fleet:
         self._observer = Observer(outside, policy, owner, self.repos, wishes)
         self._launcher = Launcher(outside, policy, owner, user_data)
         self._applier = Applier(outside, self._launcher, workers)
-        self._slots = SlotKeeper(outside, self._launcher, policy)
+        self._slots = SlotKeeper(outside, self._launcher, policy, owner)
 
     # --- passes -------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runnerkit import tags
 from runnerkit.choosing import Chooser
 from runnerkit.errors import (
+    CloudError,
     CloudUnavailable,
     ForgeError,
     ForgeUnavailable,
@@ -92,7 +93,7 @@ class Launcher:
         """
         try:
             return self._start(launch)
-        except (LaunchRejected, ForgeError) as error:
+        except (CloudError, ForgeError) as error:
             if not error.retryable:
                 digest = label_digest(self._outside.forge.place(launch.repo), launch.labels)
                 self._outside.journal.failed(Failure(self._outside.clock.now(), digest, error.code, str(launch.name)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runnerkit.wishes import RunnerSpec
 
 # An allocation strategy may pick any override it is given, so dear relatives of the cheapest fit are left out unless
-# the wish names types: up to this many times the cheapest on-demand price is close enough to be a substitute.
+# the wish names types: up to this many times the market's cheapest price is close enough to be a substitute.
 PRICE_SPREAD = 2.0
 
 MARKETS: dict[SpotUse, tuple[Market, ...]] = {

@@ -229,7 +229,10 @@ class Events(Protocol):
 
 
 class Journal(Protocol):
-    """Append-only memory of what neither AWS nor GitHub keeps. Losing it makes launching stricter, never unsafe."""
+    """Append-only memory of what neither AWS nor GitHub keeps.
+
+    Losing it endangers nothing: the breaker starts anew, and what EC2 and GitHub still show bounds the launches.
+    """
 
     def failed(self, failure: Failure) -> None:
         """Note a launch that came to nothing."""

@@ -76,5 +76,5 @@ class GitHubSettings(Written):
         return self
 
     def place(self, repo: str) -> str:
-        """The level at which runners for a repository are registered: the repository, or the organisation."""
-        return self.organization if self.runner_group and self.organization else repo
+        """The level at which runners for a repository are registered: the repository, or the organisation's group."""
+        return f"{self.organization} (group {self.runner_group})" if self.runner_group else repo

@@ -69,10 +69,11 @@ class Slot:
 class SlotKeeper:
     """Fills slots, and waits for their runners."""
 
-    def __init__(self, outside: Outside, launcher: Launcher, policy: Policy) -> None:
+    def __init__(self, outside: Outside, launcher: Launcher, policy: Policy, owner: str) -> None:
         self._outside = outside
         self._launcher = launcher
         self._policy = policy
+        self._owner = owner.lower()
 
     def fill(self, request: LaunchRequest, told: Callable[[Slot], None]) -> tuple[Slot, ...]:
         """Fill every slot of a request, in order, and tell each."""
@@ -158,7 +159,9 @@ class SlotKeeper:
         now = self._outside.clock.now()
         instances = tuple(self._outside.cloud.find(name))
         runner = self._outside.forge.runner_named(repo, name)
-        observed = Observed(now, frozenset({repo.lower()}), instances, (runner,) if runner else ())
+        # Another installation's runner is not ours to judge: it only spends the name.
+        ours = runner is not None and runner.birth is not None and runner.birth.owner.lower() == self._owner
+        observed = Observed(now, frozenset({repo.lower()}), instances, (runner,) if runner and ours else ())
         pairs = [(pair, phase(pair, self._policy, now)) for pair in join(observed)]
         with_runner = [found for found in pairs if found[0].runner is not None]
         return with_runner[0] if with_runner else (None, Phase.ENDED)

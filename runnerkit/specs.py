@@ -44,7 +44,7 @@ def _bounded(spec: RunnerSpec, policy: Policy) -> RunnerSpec:
             "spot": spec.spot or SpotUse.PREFER,
             "retry": spec.retry or Retry.INTERRUPTED,
             "arch": spec.arch or ("x64",),
-            "idle": spec.idle or policy.idle,
+            "idle": min(spec.idle or policy.idle, policy.max_idle),
             "life": min(spec.life or policy.max_life, policy.max_life),
             "price": min((p for p in (spec.price, policy.max_price) if p is not None), default=None),
         }

@@ -123,6 +123,7 @@ class Policy(Written):
     online_within: int = Field(default=300, ge=1)
     online_within_unbaked: int = Field(default=900, ge=1)
     idle: int = Field(default=300, ge=1, le=DAY)
+    max_idle: int = Field(default=HOUR, ge=1, le=DAY)
     max_life: int = Field(default=DAY, ge=1, le=GITHUB_JOB_LIMIT)
     settle: int = Field(default=60, ge=1)
     confirm: int = Field(default=120, ge=1)

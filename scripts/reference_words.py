@@ -128,6 +128,7 @@ MEANINGS = {
         "online_within": "seconds from the launch until the runner must be online",
         "online_within_unbaked": "the same for images that are not baked",
         "idle": "seconds a machine waits for its job when the label does not say",
+        "max_idle": "the most seconds a label may ask for with `idle=`",
         "max_life": "seconds a machine may live; a label can only shorten it",
         "settle": "seconds in which a new machine or runner may be missing from lists",
         "confirm": "seconds between seeing that a runner is gone and acting on it",

@@ -23,6 +23,7 @@ class Level:
 
     def __init__(self, client: Client, settings: GitHubSettings) -> None:
         self._client = client
+        self._settings = settings
         self._organization = settings.organization if settings.runner_group else None
         self._group = settings.runner_group or ""
         self._lock = threading.Lock()
@@ -47,7 +48,7 @@ class Level:
                 f"runners of the organisation {self._organization} cannot serve {repo}",
                 hint="serve it by another configuration, without github.runner_group or with its own organisation's",
             )
-        return f"{self._organization} (group {self._group})"
+        return self._settings.place(repo)
 
     def path(self, repo: str) -> str:
         """Where its runners are in the API.

@@ -33,7 +33,7 @@ def test_a_machine_is_launched_and_comes_online(bench: Bench) -> None:
 
 
 def test_a_plain_launch_is_one_github_and_three_ec2_calls(bench: Bench) -> None:
-    """Besides discovery a launch registers, makes a template, launches and drops the template; warm there is no more."""
+    """Besides discovery a launch registers, makes a template, launches and drops it again; warm there is no more."""
     assert bench.launch(label="runnerkit=41/gpu=t4").code == 0, "this one makes the security group"
     rmtree(bench.environment["RUNNERKIT_CACHE_DIR"])
     before = len(bench.world.ec2.calls)

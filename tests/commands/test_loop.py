@@ -120,7 +120,7 @@ def test_a_machine_that_never_comes_up_is_replaced(bench: Bench) -> None:
 
 
 def test_refused_jobs_are_told_and_get_nothing(bench: Bench) -> None:
-    """Bad labels, public repositories and forks are refused with a reason; other people's jobs are not ours to judge."""
+    """Bad labels and public repositories are refused with a reason; other people's jobs are not ours to judge."""
     world = bench.world.github
     world.add_repository("acme/open", private=False)
     world.queue_job(REPO, ["runnerkit=1/gup=t4"])

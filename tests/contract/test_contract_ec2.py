@@ -123,7 +123,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestEc2Cloud(CloudContract):
     @pytest.fixture
     def bench(self, ec2: SandboxEc2, catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Ec2Bench:
-        # Types, zones and prices are the same in every fresh world and take longest to read; subnets and images are new.
+        # Types, zones and prices are the same in every fresh world and slow to read; subnets and images are new.
         for kept in catalogue.iterdir():
             if not kept.name.startswith(("types", "zones", "spot")):
                 kept.unlink()
