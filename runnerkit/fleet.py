@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from runnerkit.actions import Action, Demand, Plan, Refused
     from runnerkit.applying import Outcome
+    from runnerkit.errors import ForgeError
     from runnerkit.launching import Outside
     from runnerkit.model import Attempt, Leftover, Observed
     from runnerkit.names import Secret
@@ -37,13 +38,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass: what was seen, what was decided, and what became of it (nothing yet, for a preview)."""
+    """One pass: what was seen, what was decided, and what became of it (nothing yet, for a preview).
+
+    ``blind`` is why not one repository could be read: then only lifetimes were looked at.
+    """
 
     observed: Observed
     demand: tuple[Demand, ...]
     refused: tuple[Refused, ...]
     plan: Plan
     outcomes: tuple[Outcome, ...] = ()
+    blind: ForgeError | None = None
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
@@ -99,15 +104,17 @@ class Fleet:
 
     def preview(self) -> Pass:
         """Look and decide, but do nothing: what :meth:`once` would do."""
-        observed, demand, refused = self._observer.look()
-        return Pass(observed, demand, refused, plan(observed, demand, self.policy, observed.at))
+        return _sighted(self._decided())
 
     def once(self) -> Pass:
-        """One whole pass over the world: everything that is due ends, everything that is needed starts."""
+        """One whole pass over the world: everything that is due ends, everything that is needed starts.
+
+        When GitHub cannot be read about any repository, lifetimes are still enforced before that error is raised.
+        """
         began = self._outside.clock.now()
-        done = self._apply(self.preview())
+        done = self._apply(self._decided())
         self._tell(done, (self._outside.clock.now() - began).total_seconds())
-        return done
+        return _sighted(done)
 
     def run(self, interval: float = 30.0, *, passes: int | None = None) -> None:
         """Pass after pass until ``passes`` are done (None: for ever), ``interval`` seconds apart or when woken.
@@ -131,16 +138,27 @@ class Fleet:
 
     def sweep(self, *, dry_run: bool = False) -> tuple[Pass, tuple[Leftover, ...]]:
         """End what is due and remove what launches left behind, but start nothing."""
-        observed, _, _ = self._observer.look(queue=False)
-        decided = Pass(observed, (), (), plan(observed, (), self.policy, observed.at))
+        decided = self._decided(queue=False)
         leftovers = tuple(self._outside.cloud.leftovers())
         if dry_run:
-            return decided, leftovers
+            return _sighted(decided), leftovers
         done = self._apply(decided)
         for leftover in leftovers:
+            self._remove(leftover)
+        return _sighted(done), leftovers
+
+    def _remove(self, leftover: Leftover) -> None:
+        try:
             self._outside.cloud.remove(leftover)
+        except RunnerkitError as error:
+            self._outside.events.emit(ActionFailed("remove", leftover.name, error))
+        else:
             self._outside.events.emit(LeftoverRemoved(leftover.kind, leftover.id))
-        return done, leftovers
+
+    def _decided(self, *, queue: bool = True) -> Pass:
+        look = self._observer.look(queue=queue)
+        decided = plan(look.observed, look.demand, self.policy, look.observed.at)
+        return Pass(look.observed, look.demand, look.refused, decided, blind=look.blind)
 
     def _apply(self, decided: Pass) -> Pass:
         return replace(decided, outcomes=self._applier.apply(decided.plan.actions))
@@ -191,7 +209,7 @@ class Fleet:
 
     def status(self) -> tuple[MachineStatus, ...]:
         """Every machine of the served repositories that is not over, by name."""
-        observed, _, _ = self._observer.look(queue=False)
+        observed = _sighted(self._decided(queue=False)).observed
         found = [MachineStatus(pair.name, phase(pair, self.policy, observed.at), pair) for pair in join(observed)]
         return tuple(sorted((m for m in found if m.phase is not Phase.ENDED), key=lambda m: m.name))
 
@@ -200,9 +218,16 @@ class Fleet:
 
         GitHub is asked first: a machine that is running a job is spared, unless ``force``.
         """
-        observed, _, _ = self._observer.look(queue=False)
+        observed = _sighted(self._decided(queue=False)).observed
         pairs = [p for p in join(observed) if p.instance is not None and p.instance.live and _is_meant(p, names)]
         return self._applier.apply([_end(pair, force=force) for pair in pairs])
+
+
+def _sighted(done: Pass) -> Pass:
+    """A pass that saw something of GitHub; one that did not is no answer."""
+    if done.blind is not None:
+        raise done.blind
+    return done
 
 
 def _is_meant(pair: Pair, names: Sequence[str] | None) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runnerkit import labels
 from runnerkit.actions import Demand, Refused
-from runnerkit.errors import ConfigError, ForgeError, PolicyRefused
+from runnerkit.errors import ConfigError, ForgeError, PolicyRefused, RateLimited
 from runnerkit.events import RepositorySkipped
 from runnerkit.model import Observed
 from runnerkit.specs import distrust, resolve
@@ -37,12 +37,26 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """The world, the jobs that shall get a machine, and those that ask for one and do not get it.
+
+    ``blind`` says why not one of the repositories could be read; None when at least one could, or none is served.
+    """
+
+    observed: Observed
+    demand: tuple[Demand, ...]
+    refused: tuple[Refused, ...]
+    blind: ForgeError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
-    """What GitHub said about one repository; None where it could not be asked."""
+    """What GitHub said about one repository; None where it could not be asked, and why."""
 
     repo: str
     runners: Sequence[Runner] | None
     queued: Sequence[Job] | None
+    error: ForgeError | None = None
 
 
 class Observer:
@@ -55,8 +69,8 @@ class Observer:
         self._repos = tuple(repos)
         self._wishes = wishes
 
-    def look(self, *, queue: bool = True) -> tuple[Observed, tuple[Demand, ...], tuple[Refused, ...]]:
-        """The world, the jobs that shall get a machine, and those that ask for one and do not get it.
+    def look(self, *, queue: bool = True) -> Look:
+        """Look at everything, or leave the queue out.
 
         A repository that cannot be read is left out: nothing is concluded about its machines, nothing starts for it.
 
@@ -81,7 +95,7 @@ class Observer:
             failures=tuple(outside.journal.failures(since)),
         )
         demand, refused = self._demand([job for one in seen if one.runners is not None for job in one.queued or ()])
-        return observed, demand, refused
+        return Look(observed, demand, refused, _blind(seen))
 
     def _is_ours(self, runner: Runner) -> bool:
         birth: Birth | None = runner.birth
@@ -100,7 +114,7 @@ class Observer:
             return _Seen(repo, runners, forge.queued(repo) if queue else ())
         except ForgeError as error:
             self._outside.events.emit(RepositorySkipped(repo, error))
-            return _Seen(repo, None, None)
+            return _Seen(repo, None, None, error)
 
     def _demand(self, jobs: Sequence[Job]) -> tuple[tuple[Demand, ...], tuple[Refused, ...]]:
         demand: list[Demand] = []
@@ -129,3 +143,11 @@ class Observer:
         if distrusted is not None:
             raise distrusted
         return resolve(label.spec, self._wishes.named, self._wishes.default, self._policy)
+
+
+def _blind(seen: Sequence[_Seen]) -> ForgeError | None:
+    """Why nothing could be read at all; a reason that passes by itself comes before one that does not."""
+    errors = [one.error for one in seen if one.error is not None]
+    if not errors or len(errors) < len(seen):
+        return None
+    return min(errors, key=lambda error: (not error.retryable, not isinstance(error, RateLimited)))

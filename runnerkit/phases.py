@@ -137,20 +137,29 @@ def join(observed: Observed) -> Iterator[Pair]:
     """Bring instances and runners together: by the registration's id, or by name where the id was lost.
 
     A name may be registered again after its runner vanished, so a name alone would tie a new runner to an old machine.
+    GitHub counts runners anew for every owner, so an id means something only together with its place.
     Machines of repositories that were not listed, and runners that are not ours, are left out.
     """
-    runners = {runner.id: runner for runner in observed.runners if runner.birth}
-    by_name = {runner.name: runner for runner in runners.values()}
+    runners = {(_place(runner), runner.id): runner for runner in observed.runners if runner.birth}
+    names = {(place, runner.name): id_ for (place, id_), runner in runners.items()}
     # The living choose first: should two instances claim one registration, the dead one must not cost it.
     for instance in sorted(observed.instances, key=lambda i: (not i.live, i.launched_at, i.id)):
         if instance.repo.lower() not in observed.repos:
             continue
-        runner = runners.get(instance.runner_id) if instance.runner_id is not None else by_name.get(instance.name)
-        if runner is not None and runners.pop(runner.id, None) is None:
-            runner = None
+        repo = instance.repo.lower()
+        # It was registered at the repository, or at the organisation that owns it.
+        for place in (repo, repo.partition("/")[0]):
+            id_ = names.get((place, instance.name)) if instance.runner_id is None else instance.runner_id
+            runner = runners.pop((place, id_), None) if id_ is not None else None
+            if runner is not None:
+                break
         yield Pair(instance, runner)
-    for runner in runners.values():
-        yield Pair(None, runner)
+    for left in runners.values():
+        yield Pair(None, left)
+
+
+def _place(runner: Runner) -> str:
+    return (runner.place or runner.repo).lower()
 
 
 def phase(pair: Pair, policy: Policy, now: datetime) -> Phase:

@@ -190,7 +190,14 @@ class SlotKeeper:
         """The slot once its runner is online; None when the deadline passed or GitHub forgot the runner."""
         clock, missing = self._outside.clock, 0
         while (now := clock.now()) < slot.online_by and missing < LOOKS_BEFORE_FORGOTTEN:
-            runner = self._outside.forge.runner(slot.request.repo, slot.runner_id)
+            try:
+                runner = self._outside.forge.runner(slot.request.repo, slot.runner_id)
+            except ForgeError as error:
+                if not error.retryable:
+                    raise
+                # The machine boots on, whether or not GitHub can be asked about it.
+                clock.wait(LOOK_AT_HOLDER_EVERY)
+                continue
             if runner is not None and (runner.online or runner.busy):
                 self._outside.events.emit(RunnerOnline(str(slot.name), (now - slot.since).total_seconds()))
                 return replace(slot, online=True)

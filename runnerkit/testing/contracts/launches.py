@@ -76,8 +76,8 @@ class LaunchContract:
         assert {seen.id for seen in bench.cloud.find(NAME)} == {first.instance_id, second.instance_id}
 
     def test_user_data_arrives_unchanged(self, bench: CloudBench) -> None:
-        """Any bytes, up to what EC2 takes."""
-        sent = (b"\x1f\x8b\x00" + bytes(range(256)) * 64)[:USER_DATA_LIMIT]
+        """Any bytes, up to what EC2 takes; nothing at their ends is trimmed."""
+        sent = b"\n\x1f\x8b\x00" + (bytes(range(256)) * 64)[: USER_DATA_LIMIT - 6] + b"\x00\n"
         launched = bench.cloud.launch(order(bench, user_data=sent), tries(bench))
         assert bench.user_data(launched.instance_id) == sent
 
