@@ -29,8 +29,9 @@ docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
 	$(BIN)/python scripts/draw_phases.py
 	$(BIN)/python scripts/write_reference.py
 
-constraints: $(VENV)/.dev ## Write constraints.txt from what is installed
-	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -v '@' > constraints.txt
+constraints: $(VENV)/.uv ## Resolve the newest versions and pin them in constraints.txt
+	$(BIN)/uv pip compile --quiet --upgrade --all-extras --no-annotate --no-header --python-version 3.11 \
+		pyproject.toml | sed -E 's/\[[^]]*\]//' > constraints.txt
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -92,7 +92,8 @@ def _layers(environment: Mapping[str, str], folder: Path, path: Path | None) -> 
     elif (folder / FILE).is_file():
         yield FILE, _toml(folder / FILE)
     elif (folder / "pyproject.toml").is_file():
-        yield "pyproject.toml [tool.runnerkit]", _toml(folder / "pyproject.toml").get("tool", {}).get("runnerkit", {})
+        project = folder / "pyproject.toml"
+        yield "pyproject.toml [tool.runnerkit]", _section(_toml(project), project)
     for name, text in sorted(environment.items()):
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             yield name, _nested(name.removeprefix(PREFIX).lower().split("__"), text)
@@ -119,8 +120,11 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def _section(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    section: dict[str, Any] = values.get("tool", {}).get("runnerkit", {}) if path.name == "pyproject.toml" else values
-    return section
+    for part in ("tool", "runnerkit") if path.name == "pyproject.toml" else ():
+        values = values.get(part, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: {part} is not a table", hint="settings stand under [tool.runnerkit]")
+    return values
 
 
 def _nested(parts: list[str], text: str) -> dict[str, Any]:
@@ -173,9 +177,10 @@ def _line(detail: ErrorDetails, origins: Origins) -> str:
     key = ".".join(path)
     if detail["type"] == "extra_forbidden":
         return f"{origin}: {key}: no such key{_nearest(path)}"
-    given = "" if path and path[-1] in SECRETS else f", not {detail['input']!r}"
-    reason = detail["msg"].removeprefix("Value error, ")
-    return f"{origin}: {key}: {reason[:1].lower()}{reason[1:]}{given if not isinstance(detail['input'], dict) else ''}"
+    given, reason = detail["input"], detail["msg"].removeprefix("Value error, ")
+    # Whatever is not a plain value of a plain key may have a secret in it.
+    plain = isinstance(given, str | int | float) and detail["type"] != "model_type" and not {*SECRETS} & {*path}
+    return f"{origin}: {key}: {reason[:1].lower()}{reason[1:]}{f', not {given!r}' if plain else ''}"
 
 
 def _nearest(path: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.actions import Action, Deregister, Launch, Mark, Plan, Retire, Terminate, Waiting
+from runnerkit.model import Failure
 from runnerkit.names import RunnerName, label_digest
 from runnerkit.phases import Pair, Phase, is_capacity, join, phase
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runnerkit.actions import Demand
-    from runnerkit.model import Failure, Instance, Observed
+    from runnerkit.model import Instance, Observed
     from runnerkit.wishes import Policy
 
 GONE_SINCE = "gone-since"
@@ -36,7 +37,9 @@ def plan(observed: Observed, demand: Sequence[Demand], policy: Policy, now: date
         (*_upkeep(pairs, policy, now), *_expired_elsewhere(observed, policy, now)),
         key=lambda action: (action.name, type(action).__name__),
     )
-    launches, waiting = _provision(_Room(observed, pairs, policy, now), pairs, demand, observed.failures, policy, now)
+    # Those that this very pass finds out count as well: the breaker must not be one machine late.
+    failures = (*observed.failures, *_found_out(upkeep, now))
+    launches, waiting = _provision(_Room(observed, pairs, policy, now), pairs, demand, failures, policy, now)
     return Plan(actions=(*upkeep, *launches), waiting=waiting)
 
 
@@ -49,6 +52,12 @@ def _upkeep(pairs: Iterable[Pair], policy: Policy, now: datetime) -> Iterator[Ac
             yield _terminate(pair, "its maximum lifetime is over")
         else:
             yield from RULES[phase(pair, policy, now)](pair, policy, now)
+
+
+def _found_out(upkeep: Iterable[Action], now: datetime) -> Iterator[Failure]:
+    for action in upkeep:
+        if isinstance(action, Deregister | Retire) and action.failed:
+            yield Failure(now, action.digest, "never-online", action.name)
 
 
 def _expired_elsewhere(observed: Observed, policy: Policy, now: datetime) -> Iterator[Action]:

@@ -79,9 +79,12 @@ class FileJournal:
         with self._lock:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
                 try:
-                    os.write(descriptor, line)
+                    # A line that its writer did not live to finish must not swallow this one.
+                    size = os.fstat(descriptor).st_size
+                    torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                    os.write(descriptor, b"\n" + line if torn else line)
                 finally:
                     os.close(descriptor)
             except OSError:
