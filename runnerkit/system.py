@@ -54,6 +54,7 @@ class FileJournal:
         self._lock = threading.Lock()
         self._entries: list[dict[str, Any]] = []
         self._read_up_to = 0
+        self._inode: int | None = None
         self._compact()
 
     def failed(self, failure: Failure) -> None:
@@ -99,8 +100,11 @@ class FileJournal:
         """Take in what was appended since the last look, by us or by others."""
         try:
             with self._path.open("rb") as file:
-                if file.seek(0, os.SEEK_END) < self._read_up_to:
+                there = os.fstat(file.fileno())
+                # Another process has compacted it.
+                if self._inode not in {None, there.st_ino} or there.st_size < self._read_up_to:
                     self._entries, self._read_up_to = [], 0
+                self._inode = there.st_ino
                 file.seek(self._read_up_to)
                 text = file.read()
         except OSError:
@@ -119,7 +123,7 @@ class FileJournal:
                 fresh = self._path.with_suffix(".new")
                 fresh.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
                 fresh.replace(self._path)
-                self._entries, self._read_up_to = [], 0
+                self._entries, self._read_up_to, self._inode = [], 0, None
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runnerkit.sandbox import userdata
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -102,6 +104,17 @@ def test_dry_run_starts_nothing(bench: Bench) -> None:
     assert ["spot", "on-demand"] == [attempt["market"] for attempt in done.json["attempts"]]
     assert bench.world.github.count() == 0
     assert all(call.action.startswith("Describe") for call in bench.world.ec2.calls)
+
+
+def test_a_stock_image_gets_the_runner_downloaded(bench: Bench) -> None:
+    """Without a baked image the user data brings the agent, and where to get the runner with its checksum."""
+    stock = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
+    done = bench.launch(label="runnerkit=1/cpu=2/image=stock", RUNNERKIT_AWS__IMAGES__STOCK__SSM=stock)
+    assert done.code == 0, done.out
+    (instance,) = bench.world.ec2.instances()
+    assert len(instance.user_data) <= 16_384
+    assert bench.world.github.count("GET", "*/downloads") == 1
+    assert userdata.read(instance.user_data).name == done.json["machines"][0]["runner"]
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

@@ -84,11 +84,8 @@ def test_a_file_is_read_section_by_section(tmp_path: Path) -> None:
         config.policy.idle,
         config.policy.max_price,
     )
-    assert ("only", "l4", 200) == (
-        config.fallback().spot,
-        config.named()["train"].gpu[0].model,
-        config.named()["train"].disk and config.named()["train"].disk.gb,
-    )
+    train = config.named()["train"]
+    assert ("only", "l4", 200) == (config.fallback().spot, train.gpu[0].model, train.disk and train.disk.gb)
 
 
 def test_a_projects_file_may_hold_the_section(tmp_path: Path) -> None:
