@@ -27,7 +27,7 @@ from runnerkit.events import (
     RunnerDeregistered,
     RunnerRegistered,
 )
-from runnerkit.model import Failure
+from runnerkit.model import Failure, LaunchNote
 from runnerkit.names import Birth, label_digest
 from runnerkit.ports import Launched, LaunchOrder, Machine
 
@@ -171,12 +171,14 @@ class Launcher:
         images: Mapping[tuple[str, str], Image],
     ) -> Launched:
         order = self._order(launch, registration, images)
+        note = LaunchNote(order.name, launch.repo, self._outside.clock.now())
         try:
             launched = self._outside.cloud.launch(order, tries)
         except NoCapacity as error:
             self._remember(order.name, error.refusals)
             raise
         except CloudUnavailable:
+            self._outside.journal.launched(note)
             known = [
                 i for i in self._outside.cloud.find(order.name) if i.live and i.runner_id == registration.runner.id
             ]
@@ -184,6 +186,7 @@ class Launcher:
                 raise
             there = known[0]
             return Launched(there.id, there.type, there.region, there.zone, there.market, there.price)
+        self._outside.journal.launched(note)
         self._remember(order.name, launched.refusals)
         return launched
 

@@ -205,10 +205,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A launch for a label set that came to nothing; the breaker counts them.
-
-    ``runner`` keeps the name's serial in mind when EC2 and GitHub have forgotten the machine.
-    """
+    """A launch for a label set that came to nothing; the breaker counts them."""
 
     at: datetime
     digest: str
@@ -217,10 +214,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class LaunchNote:
+    """A machine that was started, or may have been: under which name, for which repository, when."""
+
+    name: str
+    repo: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """The world as one pass sees it.
 
     ``repos`` are the repositories (lower case) whose runners were listed: nothing is concluded about others' machines.
+    ``launches`` are those of the last day: EC2 may not show the newest yet, and has forgotten the oldest.
     """
 
     at: datetime
@@ -228,6 +235,7 @@ class Observed:
     instances: tuple[Instance, ...] = ()
     runners: tuple[Runner, ...] = ()
     failures: tuple[Failure, ...] = ()
+    launches: tuple[LaunchNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ class Observer:
             instances=tuple(instances),
             runners=tuple(runners.values()),
             failures=tuple(outside.journal.failures(since)),
+            launches=tuple(outside.journal.launches(since)),
         )
         demand, refused = self._demand([job for one in seen if one.runners is not None for job in one.queued or ()])
         return Look(observed, demand, refused, _blind(seen))

@@ -39,7 +39,9 @@ def plan(observed: Observed, demand: Sequence[Demand], policy: Policy, now: date
     )
     # Those that this very pass finds out count as well: the breaker must not be one machine late.
     failures = (*observed.failures, *_found_out(upkeep, now))
-    launches, waiting = _provision(_Room(observed, pairs, policy, now), pairs, demand, failures, policy, now)
+    # EC2 forgets the dead after an hour; the journal's names keep the tries of a job bounded for longer.
+    serials = _highest_serials((*(pair.name for pair in pairs), *(launch.name for launch in observed.launches)))
+    launches, waiting = _provision(_Room(observed, pairs, policy, now), serials, demand, failures, policy, now)
     return Plan(actions=(*upkeep, *launches), waiting=waiting)
 
 
@@ -170,12 +172,16 @@ def _retire(pair: Pair, reason: str, *, failed: bool = False) -> Retire:
 
 
 def _provision(
-    room: _Room, pairs: list[Pair], demand: Sequence[Demand], failures: Sequence[Failure], policy: Policy, now: datetime
+    room: _Room,
+    serials: dict[str, int],
+    demand: Sequence[Demand],
+    failures: Sequence[Failure],
+    policy: Policy,
+    now: datetime,
 ) -> tuple[list[Launch], tuple[Waiting, ...]]:
     groups: dict[str, list[Demand]] = defaultdict(list)
     for wish in demand:
         groups[label_digest(wish.place or wish.job.repo, wish.job.labels)].append(wish)
-    serials = _highest_serials((*(pair.name for pair in pairs), *(failure.runner for failure in failures)))
     launches: list[Launch] = []
     waiting: list[Waiting] = []
     for digest in sorted(groups, key=lambda key: min(_age(wish) for wish in groups[key])):
@@ -234,15 +240,21 @@ class _Room:
         self.named: Counter[str] = Counter()
         self.per_repo: Counter[str] = Counter()
         self.machines = 0
+        shown = {instance.name for instance in observed.instances}
+        fresh = [note for note in observed.launches if now < note.at + timedelta(seconds=policy.settle)]
+        # EC2's list lags behind: a machine launched a moment ago counts though it is not shown yet.
+        unseen = {note.name: note.repo for note in fresh if note.name not in shown}
         for instance in observed.instances:
             if instance.live:
                 self.take(instance.repo)
+        for repo in unseen.values():
+            self.take(repo)
         for pair in pairs:
             if is_capacity(pair, policy, now):
                 self.capacity[pair.digest] += 1
                 name = RunnerName.parse(pair.name)
                 self.named[name.stem if name else pair.name] += 1
-                if pair.instance is None:
+                if pair.instance is None and pair.name not in unseen:
                     self.take(pair.repo)
 
     def take(self, repo: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Failure,
         Instance,
         Job,
+        LaunchNote,
         Leftover,
         Market,
         Offering,
@@ -239,6 +240,12 @@ class Journal(Protocol):
 
     def failures(self, since: datetime) -> Sequence[Failure]:
         """The failures noted since then."""
+
+    def launched(self, launch: LaunchNote) -> None:
+        """Note a machine that was started, or may have been."""
+
+    def launches(self, since: datetime) -> Sequence[LaunchNote]:
+        """The launches noted since then."""
 
     def refused(self, refusal: Refusal) -> None:
         """Note a refusal of AWS."""

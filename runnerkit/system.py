@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
-from runnerkit.model import Breadth, Failure, Market, Refusal
+from runnerkit.model import Breadth, Failure, LaunchNote, Market, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +65,15 @@ class FileJournal:
         """The failures noted since then."""
         found = [_failure(entry) for entry in self._all("failure")]
         return [failure for failure in found if failure is not None and failure.at >= since]
+
+    def launched(self, launch: LaunchNote) -> None:
+        """Note a machine that was started."""
+        self._append({"kind": "launch", **asdict(launch), "at": launch.at.isoformat()})
+
+    def launches(self, since: datetime) -> Sequence[LaunchNote]:
+        """The launches noted since then."""
+        found = [_launch(entry) for entry in self._all("launch")]
+        return [launch for launch in found if launch is not None and launch.at >= since]
 
     def refused(self, refusal: Refusal) -> None:
         """Note a refusal of AWS."""
@@ -136,6 +145,12 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 def _failure(entry: dict[str, Any]) -> Failure | None:
     with suppress(KeyError, TypeError, ValueError):
         return Failure(_time(entry["at"]), str(entry["digest"]), str(entry["code"]), str(entry.get("runner", "")))
+    return None
+
+
+def _launch(entry: dict[str, Any]) -> LaunchNote | None:
+    with suppress(KeyError, TypeError, ValueError):
+        return LaunchNote(str(entry["name"]), str(entry["repo"]), _time(entry["at"]))
     return None
 
 

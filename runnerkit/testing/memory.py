@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from runnerkit.model import Failure, Refusal
+    from runnerkit.model import Failure, LaunchNote, Refusal
 
 E = TypeVar("E", bound=Event)
 
@@ -21,6 +21,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._failures: list[Failure] = []
         self._refusals: list[Refusal] = []
+        self._launches: list[LaunchNote] = []
 
     def failed(self, failure: Failure) -> None:
         """Note a launch that came to nothing."""
@@ -29,6 +30,14 @@ class MemoryJournal:
     def failures(self, since: datetime) -> Sequence[Failure]:
         """The failures noted since then."""
         return [failure for failure in self._failures if failure.at >= since]
+
+    def launched(self, launch: LaunchNote) -> None:
+        """Note a machine that was started."""
+        self._launches.append(launch)
+
+    def launches(self, since: datetime) -> Sequence[LaunchNote]:
+        """The launches noted since then."""
+        return [launch for launch in self._launches if launch.at >= since]
 
     def refused(self, refusal: Refusal) -> None:
         """Note a refusal of AWS."""

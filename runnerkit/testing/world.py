@@ -64,7 +64,7 @@ class FakeWorld:
     killed: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.clock = FakeClock()
+        self.clock = FakeClock(step=10.0)
         self.cloud = FakeCloud(self.clock, lies=self.lies)
         self.forge = FakeForge(self.clock, lies=self.lies)
         self.journal = MemoryJournal()

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from runnerkit.sandbox.ec2 import Hold as Ec2Hold
+    from runnerkit.sandbox.github import Hold as GitHubHold
+    from tests.commands.conftest import Bench
+
+When = Literal["before", "after"]
 
 LABEL = "runnerkit=42/gpu=t4"
 REGISTER = "register"
+WHEN: tuple[When, When] = ("before", "after")
 BOUNDARIES = [
     (effect, when)
     for effect in (REGISTER, "CreateLaunchTemplate", "CreateFleet", "DeleteLaunchTemplate")
-    for when in ("before", "after")
+    for when in WHEN
 ]
 # Leftovers of a launch count as such after ten settle windows.
 PATIENCE = 45.0
 
 
-def killed(bench: Bench, effect: str, when: str) -> None:
-    """Start a launch and kill it exactly before or after one effect."""
+def hold_at(bench: Bench, effect: str, when: When) -> GitHubHold | Ec2Hold:
+    """Stop the launch to come exactly before or after one effect."""
     if effect == REGISTER:
-        hold = bench.world.github.hold("POST", "*/generate-jitconfig", when)
-    else:
-        hold = bench.world.ec2.hold(effect, when)
+        return bench.world.github.hold("POST", "*/generate-jitconfig", when)
+    return bench.world.ec2.hold(effect, when)
+
+
+def killed(bench: Bench, effect: str, when: When) -> None:
+    """Start a launch and kill it exactly before or after one effect."""
+    hold = hold_at(bench, effect, when)
     bench.environment["RUNNERKIT_POLICY__SETTLE"] = "1"
     process = bench.start("launch", "--runs-on", LABEL, "--wait")
     try:
@@ -49,7 +58,7 @@ def swept(bench: Bench) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("effect", "when"), BOUNDARIES)
-def test_nothing_is_left_after_a_kill(bench: Bench, effect: str, when: str) -> None:
+def test_nothing_is_left_after_a_kill(bench: Bench, effect: str, when: When) -> None:
     """A launch that dies at any effect leaves at most one machine, and once leases are over nothing at all."""
     killed(bench, effect, when)
     assert len(bench.world.ec2.instances()) <= 1
@@ -58,7 +67,7 @@ def test_nothing_is_left_after_a_kill(bench: Bench, effect: str, when: str) -> N
 
 
 @pytest.mark.parametrize(("effect", "when"), BOUNDARIES)
-def test_the_same_launch_again_ends_with_one_machine(bench: Bench, effect: str, when: str) -> None:
+def test_the_same_launch_again_ends_with_one_machine(bench: Bench, effect: str, when: When) -> None:
     """Launched again after a kill, a live machine is adopted and a dead try is replaced: one machine in all."""
     killed(bench, effect, when)
     made = {instance.id for instance in bench.world.ec2.instances()}

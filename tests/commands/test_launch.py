@@ -12,7 +12,7 @@ from runnerkit.sandbox import userdata
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Bench
+    from tests.commands.conftest import Bench
 
 LABEL = "runnerkit=42/gpu=t4"
 

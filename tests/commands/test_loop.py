@@ -15,7 +15,7 @@ from runnerkit.sandbox.ec2 import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Bench
+    from tests.commands.conftest import Bench
 
 LABEL = "runnerkit=42/gpu=t4"
 REPO = "acme/widgets"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from ec2_world import WorldTime, _shared_loader
 
 from runnerkit import tags as words
 from runnerkit.ec2 import Ec2Cloud
 from runnerkit.settings import AwsSettings
 from runnerkit.testing.contracts import CloudContract
+from tests.contract.ec2_world import WorldTime, _shared_loader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

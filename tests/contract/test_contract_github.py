@@ -8,10 +8,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
-from github_ground import Ticking, forge_at, ticking
 
 from runnerkit.sandbox.github import GitHubWorld, Refused
 from runnerkit.testing.contracts import ForgeContract, ReportsContract
+from tests.contract.github_ground import Ticking, forge_at, ticking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

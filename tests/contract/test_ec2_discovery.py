@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from ec2_world import T4, World, ec2_world
 
 from runnerkit import tags
 from runnerkit.ec2.images import DEEP_LEARNING, UBUNTU
@@ -15,6 +14,7 @@ from runnerkit.errors import CloudDenied, CloudUnavailable, ConfigError, ImageMi
 from runnerkit.model import Market
 from runnerkit.settings import AwsSettings, ImageSource
 from runnerkit.wishes import GpuWish, Range, RunnerSpec, SpotUse
+from tests.contract.ec2_world import T4, World, ec2_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from ec2_world import T4, World, ec2_world
 
 from runnerkit import tags
 from runnerkit.errors import CloudDenied, CloudError, CloudUnavailable
 from runnerkit.model import Leftover, Market, State
 from runnerkit.settings import AwsSettings
+from tests.contract.ec2_world import T4, World, ec2_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

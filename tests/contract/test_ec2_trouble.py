@@ -6,7 +6,6 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from ec2_world import SPOT_ONLY, World, ec2_world, no_capacity
 
 from runnerkit import tags
 from runnerkit.errors import (
@@ -20,6 +19,7 @@ from runnerkit.errors import (
 )
 from runnerkit.model import Breadth, Market
 from runnerkit.settings import AwsSettings
+from tests.contract.ec2_world import SPOT_ONLY, World, ec2_world, no_capacity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from github_ground import LABELS, REPO, Ticking, Written, forge_at, sent, ticking
 
 from runnerkit.errors import ConfigError, ForgeDenied, ForgeUnavailable
 from runnerkit.sandbox.github import GitHubWorld
+from tests.contract.github_ground import LABELS, REPO, Ticking, Written, forge_at, sent, ticking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

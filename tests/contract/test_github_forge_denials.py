@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from github_ground import LABELS, REPO, Ticking, forge_at
 
 from runnerkit.errors import ForgeDenied, NotFound
 from runnerkit.sandbox.github import GitHubWorld
+from tests.contract.github_ground import LABELS, REPO, Ticking, forge_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from github_ground import LABELS, REPO, Ticking, forge_at, ticking
 
 from runnerkit.errors import RateLimited
 from runnerkit.sandbox.github import GitHubWorld
+from tests.contract.github_ground import LABELS, REPO, Ticking, forge_at, ticking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from github_ground import REPO, Ticking, forge_at, ticking
 
 from runnerkit.errors import ForgeDenied, ForgeUnavailable, NotFound
 from runnerkit.github import GitHubReports
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.settings import GitHubSettings
+from tests.contract.github_ground import REPO, Ticking, forge_at, ticking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

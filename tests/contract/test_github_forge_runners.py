@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from github_ground import LABELS, REPO, Ticking, Written, forge_at, sent
 
 from runnerkit.errors import ConfigError, ForgeRejected, ForgeUnavailable, NameTaken, RunnerBusy
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.sandbox.github.registrations import register
+from tests.contract.github_ground import LABELS, REPO, Ticking, Written, forge_at, sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

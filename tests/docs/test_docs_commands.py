@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # only its loader is used
-from doc_pages import ROOT, Block, blocks, command_lines, evaluated, files, name, pages, typed, understood, workflows
 from typer.testing import CliRunner
 
 from runnerkit import labels
 from runnerkit.cli.commands import app
 from runnerkit.config import Config
+from tests.docs.doc_pages import (
+    ROOT,
+    Block,
+    blocks,
+    command_lines,
+    evaluated,
+    files,
+    name,
+    pages,
+    typed,
+    understood,
+    workflows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

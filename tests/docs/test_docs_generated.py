@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
-from doc_pages import ROOT
 
 from runnerkit.cli.commands import EXIT_CODES as EXIT_CODES_HELP
 from runnerkit.cli.commands import app
 from runnerkit.cli.say import SENTENCES
 from runnerkit.errors import EXIT_CODES
 from runnerkit.phases import Phase
+from tests.docs.doc_pages import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

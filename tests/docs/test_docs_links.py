@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
-from doc_pages import ROOT, files, name, pages
+
+from tests.docs.doc_pages import ROOT, files, name, pages
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # only its loader is used
-from doc_pages import ROOT, RUN_ID, name, workflows
 
 from runnerkit.sandbox.together import Sandbox
+from tests.docs.doc_pages import ROOT, RUN_ID, name, workflows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from github_world import REPO, RUNNERS, acme, call, client, register
 
 from runnerkit.sandbox.github import GitHubWorld, WorldClock
+from tests.sandbox.github_world import REPO, RUNNERS, acme, call, client, register
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from github_world import REPO, RUNNERS, acme, call, client, register
 
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.sandbox.github.description import Asked, description
 from runnerkit.sandbox.github.exchange import Answer, Exchange
 from runnerkit.sandbox.github.routes import ROUTES
+from tests.sandbox.github_world import REPO, RUNNERS, acme, call, client, register
 
 JIT = "/repos/{owner}/{repo}/actions/runners/generate-jitconfig"
 JOB = "/repos/{owner}/{repo}/actions/jobs/{job_id}"

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import github
 import pytest
-from github_world import REPO, RUNNERS, acme, call, client, register
 
 from runnerkit.sandbox.github import GitHubWorld, WorldClock
+from tests.sandbox.github_world import REPO, RUNNERS, acme, call, client, register
 
 JIT = "*/generate-jitconfig"
 PATIENCE = 10

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from github_world import REPO, RUNNERS, acme, call, register
 
 from runnerkit.sandbox.github import GitHubWorld, WorldClock
+from tests.sandbox.github_world import REPO, RUNNERS, acme, call, register
 
 SESSIONS = "/_runnerkit/sessions"
 PATIENCE = 15

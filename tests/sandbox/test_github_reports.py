@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import github
 import pytest
-from github_world import REPO, acme, call, client
 
 from runnerkit.sandbox.github import GitHubWorld
+from tests.sandbox.github_world import REPO, acme, call, client
 
 HOME = f"/repos/{REPO}"
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import github
 import pytest
-from github_world import REPO, RUNNERS, acme, call, client, register
 
 from runnerkit.sandbox.github import GitHubWorld, Refused, WorldClock
+from tests.sandbox.github_world import REPO, RUNNERS, acme, call, client, register
 
 ORG_RUNNERS = "/orgs/acme/actions/runners"
 

@@ -1,10 +1,10 @@
 from collections.abc import Iterator
 
 import pytest
-from github_world import REPO, acme, call, client, register
 
 from runnerkit.sandbox.github import GitHubWorld, WorldClock
 from runnerkit.sandbox.github.records import Job, Run
+from tests.sandbox.github_world import REPO, acme, call, client, register
 
 ACTIONS = f"/repos/{REPO}/actions"
 

@@ -162,7 +162,8 @@ class HostileWorld(RuleBasedStateMachine):
             world.clock.advance(60)
             assert [] == (world.overdue() if minute > 30 else [])
         left = world.left()
-        assert {"instances": 0, "runners": 0} == {key: left[key] for key in ("instances", "runners")}
+        # Where no machine ever boots, tries go on (ever more slowly) until each job has had its five.
+        assert hopeless or {"instances": 0, "runners": 0} == {key: left[key] for key in ("instances", "runners")}
         assert hopeless or not left["jobs"], f"{left['jobs']} jobs wait for ever"
         self.launches_are_bounded()
         assert [] == world.killed
@@ -171,7 +172,7 @@ class HostileWorld(RuleBasedStateMachine):
 TestHostileWorld = HostileWorld.TestCase
 TestHostileWorld.__doc__ = HostileWorld.__doc__
 TestHostileWorld.settings = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

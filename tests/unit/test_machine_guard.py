@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_machine_kit import Machine
 
 from runnerkit.machine.runnerkit_agent import main as commands
 from runnerkit.machine.runnerkit_agent.imds import Notice
 from runnerkit.machine.runnerkit_agent.machine import Owner, has_children
 from runnerkit.machine.runnerkit_agent.rules import END, INTERRUPT, WAIT, BootFailed
+from tests.unit.test_machine_kit import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from test_machine_kit import ME, Machine
 
 from runnerkit.machine.runnerkit_agent import main as commands
 from runnerkit.machine.runnerkit_agent.machine import Owner, run, say
 from runnerkit.machine.runnerkit_agent.rules import BootFailed
+from tests.unit.test_machine_kit import ME, Machine
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,11 +13,14 @@ from runnerkit.model import Breadth, Gpu, InstanceType, Market, Offering, Refusa
 from runnerkit.offerings import attempts, matching, quota_class, speaks_for
 from runnerkit.testing import shop
 
+if TYPE_CHECKING:
+    from runnerkit.wishes import RunnerSpec
+
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SHOP = shop()
 
 
-def spec(keys: str) -> labels.RunnerSpec:
+def spec(keys: str) -> RunnerSpec:
     return labels.parse(f"runnerkit/{keys}" if keys else "runnerkit").spec
 
 

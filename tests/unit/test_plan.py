@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runnerkit.actions import Demand, Deregister, Launch, Mark, Retire, Terminate
-from runnerkit.model import Failure, Instance, Job, Market, Observed, Runner, State
+from runnerkit.model import Failure, Instance, Job, LaunchNote, Market, Observed, Runner, State
 from runnerkit.names import Birth, RunnerName, label_digest
 from runnerkit.phases import LIFE, Pair, Phase, is_capacity, join, phase
 from runnerkit.plan import RULES, breaker_open_until, plan
@@ -293,6 +293,23 @@ def test_serials_grow_past_everything_seen() -> None:
     """A name is never used again while EC2 or GitHub still shows its last bearer."""
     seen = (instance(name="rk-7-2", state=State.TERMINATED, runner_id=98), runner(5_000, name="rk-7-3"))
     assert ["rk-7-4"] == launched(*seen, demand=(wish(7),))
+
+
+def test_the_journal_remembers_names_that_ec2_forgot() -> None:
+    """EC2 shows the dead for an hour; the tries of a job stay bounded for as long as it may wait."""
+    notes = [LaunchNote(name, REPO, ago(7_000)) for name in ("rk-7-1", "rk-7-5", "rk-8-9", "not a name")]
+    seen = replace(observed(), launches=tuple(notes))
+    decided = plan(seen, (wish(7),), POLICY, NOW)
+    assert () == decided.actions
+    assert "5 machines were launched for it" in decided.waiting[0].why
+
+
+@pytest.mark.parametrize(("age", "expected"), [(5, []), (61, ["rk-7-1"])])
+def test_a_machine_that_ec2_does_not_show_yet_counts_for_the_cap(age: float, expected: list[str]) -> None:
+    """EC2's list lags: what was launched within the settle window takes part in the cap though it is not listed."""
+    seen = replace(observed(), launches=(LaunchNote("rk-3-1", REPO, ago(age)),))
+    actions = plan(seen, (wish(7),), Policy(max_machines=1), NOW).actions
+    assert expected == [str(action.name) for action in actions]
 
 
 BREAKER = [

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit.model import Breadth, Failure, Market, Refusal
+from runnerkit.model import Breadth, Failure, LaunchNote, Market, Refusal
 
 if TYPE_CHECKING:
     from runnerkit.ports import Journal
@@ -42,6 +42,14 @@ class JournalContract:
         journal.refused(REFUSAL)
         assert list(journal.failures(THEN)) == [FAILURE]
         assert list(journal.refusals(THEN)) == [REFUSAL]
+
+    def test_names_of_launches_are_kept(self, journal: Journal) -> None:
+        """What was launched is remembered by name from a moment on, whoever launched it."""
+        notes = [LaunchNote("rk-77-1", "acme/widgets", THEN), LaunchNote("rk-77-2", "acme/other", LATER)]
+        for note in notes:
+            journal.launched(note)
+        assert list(journal.launches(THEN)) == notes
+        assert list(journal.launches(LATER)) == notes[1:]
 
     def test_what_is_older_is_left_out(self, journal: Journal) -> None:
         """The moment that is asked for is included."""

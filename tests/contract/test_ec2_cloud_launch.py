@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from ec2_world import T4, World, ec2_world
 
 from runnerkit import tags
 from runnerkit.errors import LaunchRejected
 from runnerkit.model import Breadth, Market
 from runnerkit.settings import AwsSettings
 from runnerkit.wishes import Disk, GpuWish, RunnerSpec, SpotUse
+from tests.contract.ec2_world import T4, World, ec2_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
