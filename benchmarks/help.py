@@ -11,7 +11,7 @@ import sys
 from figures import Figure, Spread
 from processes import runnerkit, took
 
-ROUNDS = 9
+ROUNDS = 15
 LIMIT = 0.3
 
 

@@ -3,7 +3,8 @@
 `plan()` sees n queued jobs and n runners with their machines: in every phase, under label sets of one job and of
 hundreds. It is to stay under a second for n = 10,000 and to grow linearly: twice the world, about twice the time. Both
 sizes are measured in turn, each time over a world whose label sets were never seen before; the smallest time of each
-counts.
+counts. It is processor time, which is what the clock shows when nobody else uses the processor: `plan()` waits for
+nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from runnerkit.plan import plan
 from runnerkit.wishes import Policy, RunnerSpec
 
 SIZES = (5_000, 10_000)
-ROUNDS = 5
+ROUNDS = 9
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 REPOS = tuple(f"acme/widgets-{number}" for number in range(20))
 POLICY = Policy(max_machines=1_000_000)
@@ -48,9 +49,9 @@ def _planned(size: int, turn: int) -> float:
     """Seconds for one plan; that it decided about everything is checked."""
     observed, demand = crowd(size, seed=f"{size}-{turn}")
     gc.collect()
-    began = time.perf_counter()
+    began = time.thread_time()
     decided = plan(observed, demand, POLICY, NOW)
-    seconds = time.perf_counter() - began
+    seconds = time.thread_time() - began
     _check(decided, size)
     return seconds
 

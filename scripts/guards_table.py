@@ -266,7 +266,9 @@ BOUNDS = (
         "the same call is sent again under its own token",
         "runnerkit/ec2/launch.py",
         "backoff.again():\n                    continue\n",
-        'backoff.again():\n                    request["ClientToken"] = uuid.uuid4().hex\n                    continue\n',
+        "backoff.again():\n"
+        '                    request["ClientToken"] = uuid.uuid4().hex\n'
+        "                    continue\n",
         f"{CONTRACT}ec2_trouble.py::test_a_lost_answer_after_the_fleet_starts_no_second_machine",
     ),
     Guard(

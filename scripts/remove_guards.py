@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
@@ -30,7 +31,9 @@ ROOT = Path(__file__).parents[1]
 COPIED = ("runnerkit", "tests", "docs", "scripts", "pyproject.toml")
 TIMEOUT = 60
 WORKERS = 2
-PASSED, FAILED, ELSEWHERE = 0, 1, 99
+# Pytest's exit codes, and ours.
+PASSED, FAILED = 0, 1
+ELSEWHERE, NOT_THERE, NO_END = 97, 98, 99
 # What tests import besides our own code: loaded once, and there in every process that is forked from then on.
 LOADED_ONCE = [
     *(
@@ -56,6 +59,7 @@ class Verdict:
     what: str
     problem: str = ""
     output: str = ""
+    seconds: float = 0.0
 
 
 def main(words: Sequence[str]) -> int:
@@ -67,7 +71,7 @@ def main(words: Sequence[str]) -> int:
     failed = False
     for verdict in verdicts([guard for guard in GUARDS if given.law in {None, guard.law}]):
         failed = failed or bool(verdict.problem)
-        told = f"law {verdict.law}: {verdict.what}: {verdict.problem or 'noticed'}"
+        told = f"law {verdict.law}: {verdict.what}: {verdict.problem or 'noticed'} ({verdict.seconds:.1f} s)"
         print(json.dumps(asdict(verdict)) if given.json else told, flush=True)
         if verdict.problem and not given.json:
             print(verdict.output)
@@ -83,12 +87,12 @@ def verdicts(guards: Sequence[Guard]) -> Iterator[Verdict]:
         tests = sorted({guard.test for guard in guards})
         unchanged = pool.submit(_in_a_copy, copies, None, tests)
         tried = [pool.submit(_in_a_copy, copies, guard, [guard.test]) for guard in guards]
-        code, output = unchanged.result()
+        code, output, seconds = unchanged.result()
         if code != PASSED:
-            yield Verdict(0, "nothing removed", f"the named tests end with {code} as they are", output)
+            yield Verdict(0, "nothing removed", f"the named tests end with {code} as they are", output, seconds)
         for guard, outcome in zip(guards, tried, strict=True):
-            code, output = outcome.result()
-            yield Verdict(guard.law, guard.what, _problem(guard, code), output)
+            code, output, seconds = outcome.result()
+            yield Verdict(guard.law, guard.what, _problem(guard, code), output, seconds)
 
 
 def copied(folder: Path) -> Path:
@@ -103,23 +107,26 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def _in_a_copy(copies: SimpleQueue[Path], guard: Guard | None, tests: Sequence[str]) -> tuple[int, str]:
-    """Run tests in a copy that nobody else uses meanwhile, with or without a guard."""
-    copy = copies.get()
+def _in_a_copy(copies: SimpleQueue[Path], guard: Guard | None, tests: Sequence[str]) -> tuple[int, str, float]:
+    """Run tests in a copy that nobody else uses meanwhile, with or without a guard: exit code, output, seconds."""
+    copy, began = copies.get(), time.monotonic()
     try:
-        if guard is None:
-            return run(copy, tests)
-        file = copy / guard.file
-        original = file.read_text(encoding="utf-8") if file.exists() else ""
-        if original.count(guard.text) != 1:
-            return -1, f"{guard.file} holds the passage {original.count(guard.text)} times:\n{guard.text}"
-        _write(file, original.replace(guard.text, guard.without))
-        try:
-            return run(copy, tests)
-        finally:
-            _write(file, original)
+        code, output = run(copy, tests) if guard is None else _without(guard, copy, tests)
     finally:
         copies.put(copy)
+    return code, output, round(time.monotonic() - began, 1)
+
+
+def _without(guard: Guard, copy: Path, tests: Sequence[str]) -> tuple[int, str]:
+    file = copy / guard.file
+    original = file.read_text(encoding="utf-8") if file.exists() else ""
+    if original.count(guard.text) != 1:
+        return NOT_THERE, f"{guard.file} holds the passage {original.count(guard.text)} times:\n{guard.text}"
+    _write(file, original.replace(guard.text, guard.without))
+    try:
+        return run(copy, tests)
+    finally:
+        _write(file, original)
 
 
 def _write(file: Path, text: str) -> None:
@@ -140,7 +147,7 @@ def run(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
     if process.exitcode is None:
         process.kill()
         process.join()
-        return -2, f"no end within {TIMEOUT} s"
+        return NO_END, f"no end within {TIMEOUT} s"
     return process.exitcode, report.read_text(encoding="utf-8") if report.exists() else ""
 
 
@@ -165,9 +172,8 @@ def _problem(guard: Guard, code: int) -> str:
         return ""
     if code == PASSED:
         return f"{guard.test} passes without it"
-    return {-1: f"the passage is not in {guard.file} exactly once", -2: "the test did not end"}.get(
-        code, f"{guard.test} did not run (pytest ended with {code})"
-    )
+    known = {NOT_THERE: f"the passage is not in {guard.file} exactly once", NO_END: f"{guard.test} did not end"}
+    return known.get(code, f"{guard.test} did not run (pytest ended with {code})")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""What holds for every test: it says what it is about."""
+"""What holds for every test: it says what it is about, and in CI nothing is skipped for want of a tool."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_missing_tools: list[str] = []
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
@@ -22,3 +25,23 @@ def _says_what(item: pytest.Item) -> bool:
     # A state machine's one generated test is described by its class.
     owner = item.parent if getattr(test, "__name__", "") == "runTest" else None
     return bool(getattr(test, "__doc__", None) or getattr(getattr(owner, "obj", None), "__doc__", None))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note the tests that were skipped because something is not installed."""
+    if report.skipped and "not installed" in str(report.longrepr):
+        _missing_tools.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skipped tier is a failure."""
+    if os.environ.get("CI") and _missing_tools:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests a missing tool kept from running."""
+    if os.environ.get("CI") and _missing_tools:
+        terminalreporter.section("skipped for want of a tool, which CI must have")
+        for nodeid in _missing_tools:
+            terminalreporter.line(nodeid)
