@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an action: done when there is no error."""
+    """What became of an action: done, or failed with an error, or left undone at the last look for the reason noted."""
 
     action: Action
     error: RunnerkitError | None = None
+    note: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether it was carried out."""
+        return self.error is None and not self.note
 
 
 class Applier:
@@ -56,61 +62,68 @@ class Applier:
 
     def _one(self, action: Action) -> Outcome:
         try:
-            self._do(action)
+            note = self._do(action)
         except RunnerkitError as error:
             self._outside.events.emit(ActionFailed(type(action).__name__.lower(), str(action.name), error))
             return Outcome(action, error)
-        return Outcome(action)
+        return Outcome(action, note=note)
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: Action) -> str:
+        """Carry it out; the answer is why it was left undone after all, or empty."""
         match action:
             case Launch():
-                self._start(action)
+                return self._start(action)
             case Mark():
                 since = str(int(action.since.timestamp())) if action.since else None
                 self._outside.cloud.tag(action.region, action.instance_id, {TAG_PREFIX + action.key: since})
+                return ""
             case Deregister():
-                self._deregister(action)
+                return self._deregister(action)
             case Retire():
-                self._retire(action)
+                return self._retire(action)
             case Terminate():
-                self._terminate(action)
+                return self._terminate(action)
 
-    def _start(self, action: Launch) -> None:
-        if action.job_id is not None:
-            job = self._outside.forge.job(action.repo, action.job_id)
-            if job is None or job.status != "queued":
-                why = "the job is not queued any more"
-                self._outside.events.emit(LaunchSkipped(str(action.name), why))
-                return
+    def _start(self, action: Launch) -> str:
+        job = self._outside.forge.job(action.repo, action.job_id) if action.job_id is not None else None
+        if action.job_id is not None and (job is None or job.status != "queued"):
+            return self._skipped(action, "the job is not queued any more")
         try:
             self._launcher.start(action)
         except NameTaken:
-            self._outside.events.emit(LaunchSkipped(str(action.name), "another controller is launching it"))
+            return self._skipped(action, "another controller is launching it")
+        return ""
 
-    def _deregister(self, action: Deregister) -> None:
+    def _skipped(self, action: Launch, why: str) -> str:
+        self._outside.events.emit(LaunchSkipped(str(action.name), why))
+        return why
+
+    def _deregister(self, action: Deregister) -> str:
         if action.confirm:
             live = [i for i in self._outside.cloud.find(action.name) if i.live and i.runner_id == action.runner_id]
             if live:
-                self._outside.events.emit(TerminationSpared(action.name, live[0].id, "its instance is there after all"))
-                return
+                return self._spared(action.name, live[0].id, "its instance is there after all")
         if self._outside.forge.deregister(action.repo, action.runner_id):
             self._outside.events.emit(RunnerDeregistered(action.name, action.reason))
             self._note(action)
+        return ""
 
-    def _retire(self, action: Retire) -> None:
+    def _retire(self, action: Retire) -> str:
         """GitHub's yes is what allows the termination; a 404 is an absence, which has its own, slower rule."""
         try:
             accepted = self._outside.forge.deregister(action.repo, action.runner_id)
         except RunnerBusy:
-            self._outside.events.emit(TerminationSpared(action.name, action.instance_id, "GitHub says it is busy"))
-            return
+            return self._spared(action.name, action.instance_id, "GitHub says it is busy")
         if not accepted:
-            self._outside.events.emit(TerminationSpared(action.name, action.instance_id, "GitHub knows no such runner"))
-            return
+            return self._spared(action.name, action.instance_id, "GitHub knows no such runner")
         self._outside.events.emit(RunnerDeregistered(action.name, action.reason))
         self._note(action)
         self._end(action.name, action.region, action.instance_id, action.reason)
+        return ""
+
+    def _spared(self, name: str, instance_id: str, why: str) -> str:
+        self._outside.events.emit(TerminationSpared(name, instance_id, why))
+        return why
 
     def _note(self, action: Deregister | Retire) -> None:
         """Remember a machine that never came online; the breaker counts them."""
@@ -118,12 +131,12 @@ class Applier:
             failure = Failure(self._outside.clock.now(), action.digest, "never-online", action.name)
             self._outside.journal.failed(failure)
 
-    def _terminate(self, action: Terminate) -> None:
+    def _terminate(self, action: Terminate) -> str:
         if action.confirm and self._still_known(action):
             self._outside.cloud.tag(action.region, action.instance_id, {TAG_PREFIX + GONE_SINCE: None})
-            self._outside.events.emit(TerminationSpared(action.name, action.instance_id, "GitHub knows its runner"))
-            return
+            return self._spared(action.name, action.instance_id, "GitHub knows its runner")
         self._end(action.name, action.region, action.instance_id, action.reason)
+        return ""
 
     def _still_known(self, action: Terminate) -> bool:
         forge = self._outside.forge

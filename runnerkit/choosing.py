@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit.errors import NoCapacity
-from runnerkit.offerings import attempts, matching
+from runnerkit.errors import NoCapacity, NotOffered, PolicyRefused
+from runnerkit.offerings import attempts, is_allowed, matching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,20 @@ class Chooser:
 
         Raises:
             NotOffered: Nothing does.
+            PolicyRefused: Policy leaves out everything that does.
         """
-        return matching(spec, self.cloud.offerings(spec))
+        there = self.cloud.offerings(spec)
+        allowed = [offering for offering in there if is_allowed(offering, self.policy)]
+        try:
+            return matching(spec, allowed)
+        except NotOffered:
+            # Nothing fits at all, or only what policy leaves out: that is another answer.
+            matching(spec, there)
+            bounds = {key: getattr(self.policy, key) for key in ("gpus", "types", "regions")}
+            said = "; ".join(f"{key} = {', '.join(values)}" for key, values in bounds.items() if values)
+            raise PolicyRefused(
+                "policy allows none of the types that fulfil the wish", hint=f"policy: {said}"
+            ) from None
 
     def refusals(self) -> Sequence[Refusal]:
         """The refusals that are still remembered."""

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runnerkit import labels
-from runnerkit.actions import Retire, Terminate
+from runnerkit.actions import Launch, Retire, Terminate
 from runnerkit.applying import Applier
-from runnerkit.errors import RateLimited, RunnerkitError
+from runnerkit.errors import RunnerkitError
 from runnerkit.events import ActionFailed, JobRefused, JobWaiting, LeftoverRemoved, PassEnded
 from runnerkit.launching import Launcher
 from runnerkit.observing import Observer
 from runnerkit.phases import Pair, Phase, join, phase
-from runnerkit.plan import plan
+from runnerkit.plan import UNOBTAINABLE, plan
 from runnerkit.slots import LaunchRequest, SlotKeeper
 from runnerkit.specs import resolve
 
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from runnerkit.ports import Machine
     from runnerkit.slots import Slot
     from runnerkit.wishes import Policy, RunnerSpec
+
+
+# How often one pass plans anew around wishes that cannot be had, and how seldom a loop looks for leftovers.
+ROUNDS = 3
+TIDY_EVERY = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +111,52 @@ class Fleet:
         """Look and decide, but do nothing: what :meth:`once` would do."""
         return _sighted(self._decided())
 
-    def once(self) -> Pass:
+    def once(self, *, tidy: bool = True) -> Pass:
         """One whole pass over the world: everything that is due ends, everything that is needed starts.
+
+        With ``tidy`` it also removes what launches left behind, which takes a few reads more.
 
         When GitHub cannot be read about any repository, lifetimes are still enforced before that error is raised.
         """
         began = self._outside.clock.now()
-        done = self._apply(self._decided())
+        done = self._again(self._apply(self._decided()))
+        if tidy:
+            self._tidy()
         self._tell(done, (self._outside.clock.now() - began).total_seconds())
         return _sighted(done)
+
+    def _again(self, done: Pass) -> Pass:
+        """Plan once more for the jobs behind one whose wish could not be had: it must not keep their room."""
+        for _ in range(ROUNDS):
+            if not any(outcome.error is not None and outcome.error.code in UNOBTAINABLE for outcome in done.outcomes):
+                break
+            look = self._observer.recall(done.observed)
+            tried = {str(outcome.action.name) for outcome in done.outcomes}
+            decided = plan(look, done.demand, self.policy, look.at)
+            launches = [a for a in decided.actions if isinstance(a, Launch) and str(a.name) not in tried]
+            outcomes = self._applier.apply(launches)
+            done = replace(
+                done,
+                outcomes=(*done.outcomes, *outcomes),
+                plan=replace(decided, actions=tuple(outcome.action for outcome in (*done.outcomes, *outcomes))),
+            )
+            if not launches:
+                break
+        return done
+
+    def _tidy(self) -> None:
+        """Remove what launches left behind; what cannot be looked up now is there the next time."""
+        try:
+            for leftover in self._outside.cloud.leftovers():
+                self._remove(leftover)
+        except RunnerkitError as error:
+            self._outside.events.emit(ActionFailed("tidy", "", error))
 
     def run(self, interval: float = 30.0, *, passes: int | None = None) -> None:
         """Pass after pass until ``passes`` are done (None: for ever), ``interval`` seconds apart or when woken.
 
-        A pass that fails is an event, and the next one is the retry; a rate limit is waited for.
+        A pass that fails is an event, and the next one is the retry: also while GitHub is limited or refuses, machines
+        are held to their lifetimes. Only a first pass that can never succeed ends it.
         """
         done = 0
         while passes is None or done < passes:
@@ -127,12 +164,9 @@ class Fleet:
                 self._outside.clock.wait(interval)
             done += 1
             try:
-                self.once()
-            except RateLimited as error:
-                self._outside.events.emit(ActionFailed("pass", "", error))
-                self._outside.clock.wait(max(0.0, (error.reset - self._outside.clock.now()).total_seconds()))
+                self.once(tidy=done % TIDY_EVERY == 1)
             except RunnerkitError as error:
-                if not error.retryable:
+                if done == 1 and not error.retryable:
                     raise
                 self._outside.events.emit(ActionFailed("pass", "", error))
 
@@ -218,9 +252,15 @@ class Fleet:
 
         GitHub is asked first: a machine that is running a job is spared, unless ``force``.
         """
-        observed = _sighted(self._decided(queue=False)).observed
-        pairs = [p for p in join(observed) if p.instance is not None and p.instance.live and _is_meant(p, names)]
-        return self._applier.apply([_end(pair, force=force) for pair in pairs])
+        if force:
+            # The emergency stop must work when GitHub does not.
+            repos = {repo.lower() for repo in self.repos}
+            here = [i for i in self._outside.cloud.instances() if i.live and (not repos or i.repo.lower() in repos)]
+            pairs = [Pair(instance, None) for instance in here]
+        else:
+            pairs = list(join(_sighted(self._decided(queue=False)).observed))
+        meant = [p for p in pairs if p.instance is not None and p.instance.live and _is_meant(p, names)]
+        return self._applier.apply([_end(pair, force=force) for pair in meant])
 
 
 def _sighted(done: Pass) -> Pass:
@@ -239,4 +279,6 @@ def _end(pair: Pair, *, force: bool) -> Action:
     assert instance is not None  # noqa: S101 - the caller chose machines
     if runner is not None and not force:
         return Retire(pair.name, pair.repo, runner.id, instance.id, instance.region, "somebody asked for it")
-    return Terminate(pair.name, pair.repo, instance.id, instance.region, "somebody asked for it")
+    reason = "somebody asked for it"
+    id_ = instance.runner_id
+    return Terminate(pair.name, pair.repo, instance.id, instance.region, reason, confirm=not force, runner_id=id_)

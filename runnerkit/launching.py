@@ -16,6 +16,8 @@ from runnerkit.errors import (
     ForgeUnavailable,
     LaunchRejected,
     NoCapacity,
+    NotOffered,
+    PolicyRefused,
     RunnerBusy,
     RunnerkitError,
 )
@@ -93,8 +95,8 @@ class Launcher:
         """
         try:
             return self._start(launch)
-        except (CloudError, ForgeError) as error:
-            if not error.retryable:
+        except (CloudError, ForgeError, NotOffered, PolicyRefused) as error:
+            if not error.retryable or isinstance(error, NoCapacity):
                 digest = label_digest(self._outside.forge.place(launch.repo), launch.labels)
                 self._outside.journal.failed(Failure(self._outside.clock.now(), digest, error.code, str(launch.name)))
             raise

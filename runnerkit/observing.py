@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from runnerkit.specs import distrust, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from runnerkit.launching import Outside
     from runnerkit.model import Job, Runner
@@ -86,7 +87,7 @@ class Observer:
             for runner in one.runners or ()
             if self._is_ours(runner)
         }
-        since = now - max(QUEUE_LIMIT, timedelta(seconds=self._policy.breaker_window + self._policy.breaker_pause))
+        since = self._since(now)
         observed = Observed(
             at=now,
             repos=frozenset(one.repo.lower() for one in seen if one.runners is not None),
@@ -97,6 +98,16 @@ class Observer:
         )
         demand, refused = self._demand([job for one in seen if one.runners is not None for job in one.queued or ()])
         return Look(observed, demand, refused, _blind(seen))
+
+    def recall(self, observed: Observed) -> Observed:
+        """The same world with what the journal has learnt since."""
+        since = self._since(observed.at)
+        journal = self._outside.journal
+        failures, launches = tuple(journal.failures(since)), tuple(journal.launches(since))
+        return replace(observed, failures=failures, launches=launches)
+
+    def _since(self, now: datetime) -> datetime:
+        return now - max(QUEUE_LIMIT, timedelta(seconds=self._policy.breaker_window + self._policy.breaker_pause))
 
     def _is_ours(self, runner: Runner) -> bool:
         birth: Birth | None = runner.birth
@@ -112,10 +123,15 @@ class Observer:
         forge = self._outside.forge
         try:
             runners = forge.runners(repo)
-            return _Seen(repo, runners, forge.queued(repo) if queue else ())
         except ForgeError as error:
             self._outside.events.emit(RepositorySkipped(repo, error))
             return _Seen(repo, None, None, error)
+        try:
+            return _Seen(repo, runners, forge.queued(repo) if queue else ())
+        except ForgeError as error:
+            # Without the queue nothing can start, but the leases of what runs are still kept.
+            self._outside.events.emit(RepositorySkipped(repo, error))
+            return _Seen(repo, runners, None, error)
 
     def _demand(self, jobs: Sequence[Job]) -> tuple[tuple[Demand, ...], tuple[Refused, ...]]:
         demand: list[Demand] = []

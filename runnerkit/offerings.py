@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from runnerkit.model import Gpu, InstanceType, Refusal
-    from runnerkit.wishes import RunnerSpec
+    from runnerkit.wishes import Policy, RunnerSpec
 
 # An allocation strategy may pick any override it is given, so dear relatives of the cheapest fit are left out unless
 # the wish names types: up to this many times the market's cheapest price is close enough to be a substitute.
@@ -59,6 +59,20 @@ def matching(spec: RunnerSpec, offerings: Iterable[Offering]) -> list[Offering]:
             raise NotOffered(_nothing(spec, f"no type there has {condition.wish}"), hint=_what_there_is(left))
         left = kept
     return sorted(_close_in_price(spec, left), key=_rank)
+
+
+def is_allowed(offering: Offering, policy: Policy) -> bool:
+    """Whether policy lets anybody have it, whatever a label says or leaves unsaid."""
+    gpu = offering.type.gpu
+    return (
+        _among(offering.type.name, policy.types)
+        and _among(offering.region, policy.regions)
+        and (gpu is None or _among(gpu.model, policy.gpus))
+    )
+
+
+def _among(word: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(word, pattern) for pattern in patterns)
 
 
 def attempts(spec: RunnerSpec, offerings: Sequence[Offering], refusals: Iterable[Refusal]) -> tuple[Attempt, ...]:

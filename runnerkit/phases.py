@@ -159,7 +159,9 @@ def join(observed: Observed) -> Iterator[Pair]:
 
 
 def _place(runner: Runner) -> str:
-    return (runner.place or runner.repo).lower()
+    """The repository that a runner serves, or for runners of a group the owner of all repositories that it serves."""
+    repo = runner.repo.lower()
+    return repo if runner.place.lower() in {"", repo} else repo.partition("/")[0]
 
 
 def phase(pair: Pair, policy: Policy, now: datetime) -> Phase:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.actions import Action, Deregister, Launch, Mark, Plan, Retire, Terminate, Waiting
+from runnerkit.errors import NoCapacity, NotOffered, PolicyRefused
 from runnerkit.model import Failure
 from runnerkit.names import RunnerName, label_digest
 from runnerkit.phases import Pair, Phase, is_capacity, join, phase
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from runnerkit.model import Instance, Observed
     from runnerkit.wishes import Policy
 
+# Launches that failed for these reasons say nothing about the label's machines, only that there are none to be had.
+UNOBTAINABLE = frozenset({NoCapacity.code, NotOffered.code, PolicyRefused.code})
 GONE_SINCE = "gone-since"
 LOST_SINCE = "lost-since"
 
@@ -189,11 +192,12 @@ def _provision(
         served, unserved = _split(jobs, room.capacity[digest], room.named)
         waiting += [Waiting(wish.job, "a machine that can take it is on its way or ready") for wish in served]
         closed = breaker_open_until(failures, digest, policy, now)
+        hopeless = unobtainable_until(failures, digest, policy, now)
         for wish in unserved:
             serial = serials.get(RunnerName.for_job(wish.job.id).stem, 0) + 1
-            why = _why_not(serial, closed, room, wish, policy)
+            why = _why_not(serial, closed, hopeless, room, wish, policy)
             if why:
-                waiting.append(Waiting(wish.job, why, until=closed))
+                waiting.append(Waiting(wish.job, why, until=closed or hopeless))
             else:
                 launches.append(_launch(wish, serial))
                 room.take(wish.job.repo)
@@ -214,9 +218,13 @@ def _split(jobs: list[Demand], capacity: int, named: Counter[str]) -> tuple[list
     return by_claim[:capacity], by_claim[capacity:]
 
 
-def _why_not(serial: int, closed: datetime | None, room: _Room, wish: Demand, policy: Policy) -> str:
+def _why_not(
+    serial: int, closed: datetime | None, hopeless: datetime | None, room: _Room, wish: Demand, policy: Policy
+) -> str:
     if closed is not None:
         return f"launching for this label pauses after {policy.breaker_failures} failures in a row"
+    if hopeless is not None:
+        return "nothing that it asks for could be had a moment ago; it is tried again soon"
     if serial > policy.max_tries:
         return f"{serial - 1} machines were launched for it and none took it; cancel and re-run the job to try again"
     if room.machines >= policy.max_machines:
@@ -274,9 +282,17 @@ def _highest_serials(names: Iterable[str]) -> dict[str, int]:
 
 def breaker_open_until(failures: Iterable[Failure], digest: str, policy: Policy, now: datetime) -> datetime | None:
     """Until when nothing is launched for a label set, after too many failures within a window; None when it may be."""
-    times = sorted(failure.at for failure in failures if failure.digest == digest)[-policy.breaker_failures :]
+    counted = [failure.at for failure in failures if failure.digest == digest and failure.code not in UNOBTAINABLE]
+    times = sorted(counted)[-policy.breaker_failures :]
     if len(times) < policy.breaker_failures:
         return None
     tripped = times[-1] - times[0] <= timedelta(seconds=policy.breaker_window)
     until = times[-1] + timedelta(seconds=policy.breaker_pause)
     return until if tripped and now < until else None
+
+
+def unobtainable_until(failures: Iterable[Failure], digest: str, policy: Policy, now: datetime) -> datetime | None:
+    """Until when a label set whose wish could not be had takes no room from those behind it; None when it may try."""
+    times = [failure.at for failure in failures if failure.digest == digest and failure.code in UNOBTAINABLE]
+    until = max(times) + timedelta(seconds=policy.refusal_memory) if times else None
+    return until if until is not None and now < until else None

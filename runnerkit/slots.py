@@ -11,11 +11,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.actions import Launch
-from runnerkit.errors import ForgeError, LeaseExpired, NameTaken, RunnerBusy
+from runnerkit.errors import (
+    ForgeError,
+    LeaseExpired,
+    NameTaken,
+    NoCapacity,
+    NotOffered,
+    PolicyRefused,
+    RunnerBusy,
+)
 from runnerkit.events import InstanceTerminated, LaunchAdopted, RunnerDeregistered, RunnerOnline
 from runnerkit.model import Observed
 from runnerkit.names import RunnerName, label_digest
 from runnerkit.phases import Pair, Phase, is_capacity, join, phase
+from runnerkit.plan import breaker_open_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +86,7 @@ class SlotKeeper:
 
     def fill(self, request: LaunchRequest, told: Callable[[Slot], None]) -> tuple[Slot, ...]:
         """Fill every slot of a request, in order, and tell each."""
+        self._check_bounds(request)
         slots: list[Slot] = []
         for serial in range(1, request.count + 1):
             slots.append(self._fill(request, serial))
@@ -92,14 +102,50 @@ class SlotKeeper:
             name = self._name(request, serial + attempt * request.count)
             try:
                 return self._launch(request, name)
-            except NameTaken:
+            except (NameTaken, NoCapacity, NotOffered) as error:
+                # Nothing may be on offer any more while the machine of an earlier try lives.
                 adopted = self._adopt(request, name)
                 if adopted is not None:
                     return adopted
+                if not isinstance(error, NameTaken):
+                    raise
         raise LeaseExpired(
             f"the names of {self._policy.max_tries} earlier machines for this label are all taken",
             hint="`runnerkit status` shows them; another SCOPE in the label asks for a new machine",
         )
+
+    def _check_bounds(self, request: LaunchRequest) -> None:
+        """Refuse what policy's caps or the breaker forbid.
+
+        Looking at EC2 for the caps is one read; it is spared where one machine is asked for and nobody set a cap.
+        """
+        policy, now = self._policy, self._outside.clock.now()
+        digest = label_digest(self._outside.forge.place(request.repo), request.labels)
+        since = now - timedelta(seconds=policy.breaker_window + policy.breaker_pause)
+        closed = breaker_open_until(self._outside.journal.failures(since), digest, policy, now)
+        if closed is not None:
+            raise PolicyRefused(
+                f"launching for this label pauses until {closed:%H:%M:%S} UTC, after {policy.breaker_failures} failures",
+                hint="`runnerkit plan` shows what fails; policy keys breaker_failures, breaker_window, breaker_pause",
+            )
+        capped = policy.model_fields_set & {"max_machines", "max_machines_per_repo"}
+        if request.count > 1 or capped:
+            self._check_caps(request, [str(name) for name in names(request, self._outside.forge.place(request.repo))])
+
+    def _check_caps(self, request: LaunchRequest, own: list[str]) -> None:
+        policy = self._policy
+        others = [i for i in self._outside.cloud.instances() if i.live and i.name not in own]
+        here = [i for i in others if i.repo.lower() == request.repo.lower()]
+        caps = (
+            ("max_machines", policy.max_machines, others),
+            ("max_machines_per_repo", policy.max_machines_per_repo, here),
+        )
+        for key, cap, there in caps:
+            if cap is not None and len(there) + request.count > cap:
+                raise PolicyRefused(
+                    f"{len(there)} machines are running and {request.count} are asked for; policy allows {cap}",
+                    hint=f"policy key {key}; `runnerkit status` shows what runs",
+                )
 
     def _name(self, request: LaunchRequest, serial: int) -> RunnerName:
         return _name(request, self._outside.forge.place(request.repo), serial)
@@ -181,15 +227,17 @@ class SlotKeeper:
             if slot.name.serial >= last:
                 raise LeaseExpired(
                     f"runner {slot.name} on {slot.instance_id} did not come online, nor did those before it",
-                    hint=f"`runnerkit logs {slot.name}` shows the machine's console",
+                    hint=f"its console may tell why: aws ec2 get-console-output --instance-id {slot.instance_id}",
                 )
             slot = self._fill(slot.request, slot.name.serial + slot.request.count)
             told(slot)
 
     def _wait_once(self, slot: Slot) -> Slot | None:
         """The slot once its runner is online; None when the deadline passed or GitHub forgot the runner."""
-        clock, missing = self._outside.clock, 0
-        while (now := clock.now()) < slot.online_by and missing < LOOKS_BEFORE_FORGOTTEN:
+        clock, missing, looks = self._outside.clock, 0, 0
+        # At least one look: a machine adopted late may be past that deadline and online all the same.
+        while not looks or ((now := clock.now()) < slot.online_by and missing < LOOKS_BEFORE_FORGOTTEN):
+            now, looks = clock.now(), looks + 1
             try:
                 runner = self._outside.forge.runner(slot.request.repo, slot.runner_id)
             except ForgeError as error:

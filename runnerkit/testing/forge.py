@@ -53,8 +53,8 @@ class FakeForge:
     # --- the contract: runners ----------------------------------------------------------------------------------------
 
     def place(self, repo: str) -> str:
-        """The organisation if there is one, else the repository."""
-        return self._organization or repo
+        """The organisation's group if there is one, else the repository."""
+        return f"{self._organization} (group machines)" if self._organization else repo
 
     def downloads(self, repo: str) -> Sequence[RunnerPackage]:
         """One package for each architecture."""
