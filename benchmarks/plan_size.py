@@ -23,7 +23,7 @@ from runnerkit.plan import plan
 from runnerkit.wishes import Policy, RunnerSpec
 
 SIZES = (5_000, 10_000)
-ROUNDS = 9
+ROUNDS = 12
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 REPOS = tuple(f"acme/widgets-{number}" for number in range(20))
 POLICY = Policy(max_machines=1_000_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from runnerkit.errors import ConfigError
@@ -120,4 +121,5 @@ def _folder(environment: Mapping[str, str], kind: str, fallback: str) -> Path:
     if ours:
         return Path(ours)
     base = environment.get(f"XDG_{kind}_HOME")
-    return (Path(base) if base else Path(environment.get("HOME", "~")).expanduser() / fallback) / "runnerkit"
+    home = environment.get("HOME")
+    return (Path(base) if base else (Path(home) if home else Path(gettempdir())) / fallback) / "runnerkit"

@@ -63,7 +63,7 @@ def user_data(machine: Machine, jit_config: Secret) -> bytes:
     if len(packed) > USER_DATA_LIMIT:
         raise LaunchRejected(
             f"the user data of {machine.name} has {len(packed)} bytes when compressed; EC2 takes {USER_DATA_LIMIT}",
-            hint="shorten the start-up script, or bake an image: `runnerkit ami bake`",
+            hint="shorten the start-up script, or use an image that has the agent and the runner in it already",
         )
     return packed
 

@@ -29,6 +29,9 @@ PREFIX = "RUNNERKIT_"
 # Variables of ours that are not settings: they say where to look for settings and where to keep things.
 NOT_SETTINGS = {"RUNNERKIT_CONFIG", "RUNNERKIT_STATE_DIR", "RUNNERKIT_CACHE_DIR", "RUNNERKIT_LOG"}
 SECRETS = ("token", "private_key")
+STANDARD_TOKENS = {"GITHUB_TOKEN", "GH_TOKEN"}
+# Files that are read because they lie in the folder, which may be anybody's checkout.
+FOUND = (FILE, "pyproject.toml")
 
 Origins = dict[tuple[str, ...], str]
 
@@ -75,6 +78,7 @@ def load(environment: Mapping[str, str], folder: Path, path: Path | None = None)
     origins: Origins = {}
     for origin, layer in _layers(environment, folder, path):
         _lay(values, layer, origin, origins)
+    _settle_who_we_are(values, origins, environment)
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
@@ -88,7 +92,7 @@ def _layers(environment: Mapping[str, str], folder: Path, path: Path | None) -> 
     yield from _standard(environment)
     named = path or (Path(environment["RUNNERKIT_CONFIG"]) if environment.get("RUNNERKIT_CONFIG") else None)
     if named is not None:
-        yield str(named), _section(_toml(named), named)
+        yield str(named.absolute()), _section(_toml(named), named)
     elif (folder / FILE).is_file():
         yield FILE, _toml(folder / FILE)
     elif (folder / "pyproject.toml").is_file():
@@ -117,6 +121,28 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}", hint="TOML puts texts in double quotes") from None
+
+
+def _settle_who_we_are(values: dict[str, Any], origins: Origins, environment: Mapping[str, str]) -> None:
+    """Let an App of ours win over a standard token, and keep such a token from an address that a checkout names.
+
+    Raises:
+        ConfigError: A file found in the folder sends a token of the environment somewhere.
+    """
+    github = values.get("github", {})
+    if not isinstance(github, dict):
+        return
+    standard = origins.get(("github", "token")) in STANDARD_TOKENS
+    if standard and github.get("app_id"):
+        github.pop("token", None)
+    found = origins.get(("github", "api_url"), "")
+    known = github.get("api_url") == environment.get("GITHUB_API_URL")
+    if standard and "token" in github and found.startswith(FOUND) and not known:
+        raise ConfigError(
+            f"{found}: github.api_url would send the token of {origins['github', 'token']} to an address that a file "
+            "of this folder names",
+            hint="if that is meant, set GITHUB_API_URL or RUNNERKIT_GITHUB__API_URL, or name the file with --config",
+        )
 
 
 def _section(values: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class SlotKeeper:
         closed = breaker_open_until(self._outside.journal.failures(since), digest, policy, now)
         if closed is not None:
             raise PolicyRefused(
-                f"launching for this label pauses until {closed:%H:%M:%S} UTC, after {policy.breaker_failures} failures",
+                f"launching for this label pauses until {closed:%H:%M} UTC after {policy.breaker_failures} failures",
                 hint="`runnerkit plan` shows what fails; policy keys breaker_failures, breaker_window, breaker_pause",
             )
         capped = policy.model_fields_set & {"max_machines", "max_machines_per_repo"}

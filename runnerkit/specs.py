@@ -52,7 +52,8 @@ def _bounded(spec: RunnerSpec, policy: Policy) -> RunnerSpec:
 
 
 def _check(spec: RunnerSpec, policy: Policy) -> None:
-    _allowed("gpu", (wish.model for wish in spec.gpu), policy.gpus)
+    # "any" is narrowed to what policy allows when offerings are chosen.
+    _allowed("gpu", (wish.model for wish in spec.gpu if wish.model != "any"), policy.gpus)
     _allowed("type", spec.type, policy.types)
     _allowed("family", (f"{family}.*" for family in spec.family), policy.types)
     _allowed("region", spec.region, policy.regions)

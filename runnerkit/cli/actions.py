@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,5 +57,8 @@ def _append(environment: Mapping[str, str], name: str, text: str) -> None:
     """A file that cannot be written must not cost a machine that is launched already."""
     path = environment.get(name)
     if path:
-        with suppress(OSError), Path(path).open("a", encoding="utf-8") as file:
-            file.write(text)
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            sys.stderr.write(f"warning: {name} cannot be written ({error.strerror}): later steps will not know of it\n")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -47,13 +49,18 @@ def repositories(config: Config, given: Sequence[str] | None) -> Sequence[str]:
 
 def narrator(*, as_json: bool) -> Events:
     """Who tells what happens: sentences for people, or a log on standard error for programs."""
+    from runnerkit.system import SeveralEvents, SilentEvents
+
+    if sys.stderr is None:  # a closed descriptor: nobody listens, and that must not cost a machine
+        return SilentEvents()
     if as_json or os.environ.get("RUNNERKIT_LOG"):
         from runnerkit.system import LogEvents
 
-        return LogEvents(sys.stderr, as_json=os.environ.get("RUNNERKIT_LOG", "json") == "json")
+        as_lines = os.environ.get("RUNNERKIT_LOG", "json") == "json"
+        return SeveralEvents(LogEvents(sys.stderr, as_json=as_lines))
     from runnerkit.cli.say import Narrator
 
-    return Narrator(sys.stderr)
+    return SeveralEvents(Narrator(sys.stderr))
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
@@ -66,9 +73,42 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
 def ending_well(*, as_json: bool) -> Iterator[None]:
     """Turn our errors into a message, a hint and a documented exit code; never a traceback."""
     try:
-        yield
+        with _terminable():
+            yield
     except RunnerkitError as error:
         fail(error, as_json=as_json)
+    except KeyboardInterrupt:
+        fail(Interrupted(), as_json=as_json)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, so that what is half done is taken back; GitHub sends both when a job is cancelled."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+class Interrupted(RunnerkitError):
+    """Somebody pressed Ctrl-C or sent SIGTERM."""
+
+    code = "interrupted"
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__(
+            "interrupted; a machine that was launched stays until its leases end",
+            hint="`runnerkit status` shows it, `runnerkit terminate` ends it, the same launch again adopts it",
+        )
 
 
 def fail(error: RunnerkitError, *, as_json: bool) -> NoReturn:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from runnerkit.cli.common import (
+    PARTLY,
     AsJson,
     ConfigPath,
     DryRun,
@@ -17,6 +19,7 @@ from runnerkit.cli.common import (
     print_json,
     repositories,
 )
+from runnerkit.errors import RunnerkitError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +71,9 @@ def launch(
     with ending_well(as_json=as_json):
         settings = configuration(config)
         label = _label(runs_on, scope, {key: value for key, value in keys.items() if value is not None}, os.environ)
-        (served,) = repositories(settings, [repo] if repo else settings.github.repositories[:1])
+        # Inside a workflow its own repository is meant, whichever others the configuration serves.
+        own = repo or os.environ.get("GITHUB_REPOSITORY")
+        (served,) = repositories(settings, [own] if own else settings.github.repositories[:1])
         request = _request(settings, label, served, count)
         if dry_run:
             _preview(settings, label, request, as_json=as_json)
@@ -147,6 +152,10 @@ def _launch(settings: Config, label: str, request: LaunchRequest, *, wait: bool,
     started: list[Slot] = []
     try:
         fleet.launch(request, told=started.append)
+    except RunnerkitError as error:
+        if not started:
+            raise
+        _partly(label, request, started, error, as_json=as_json)
     finally:
         # Before waiting, and also when a later machine could not be had: the workflow knows what it started.
         actions.write_outputs(label, started, os.environ)
@@ -159,6 +168,23 @@ def _launch(settings: Config, label: str, request: LaunchRequest, *, wait: bool,
         return
     for slot in slots:
         typer.echo(f"{slot.name} {slot.instance_id} {slot.type} {slot.zone} {slot.market}")
+
+
+def _partly(
+    label: str, request: LaunchRequest, started: Sequence[Slot], error: RunnerkitError, *, as_json: bool
+) -> NoReturn:
+    """Some machines run and another could not be had: tell both."""
+    from runnerkit.cli import actions
+    from runnerkit.cli.say import tell_error
+
+    machines = [actions.facts(slot) for slot in started]
+    if as_json:
+        print_json({"label": label, "repo": request.repo, "machines": machines, "error": error.as_dict()})
+    else:
+        for slot in started:
+            typer.echo(f"{slot.name} {slot.instance_id} {slot.type} {slot.zone} {slot.market}")
+        tell_error(error, sys.stderr)
+    raise typer.Exit(PARTLY)
 
 
 def _waited(fleet: Any, slots: Sequence[Slot], label: str) -> Sequence[Slot]:  # noqa: ANN401 - Fleet, unimported here

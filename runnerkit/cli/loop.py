@@ -22,6 +22,8 @@ from runnerkit.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runnerkit.actions import Action
     from runnerkit.fleet import Fleet, Pass
 
@@ -36,11 +38,18 @@ def _fleet(config_path: Path | None, repo: list[str] | None, *, as_json: bool) -
 def once(repo: Repo = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """One pass: launch for every queued job that asks for us, end every machine that is due."""
     with ending_well(as_json=as_json):
-        done = _fleet(config, repo, as_json=as_json).once()
+        fleet = _fleet(config, repo, as_json=as_json)
+        done = fleet.once()
+    unread = _unread(done, fleet.repos)
     if as_json:
-        print_json(_as_dict(done))
-    if done.failed:
+        print_json({**_as_dict(done), "unread": unread})
+    if done.failed or unread:
         raise typer.Exit(PARTLY)
+
+
+def _unread(done: Pass, repos: Sequence[str]) -> list[str]:
+    """The repositories that GitHub could not be read about."""
+    return [repo for repo in repos if repo.lower() not in done.observed.repos]
 
 
 def run(
@@ -123,7 +132,8 @@ def _as_dict(done: Pass) -> dict[str, Any]:
                 "action": _verb(action),
                 "runner": str(action.name),
                 "reason": getattr(action, "reason", ""),
-                "done": id(action) in outcomes and outcomes[id(action)].error is None,
+                "done": id(action) in outcomes and outcomes[id(action)].done,
+                "skipped": outcomes[id(action)].note if id(action) in outcomes else "",
                 "error": e.as_dict() if id(action) in outcomes and (e := outcomes[id(action)].error) else None,
             }
             for action in done.plan.actions

@@ -20,8 +20,10 @@ from runnerkit.cli.common import (
 from runnerkit.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from runnerkit.applying import Outcome
     from runnerkit.fleet import MachineStatus
 
 
@@ -51,7 +53,10 @@ def terminate(
     config: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """End machines. GitHub is asked first: one that runs a job is spared, unless --force."""
+    """End machines. GitHub is asked first: one that runs a job is spared.
+
+    With --force nobody is asked, so it also works while GitHub does not. Exit code 9 unless every machine named ended.
+    """
     from runnerkit import app
 
     if bool(runners) == every:
@@ -60,28 +65,40 @@ def terminate(
         settings = configuration(config)
         fleet = app.fleet(settings, repos=repositories(settings, repo), events=narrator(as_json=as_json))
         outcomes = fleet.terminate(None if every else runners, force=force)
+    missing = _missing(runners or (), outcomes)
     if as_json:
-        print_json([{"runner": o.action.name, "error": o.error.as_dict() if o.error else None} for o in outcomes])
+        print_json({"machines": [_ended(outcome) for outcome in outcomes], "not_found": missing})
     elif not outcomes:
         typer.echo("nothing to terminate")
-    found = {str(outcome.action.name) for outcome in outcomes} | {
-        getattr(outcome.action, "instance_id", "") for outcome in outcomes
-    }
-    missing = [name for name in runners or () if name not in found]
     if missing and not as_json:
         typer.echo(f"not found among the live machines: {', '.join(missing)}", err=True)
-    if any(outcome.error for outcome in outcomes):
+    if missing or not all(outcome.done for outcome in outcomes):
         raise typer.Exit(PARTLY)
+
+
+def _missing(runners: Sequence[str], outcomes: Sequence[Outcome]) -> list[str]:
+    found = {word for o in outcomes for word in (str(o.action.name), getattr(o.action, "instance_id", ""))}
+    return [name for name in runners if name not in found]
+
+
+def _ended(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "runner": str(outcome.action.name),
+        "instance": getattr(outcome.action, "instance_id", None),
+        "done": outcome.done,
+        "spared": outcome.note,
+        "error": outcome.error.as_dict() if outcome.error else None,
+    }
 
 
 COLUMNS = (
     Column("RUNNER"),
     Column("PHASE"),
-    Column("INSTANCE", spare=2),
+    Column("INSTANCE", spare=1),
     Column("TYPE"),
-    Column("ZONE", spare=3),
-    Column("MARKET"),
-    Column("AGE", spare=1),
+    Column("ZONE", spare=4),
+    Column("MARKET", spare=2),
+    Column("AGE", spare=3),
     Column("ENDS IN"),
 )
 

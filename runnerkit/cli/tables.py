@@ -41,7 +41,8 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
         )
     for row in rows:
         table.add_row(*(row[index] for index in shown))
-    Console(width=_width(columns, rows, list(shown)) if wide else None).print(table)
+    room = sum(max(len(columns[i].title), *(len(row[i]) for row in rows)) + GAP for i in shown)
+    Console(width=room if wide else None).print(table)
 
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> list[int]:
@@ -56,4 +57,9 @@ def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int
 
 
 def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int]) -> int:
-    return sum(max(len(columns[i].title), *(len(row[i]) for row in rows)) + GAP for i in shown)
+    return sum(_widest(columns[i], [row[i] for row in rows]) + GAP for i in shown)
+
+
+def _widest(column: Column, cells: Sequence[str]) -> int:
+    # A column that folds takes what is left over, but not less than its title.
+    return len(column.title) if column.folds else max(len(column.title), *(len(cell) for cell in cells))

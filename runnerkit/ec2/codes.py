@@ -64,7 +64,7 @@ _BAD_KEYS = _wrong(
 )
 _DENIED = _wrong(error=CloudDenied)
 _TOKEN_USED = Verdict(CloudUnavailable, Remedy.TERMINAL, None, "the next pass reads what there is and uses a new token")
-_IMAGE = _wrong("check the image with `runnerkit ami list`; it may have been deleted, or not be shared", ImageMissing)
+_IMAGE = _wrong("check it with `aws ec2 describe-images`; it may have been deleted, or not be shared", ImageMissing)
 _NETWORK = _wrong("check [aws] subnets and security_groups: they must exist there and be of one VPC")
 _PARAMETER = _wrong()
 

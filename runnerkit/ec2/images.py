@@ -110,7 +110,7 @@ class Images:
         if found is None:
             raise ImageMissing(
                 f"image {name}: {source.owner} has no available {source.arch} image named {pattern!r} in {region}",
-                hint="bake it there with `runnerkit ami bake`, or copy it with `aws ec2 copy-image`",
+                hint="make it there too, for example with `aws ec2 copy-image`",
             )
         return found
 

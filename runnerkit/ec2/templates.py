@@ -90,11 +90,13 @@ class Templates:
         client, backoff = self._clients.ec2_once(region), Backoff(self._clock)
         doing = f"creating the launch template {self._order.name} in {region}"
         while True:
+            # Noted before the call: whoever interrupts it cannot know whether the template was made.
+            self._uncertain.add(region)
             try:
                 made = client.create_launch_template(**request)["LaunchTemplate"]
             except AwsFault as fault:
-                if was_lost(fault):
-                    self._uncertain.add(region)
+                if not was_lost(fault):
+                    self._uncertain.discard(region)
                 if code_of(fault) == _TAKEN and backoff.again():
                     self._make_room(region)
                 elif verdict_of(fault).remedy is not Remedy.WAIT or not backoff.again():

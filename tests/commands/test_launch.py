@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
@@ -292,3 +294,103 @@ def test_the_answer_of_aws_is_lost(bench: Bench, action: str) -> None:
     assert done.code == 0, done.out
     assert len(bench.world.ec2.instances()) == 1
     assert bench.world.left()["launch_templates"] == 0
+
+
+# --- an organisation's runner group ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def group(bench: Bench) -> Bench:
+    """A bench whose runners are registered at an organisation's group."""
+    bench.world.github.add_organization("octo")
+    bench.world.github.add_repository("octo/train")
+    bench.world.github.add_group("octo", "gpu", repositories=["octo/train"])
+    bench.environment |= {
+        "GITHUB_REPOSITORY": "octo/train",
+        "RUNNERKIT_GITHUB__ORGANIZATION": "octo",
+        "RUNNERKIT_GITHUB__RUNNER_GROUP": "gpu",
+        "RUNNERKIT_POLICY__IDLE": "60",
+    }
+    return bench
+
+
+def test_machines_of_a_group_are_joined_adopted_and_ended(group: Bench) -> None:
+    """Launch, status, adoption and termination work the same for an organisation's group."""
+    first = group.launch("--wait").json["machines"][0]
+    (machine,) = group.run("status", "--json").json
+    assert ("ready", first["instance"]) == (machine["phase"], machine["instance"])
+    again = group.launch("--wait").json["machines"][0]
+    assert (first["instance"], True) == (again["instance"], again["adopted"])
+    assert group.run("terminate", first["runner"]).code == 0
+    assert not any(group.world.left().values())
+
+
+def test_a_working_machine_of_a_group_is_spared(group: Bench) -> None:
+    """Terminate without --force does not end a machine that runs a job, and says so with exit code 9."""
+    group.world.machines.work = 60.0
+    job = group.world.github.queue_job("octo/train", [LABEL])
+    assert group.run("once").code == 0
+    deadline = time.monotonic() + 15
+    while job.status != "in_progress" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    done = group.run("terminate", "--all", "--json")
+    assert done.code == 9
+    assert [(False, "GitHub says it is busy")] == [(m["done"], m["spared"]) for m in done.json["machines"]]
+    assert len(group.world.ec2.instances("running")) == 1
+
+
+def test_a_machine_of_a_group_that_never_comes_up_is_retired(group: Bench) -> None:
+    """The online deadline holds for an organisation's group as well."""
+    group.environment["RUNNERKIT_POLICY__ONLINE_WITHIN"] = "1"
+    group.world.machines.boot = 60.0
+    name = group.launch().json["machines"][0]["runner"]
+    group.world.machines.broken.add(name)
+    time.sleep(2.5)
+    assert group.run("once").code == 0
+    assert group.world.left()["instances"] == 0
+
+
+def test_an_adopted_machine_that_is_online_is_not_waited_for(bench: Bench) -> None:
+    """A machine adopted after its online deadline is ready, not late: it is kept."""
+    bench.environment |= {"RUNNERKIT_POLICY__ONLINE_WITHIN": "3", "RUNNERKIT_POLICY__IDLE": "60"}
+    first = bench.launch("--wait").json["machines"][0]
+    time.sleep(4)
+    again = bench.launch("--wait").json["machines"][0]
+    assert (first["instance"], True, True) == (again["instance"], again["adopted"], again["online"])
+
+
+def test_some_machines_and_an_error_are_both_told(bench: Bench) -> None:
+    """--count 3 with capacity for one: exit code 9, the machine that runs and why the others do not."""
+    bench.world.ec2.capacity("*", "*", "spot", 0)
+    bench.world.ec2.capacity("*", "*", "on-demand", 0)
+    bench.world.ec2.capacity("g4dn.xlarge", "us-east-1a", "spot", 1)
+    done = bench.launch("--count", "3")
+    assert done.code == 9
+    assert (1, "no-capacity") == (len(done.json["machines"]), done.json["error"]["code"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_launch_says_what_stays(bench: Bench, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM end with 130 and a sentence; a registration without a machine is taken back."""
+    hold = bench.world.ec2.hold("CreateFleet", "before")
+    process = bench.start("launch", "--runs-on", LABEL, "--wait")
+    assert hold.reached.wait(30)
+    process.send_signal(number)
+    hold.drop()
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in told
+    assert {"instances": 0, "runners": 0} == {k: bench.world.left()[k] for k in ("instances", "runners")}
+    assert bench.world.left()["launch_templates"] == 0
+
+
+def test_nobody_listening_costs_no_machine(bench: Bench) -> None:
+    """A broken standard error neither stops a launch nor leaves half of one."""
+    process = bench.start("launch", "--runs-on", LABEL)
+    assert process.stderr is not None
+    process.stderr.close()
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.read().startswith("rk-")
+    assert process.wait(timeout=30) == 0
+    assert bench.world.left()["instances"] == 1

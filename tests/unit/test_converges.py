@@ -63,7 +63,8 @@ class HostileWorld(RuleBasedStateMachine):
         def fall(_what: str) -> None:
             nonlocal left
             left -= 1
-            if left == 0:
+            # Dead is dead: whatever it still tries, for example to take something back, does not happen either.
+            if left <= 0:
                 raise Crash
 
         self._with_hook(fall)

@@ -240,25 +240,22 @@ def test_a_wake_starts_the_next_pass_at_once() -> None:
     assert (EPOCH, EPOCH) == forge.asked
 
 
-def test_the_loop_waits_for_a_rate_limits_reset() -> None:
-    """GitHub is not asked again before the moment it named; then all goes on."""
-    world, _, forge = troubled()
-    world.forge.queue(REPO, [LABEL])
-    forge.until = EPOCH + timedelta(seconds=1_000)
+def test_the_loop_outlasts_a_rate_limit() -> None:
+    """Each pass is told as failed, lifetimes are enforced meanwhile, and after the reset all goes on."""
+    world, _, forge = troubled(Policy(max_life=100))
+    world.habits.never_ends = 1.0
+    machines(world, 1, age=61)
+    overdue = live(world)
+    forge.until = world.clock.now() + timedelta(seconds=80)
     forge.trouble = RateLimited("stop", reset=forge.until)
+    world.forge.queue(REPO, ["runnerkit=2/gpu=l4"])
+    world.fleet().run(interval=30, passes=3)
+    assert [RateLimited] * 3 == [type(event.error) for event in world.events.of(ActionFailed)]
+    assert set() == live(world) & overdue
     world.fleet().run(interval=30, passes=2)
-    first, second = forge.asked
-    assert (EPOCH, True) == (first, forge.until <= second <= forge.until + timedelta(seconds=30))
-    assert [RateLimited] == [type(event.error) for event in world.events.of(ActionFailed)]
-    assert 1 == len(live(world))
-
-
-def test_a_reset_that_has_passed_is_not_waited_for() -> None:
-    """A clock that differs from GitHub's must not make the loop wait backwards."""
-    world, _, forge = troubled()
-    forge.trouble, forge.until = RateLimited("stop", reset=EPOCH - timedelta(seconds=5)), EPOCH + timedelta(seconds=1)
-    world.fleet().run(interval=30, passes=2)
-    assert (EPOCH, EPOCH + timedelta(seconds=30)) == forge.asked
+    world.clock.advance(30)
+    world.fleet().run(interval=30, passes=1)
+    assert 2 == world.cloud.launches
 
 
 @pytest.mark.parametrize("where", ["cloud", "forge"])
@@ -286,6 +283,20 @@ def test_a_failure_that_a_person_must_mend_ends_the_loop(error: CloudDenied | Fo
     with pytest.raises(type(error)):
         world.fleet().run(interval=30, passes=5)
     assert EPOCH == world.clock.now()
+
+
+def test_a_loop_that_once_worked_goes_on() -> None:
+    """A token that is refused later may be mended while the loop holds machines to their lifetimes."""
+    world, _, forge = troubled()
+
+    def refuse() -> None:
+        forge.trouble, forge.until = ForgeDenied("the token is gone"), EPOCH + timedelta(seconds=80)
+
+    world.clock.listen(refuse)
+    world.forge.queue(REPO, [LABEL])
+    world.fleet().run(interval=30, passes=4)
+    assert [ForgeDenied, ForgeDenied] == [type(event.error) for event in world.events.of(ActionFailed)]
+    assert EPOCH + timedelta(seconds=90) == forge.asked[-1]
 
 
 # --- bounded launches -------------------------------------------------------------------------------------------------

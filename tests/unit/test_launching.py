@@ -44,6 +44,7 @@ from runnerkit.events import (
 from runnerkit.launching import Launcher, Outside, Started
 from runnerkit.model import Gpu, InstanceType, Market, Offering
 from runnerkit.names import Birth, RunnerName, Secret, label_digest
+from runnerkit.plan import breaker_open_until
 from runnerkit.testing import FakeClock, FakeCloud, FakeForge, FakeWorld, MemoryJournal, RecordedEvents, shop
 from runnerkit.testing.clock import EPOCH
 from runnerkit.wishes import Policy, RunnerSpec
@@ -308,8 +309,8 @@ def test_no_capacity_takes_the_registration_back() -> None:
 
 RESET = EPOCH + timedelta(minutes=5)
 AT_THE_LAUNCH: list[tuple[BaseException, str]] = [
-    # what the launch call ends with, the code the breaker counts (empty: not counted)
-    (NoCapacity("full"), ""),
+    # what the launch call ends with, the code under which it is noted (empty: not at all)
+    (NoCapacity("full"), "no-capacity"),
     (CloudThrottled("slower"), ""),
     (CloudUnavailable("nobody answers"), ""),
     (LaunchRejected("wrong"), "launch-rejected"),
@@ -321,16 +322,16 @@ AT_THE_LAUNCH: list[tuple[BaseException, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "counted"), AT_THE_LAUNCH, ids=lambda value: type(value).__name__)
-def test_whatever_fails_the_registration_is_taken_back(error: BaseException, counted: str) -> None:
-    """No end of the launch call leaves a registration; what nobody but a person can mend counts for the breaker."""
+@pytest.mark.parametrize(("error", "noted"), AT_THE_LAUNCH, ids=lambda value: type(value).__name__)
+def test_whatever_fails_the_registration_is_taken_back(error: BaseException, noted: str) -> None:
+    """No end of the launch call leaves a registration; what will be no better in a moment is noted for later passes."""
     ground = Ground()
     ground.cloud.trouble = error
     with pytest.raises(type(error)):
         ground.start()
     assert 1 == ground.forge.registrations
     assert (0, 0) == ground.left()
-    assert ([(label_digest(REPO, [LABEL]), counted, str(NAME))] if counted else []) == ground.failures()
+    assert ([(label_digest(REPO, [LABEL]), noted, str(NAME))] if noted else []) == ground.failures()
 
 
 AT_THE_REGISTRATION: list[tuple[ForgeError, str]] = [
@@ -356,11 +357,15 @@ def test_without_a_registration_nothing_is_launched(error: ForgeError, counted: 
 
 
 def test_an_impossible_wish_touches_nothing_and_trips_no_breaker() -> None:
-    """Nothing on offer fulfils it: no registration, no launch, no failure to remember."""
-    ground = Ground()
+    """Nothing on offer fulfils it: it is noted, but its label set is not paused for it."""
+    ground = Ground(Policy(breaker_failures=1))
+    label = "runnerkit=1/gpu=h100"
     with pytest.raises(NotOffered):
-        ground.start("runnerkit=1/gpu=h100")
-    assert (0, []) == (ground.forge.registrations, ground.failures())
+        ground.start(label)
+    assert 0 == ground.forge.registrations
+    assert ["not-offered"] == [code for _, code, _ in ground.failures()]
+    failures, digest = ground.journal.failures(EPOCH), label_digest(REPO, [label])
+    assert breaker_open_until(failures, digest, ground.policy, EPOCH) is None
 
 
 def test_a_taken_name_is_left_to_its_holder() -> None:

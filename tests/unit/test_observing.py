@@ -103,14 +103,16 @@ def test_an_unreadable_repository_is_left_out_of_the_pass() -> None:
     assert look.blind is None
 
 
-def test_a_repository_whose_queue_cannot_be_read_is_left_out_as_a_whole() -> None:
-    """Half of an answer is none: its runners may be of before its jobs."""
+def test_a_repository_whose_queue_cannot_be_read_still_has_its_machines_judged() -> None:
+    """Nothing starts for it, and that is told; the leases of what runs there are kept all the same."""
     ground = Ground(WIDGETS, GADGETS)
     ground.forge.register(GADGETS, "rk-1-1", [LABEL, BORN])
+    ground.forge.queue(GADGETS, [LABEL])
     ground.forge.no_queue = {GADGETS: ForgeUnavailable("nobody answers")}
     look = ground.observer.look()
-    assert (frozenset({WIDGETS}), ()) == (look.observed.repos, look.observed.runners)
-    assert frozenset({WIDGETS, GADGETS}) == ground.observer.look(queue=False).observed.repos
+    assert (frozenset({WIDGETS, GADGETS}), ()) == (look.observed.repos, look.demand)
+    assert ["rk-1-1"] == [runner.name for runner in look.observed.runners]
+    assert [GADGETS] == [event.repo for event in ground.events.of(RepositorySkipped)]
 
 
 LIMITED = RateLimited("stop", reset=EPOCH + timedelta(minutes=5))
@@ -158,7 +160,7 @@ def test_runners_of_an_organization_are_one_however_many_repositories_list_them(
     ground.forge.queue(GADGETS, [LABEL])
     look = ground.observer.look()
     assert ["rk-1-1", "rk-1-2"] == sorted(runner.name for runner in look.observed.runners)
-    assert ["acme"] == [demand.place for demand in look.demand]
+    assert [ground.forge.place(WIDGETS)] == [demand.place for demand in look.demand]
 
 
 @pytest.mark.parametrize("runner_id", [11, None])

@@ -35,8 +35,8 @@ REPO = "acme/widgets"
 LABEL = "runnerkit=1/gpu=t4"
 RUNNER = Runner(11, "rk-7-1", REPO, online=False, busy=False)
 MACHINE = Machine("rk-7-1", REPO, (LABEL,), online_within=300, idle=300, life=3_600, baked=True)
-# Long enough not to turn up by chance in what is printed anyway.
-TEXTS = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=12, max_size=60)
+# Begun so that none turns up by chance in what is printed anyway: Hypothesis tries words of the code, too.
+TEXTS = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=9, max_size=60).map(lambda text: f"zq7~{text}")
 
 RENDERINGS: dict[str, Callable[[Secret], str]] = {
     "repr": repr,

@@ -209,12 +209,14 @@ def test_names_are_tried_within_bounds() -> None:
 
 
 def test_machines_of_a_group_are_named_after_it() -> None:
-    """Where runners are registered at an organisation, the digest in the name is the organisation's."""
+    """Where runners are registered at an organisation, the digest in the name is that of their place."""
     world = FakeWorld()
     world.forge._organization = "acme"
     (slot,) = launch(world)
-    assert RunnerName.for_launch(5, 2, label_digest("acme", [LABEL]), 1) == slot.name
-    assert [slot.name] == names(request(), "acme")
+    place = world.forge.place(REPO)
+    assert REPO != place == world.forge.place("acme/other")
+    assert RunnerName.for_launch(5, 2, label_digest(place, [LABEL]), 1) == slot.name
+    assert [slot.name] == names(request(), place)
     assert launch(world)[0].adopted
 
 
@@ -371,6 +373,6 @@ def test_replacing_is_bounded_and_leaves_nothing(never_ends: float) -> None:
     told: list[Slot] = []
     with pytest.raises(LeaseExpired, match=str(name(3))) as caught:
         world.fleet().wait(launch(world), told=told.append)
-    assert "runnerkit logs" in caught.value.hint
+    assert "console" in caught.value.hint
     assert ([2, 3], 3) == (serials(told), world.cloud.launches)
     assert ([], []) == (world.cloud.live(), world.forge.real_runners())
