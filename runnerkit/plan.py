@@ -183,6 +183,9 @@ def _provision(
     now: datetime,
 ) -> tuple[list[Launch], tuple[Waiting, ...]]:
     groups: dict[str, list[Demand]] = defaultdict(list)
+    failed: dict[str, list[Failure]] = defaultdict(list)
+    for failure in failures:
+        failed[failure.digest].append(failure)
     for wish in demand:
         groups[label_digest(wish.place or wish.job.repo, wish.job.labels)].append(wish)
     launches: list[Launch] = []
@@ -191,8 +194,8 @@ def _provision(
         jobs = sorted(groups[digest], key=_age)
         served, unserved = _split(jobs, room.capacity[digest], room.named)
         waiting += [Waiting(wish.job, "a machine that can take it is on its way or ready") for wish in served]
-        closed = breaker_open_until(failures, digest, policy, now)
-        hopeless = unobtainable_until(failures, digest, policy, now)
+        closed = breaker_open_until(failed[digest], digest, policy, now)
+        hopeless = unobtainable_until(failed[digest], digest, policy, now)
         for wish in unserved:
             serial = serials.get(RunnerName.for_job(wish.job.id).stem, 0) + 1
             why = _why_not(serial, closed, hopeless, room, wish, policy)

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from runnerkit.model import Instance, Runner
     from runnerkit.wishes import Policy, RunnerSpec
 
-# Between two looks at a runner that is awaited. Each look is one conditional request, which GitHub does not charge for
-# while nothing changes.
-LOOK_EVERY = 1.0
+# Seconds between two looks at a runner that is awaited, which cost one request each.
+LOOK_EVERY = 0.5
 LOOK_AT_HOLDER_EVERY = 5.0
 LOOKS_BEFORE_FORGOTTEN = 3
 

@@ -128,7 +128,7 @@ class Policy(Written):
     settle: int = Field(default=60, ge=1, le=DAY)
     confirm: int = Field(default=120, ge=1, le=DAY)
     lost_within: int = Field(default=600, ge=1, le=DAY)
-    max_machines: int = Field(default=20, ge=0, le=100_000)
+    max_machines: int = Field(default=20, ge=0, le=1_000_000)
     max_machines_per_repo: int | None = Field(default=None, ge=0)
     max_tries: int = Field(default=5, ge=1, le=50)
     max_price: float | None = Field(default=None, gt=0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from runnerkit import __version__
 from runnerkit.cli import demo, launch, loop, machines, market, show
@@ -13,8 +14,21 @@ EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration o
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
 130 interrupted."""
 
+
+class _Group(TyperGroup):
+    """The root, whose own flags are off rather than absent: typer imports pydantic to convert an absent one."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - the context of typer's own click
+        params = list(super().get_params(ctx))
+        for param in params:
+            if getattr(param, "is_flag", False) and param.default is None:
+                param.default = False
+        return params
+
+
 app = typer.Typer(
     name="runnerkit",
+    cls=_Group,
     help="Self-hosted GPU runners for GitHub Actions on AWS: spot, just in time, gone afterwards.",
     epilog=EXIT_CODES,
     rich_markup_mode=None,

@@ -13,9 +13,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from github.Auth import AppAuth
-from jwt import PyJWTError
-
 from runnerkit.errors import ConfigError, ForgeDenied, ForgeError, ForgeRejected, NotFound
 from runnerkit.github import places
 from runnerkit.github.asks import THE_APP, Answer, Ask, unreadable
@@ -25,6 +22,7 @@ from runnerkit.names import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from github.Auth import AppAuth
     from pydantic import SecretStr
 
     from runnerkit.ports import Clock
@@ -263,6 +261,10 @@ def _private_key(settings: GitHubSettings) -> str:
 
 
 def _app(app_id: str, private_key: str) -> AppAuth:
+    # Only an App needs cryptography, which takes a quarter of a second to import.
+    from github.Auth import AppAuth
+    from jwt import PyJWTError
+
     hint = "use the PEM file that GitHub made for the App (it begins with -----BEGIN RSA PRIVATE KEY-----)"
     if not app_id.strip() or not private_key.strip():
         raise ConfigError("github.app_id or the App's private key is empty", hint=hint)

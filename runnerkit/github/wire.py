@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from github.Requester import HTTPRequestsConnectionClass, Requester, RequestsResponse
 
 from runnerkit.errors import ForgeError, ForgeRejected, ForgeUnavailable
+from runnerkit.github import lean
 from runnerkit.github.asks import Answer, Ask, unreadable
 
 if TYPE_CHECKING:
     import io
+
+    from github.Requester import HTTPRequestsConnectionClass, Requester, RequestsResponse
+else:
+    _pygithub = lean.requester()
+    HTTPRequestsConnectionClass = _pygithub.HTTPRequestsConnectionClass
+    Requester = _pygithub.Requester
+    RequestsResponse = _pygithub.RequestsResponse
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 20.0
