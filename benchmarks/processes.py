@@ -82,4 +82,7 @@ def runnerkit(*words: str) -> list[str]:
 def clean_environment() -> dict[str, str]:
     """Our variables without those that point at an account, a workflow or a configuration."""
     prefixes = ("AWS_", "GITHUB_", "GH_", "RUNNERKIT_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    # Like everybody else's processes, those measured here keep the bytecode that they compiled.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -116,6 +118,7 @@ class Launcher:
                 candidates=sum(len(attempt.offerings) for attempt in tries),
             )
         )
+        self._prepare(tries[0].region)
         registration = self._register(launch)
         try:
             launched = self._launch(launch, registration, tries, images)
@@ -131,6 +134,15 @@ class Launcher:
         )
         online_by = now + timedelta(seconds=self._online_within(images))
         return Started(launch, launched, registration.runner.id, now, online_by)
+
+    def _prepare(self, region: str) -> None:
+        """Let the cloud get ready while GitHub is waited for; what goes wrong with that, the launch will tell."""
+
+        def ready() -> None:
+            with suppress(Exception):
+                self._outside.cloud.prepare(region)
+
+        threading.Thread(target=ready, name="prepare", daemon=True).start()
 
     def _suited(
         self, spec: RunnerSpec, tries: Sequence[Attempt]

@@ -103,6 +103,9 @@ class Cloud(Protocol):
             ImageMissing: Nothing fits; the message says what was looked for.
         """
 
+    def prepare(self, region: str) -> None:
+        """Get ready to launch there. Called beside something else that takes time; may do nothing, asks nobody."""
+
     def launch(self, order: LaunchOrder, attempts: Sequence[Attempt]) -> Launched:
         """Start one instance, trying the attempts in order until one is accepted.
 

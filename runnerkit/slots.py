@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from runnerkit.model import Instance, Runner
     from runnerkit.wishes import Policy, RunnerSpec
 
-# Seconds between two looks at a runner that is awaited, which cost one request each.
-LOOK_EVERY = 0.5
+# Seconds between two looks at an awaited runner, by the machine's age: none boots at once, most do within a minute.
+LOOKS = ((12.0, 2.0), (60.0, 0.3), (float("inf"), 1.0))
 LOOK_AT_HOLDER_EVERY = 5.0
 LOOKS_BEFORE_FORGOTTEN = 3
 
@@ -250,7 +250,7 @@ class SlotKeeper:
                 return replace(slot, online=True)
             settled = now >= slot.since + timedelta(seconds=self._policy.settle)
             missing = missing + 1 if runner is None and settled else 0
-            clock.wait(LOOK_EVERY)
+            clock.wait(_until_next_look((now - slot.since).total_seconds()))
         return None
 
     def _retire(self, slot: Slot) -> bool:
@@ -263,6 +263,10 @@ class SlotKeeper:
         self._outside.cloud.terminate(slot.region, [slot.instance_id])
         self._outside.events.emit(InstanceTerminated(str(slot.name), slot.instance_id, "it never came online"))
         return True
+
+
+def _until_next_look(age: float) -> float:
+    return next(every for up_to, every in LOOKS if age < up_to)
 
 
 def names(request: LaunchRequest, place: str) -> list[RunnerName]:

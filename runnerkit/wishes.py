@@ -15,7 +15,8 @@ GITHUB_JOB_LIMIT = 5 * DAY
 class Written(BaseModel):
     """Base of everything a person writes: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built on first use: a model within another is then built once, not twice.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class SpotUse(StrEnum):

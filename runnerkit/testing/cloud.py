@@ -107,6 +107,9 @@ class FakeCloud:
             raise ImageMissing(f"no image {spec.image!r} in {region}", hint="there is: baked")
         return Image(f"ami-{arch}", "baked", region, arch, baked=True, root_device="/dev/sda1", root_gb=50)
 
+    def prepare(self, region: str) -> None:
+        """Nothing to get ready."""
+
     def launch(self, order: LaunchOrder, attempts: Sequence[Attempt]) -> Launched:
         """Start one instance at the first attempt that is not refused."""
         if len(order.user_data) > USER_DATA_LIMIT:
