@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -22,7 +23,7 @@ from runnerkit.cli.common import (
 from runnerkit.errors import RunnerkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runnerkit.config import Config
     from runnerkit.model import Attempt
@@ -162,7 +163,7 @@ def _launch(settings: Config, label: str, request: LaunchRequest, *, wait: bool,
         actions.write_summary(label, started, os.environ)
     slots: Sequence[Slot] = started
     if wait:
-        slots = _waited(fleet, slots, label)
+        slots = _waited(fleet, slots, label, quiet=as_json)
     if as_json:
         print_json({"label": label, "repo": request.repo, "machines": [actions.facts(slot) for slot in slots]})
         return
@@ -187,10 +188,35 @@ def _partly(
     raise typer.Exit(PARTLY)
 
 
-def _waited(fleet: Any, slots: Sequence[Slot], label: str) -> Sequence[Slot]:  # noqa: ANN401 - Fleet, unimported here
+def _waited(fleet: Any, slots: Sequence[Slot], label: str, *, quiet: bool) -> Sequence[Slot]:  # noqa: ANN401 - Fleet, unimported here
+    """Wait, and tell the workflow at once when a machine that never came is replaced by another."""
     from runnerkit.cli import actions
 
-    waited: tuple[Slot, ...] = fleet.wait(slots)
-    if [slot.name for slot in waited] != [slot.name for slot in slots]:
-        actions.write_outputs(label, waited, os.environ)
+    current = {slot.name.serial % slot.request.count: slot for slot in slots}
+
+    def told(slot: Slot) -> None:
+        place = slot.name.serial % slot.request.count
+        replaced, current[place] = current[place].name != slot.name, slot
+        if replaced:
+            actions.write_outputs(label, list(current.values()), os.environ)
+
+    with _progress(f"waiting for {', '.join(str(slot.name) for slot in slots)} to come online", quiet=quiet):
+        waited: tuple[Slot, ...] = fleet.wait(slots, told=told)
     return waited
+
+
+@contextmanager
+def _progress(what: str, *, quiet: bool) -> Iterator[None]:
+    """Show that something is waited for: a line in a log, a moving sign on a terminal."""
+    if quiet or sys.stderr is None:
+        yield
+    elif sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status(what):
+            yield
+    else:
+        with suppress(OSError):
+            sys.stderr.write(f"{what}\n")
+            sys.stderr.flush()
+        yield

@@ -394,3 +394,16 @@ def test_nobody_listening_costs_no_machine(bench: Bench) -> None:
         assert process.stdout.read().startswith("rk-")
     assert process.wait(timeout=30) == 0
     assert bench.world.left()["instances"] == 1
+
+
+def test_a_machine_that_never_comes_is_replaced_and_the_workflow_told(bench: Bench, tmp_path: Path) -> None:
+    """--wait retires a machine that misses its deadline, launches under the next name, and writes the outputs anew."""
+    output = tmp_path / "output"
+    bench.world.machines.broken.add(f"rk-7-1-{_digest()}-1")
+    done = bench.launch("--wait", GITHUB_RUN_ID="7", GITHUB_OUTPUT=str(output), RUNNERKIT_POLICY__ONLINE_WITHIN="3")
+    assert done.code == 0, done.out
+    (machine,) = done.json["machines"]
+    assert machine["runner"] == f"rk-7-1-{_digest()}-2"
+    written = output.read_text()
+    assert written.index(f"rk-7-1-{_digest()}-1") < written.index(machine["runner"])
+    assert len(bench.world.ec2.instances("pending", "running")) == 1
