@@ -50,7 +50,7 @@ def matching(spec: RunnerSpec, offerings: Iterable[Offering]) -> list[Offering]:
     if not left:
         said = " ".join(condition.wish for condition in _conditions(spec) if condition.said)
         raise NotOffered(
-            _nothing(spec, f"no instance type there is {said or 'known'}"),
+            _nothing(spec, f"no instance type there has {said or 'known'}"),
             hint="`runnerkit offerings gpu=any` lists what there is; another region may have it",
         )
     for condition in _conditions(spec):

@@ -7,7 +7,7 @@ is decided per label set: queued jobs minus machines that can still take one, wi
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.actions import Action, Deregister, Launch, Mark, Plan, Retire, Terminate, Waiting
@@ -18,7 +18,6 @@ from runnerkit.phases import Pair, Phase, is_capacity, join, phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from runnerkit.actions import Demand
     from runnerkit.model import Instance, Observed
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 
 # Launches that failed for these reasons say nothing about the label's machines, only that there are none to be had.
 UNOBTAINABLE = frozenset({NoCapacity.code, NotOffered.code, PolicyRefused.code})
-GONE_SINCE = "gone-since"
-LOST_SINCE = "lost-since"
+_NEVER = datetime.min.replace(tzinfo=UTC)
+GONE_SINCE, LOST_SINCE = "gone-since", "lost-since"
 
 
 def plan(observed: Observed, demand: Sequence[Demand], policy: Policy, now: datetime) -> Plan:
@@ -297,5 +296,5 @@ def breaker_open_until(failures: Iterable[Failure], digest: str, policy: Policy,
 def unobtainable_until(failures: Iterable[Failure], digest: str, policy: Policy, now: datetime) -> datetime | None:
     """Until when a label set whose wish could not be had takes no room from those behind it; None when it may try."""
     times = [failure.at for failure in failures if failure.digest == digest and failure.code in UNOBTAINABLE]
-    until = max(times) + timedelta(seconds=policy.refusal_memory) if times else None
-    return until if until is not None and now < until else None
+    until = max(times, default=_NEVER) + timedelta(seconds=policy.refusal_memory)
+    return until if now < until else None
