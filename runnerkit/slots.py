@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # Seconds between two looks at an awaited runner, by the machine's age: none boots at once, most do within a minute.
 LOOKS = ((12.0, 2.0), (60.0, 0.3), (float("inf"), 1.0))
 LOOK_AT_HOLDER_EVERY = 5.0
+REMEMBERED = timedelta(days=1)
 LOOKS_BEFORE_FORGOTTEN = 3
 
 
@@ -97,8 +98,9 @@ class SlotKeeper:
 
         The slots' serials are ``count`` apart, so no slot ever takes the name of another.
         """
+        first = self._newest(request, serial)
         for attempt in range(self._policy.max_tries):
-            name = self._name(request, serial + attempt * request.count)
+            name = self._name(request, first + attempt * request.count)
             try:
                 return self._launch(request, name)
             except (NameTaken, NoCapacity, NotOffered) as error:
@@ -112,6 +114,14 @@ class SlotKeeper:
             f"the names of {self._policy.max_tries} earlier machines for this label are all taken",
             hint="`runnerkit status` shows them; another SCOPE in the label asks for a new machine",
         )
+
+    def _newest(self, request: LaunchRequest, serial: int) -> int:
+        """The slot's serial to begin with: where a machine was replaced, the older names are free but not meant."""
+        stem = self._name(request, serial).stem
+        since = self._outside.clock.now() - REMEMBERED
+        known = [RunnerName.parse(note.name) for note in self._outside.journal.launches(since)]
+        serials = [name.serial for name in known if name is not None and name.stem == stem]
+        return max((s for s in serials if s > serial and s % request.count == serial % request.count), default=serial)
 
     def _check_bounds(self, request: LaunchRequest) -> None:
         """Refuse what policy's caps or the breaker forbid.
@@ -153,19 +163,8 @@ class SlotKeeper:
         run_id = request.run_id or None
         started = self._launcher.start(Launch(name, request.repo, request.labels, request.spec, run_id=run_id))
         there = started.launched
-        return Slot(
-            request,
-            name,
-            started.runner_id,
-            there.instance_id,
-            there.region,
-            there.zone,
-            there.type,
-            str(there.market),
-            there.price,
-            since=started.at,
-            online_by=started.online_by,
-        )
+        place = (there.instance_id, there.region, there.zone, there.type, str(there.market), there.price)
+        return Slot(request, name, started.runner_id, *place, since=started.at, online_by=started.online_by)
 
     def _adopt(self, request: LaunchRequest, name: RunnerName) -> Slot | None:
         """The machine that holds a name, once it is to be seen; None when the name turns out to be spent.
