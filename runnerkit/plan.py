@@ -164,7 +164,7 @@ def _terminate(pair: Pair, reason: str, *, confirm: bool = False) -> Terminate:
 def _retire(pair: Pair, reason: str, *, failed: bool = False) -> Retire:
     instance, runner = pair.instance, pair.runner
     assert instance is not None  # noqa: S101 - the phases with a machine and a runner
-    assert runner is not None  # noqa: S101
+    assert runner is not None  # noqa: S101 - as above
     return Retire(
         pair.name, pair.repo, runner.id, instance.id, instance.region, reason, digest=pair.digest, failed=failed
     )

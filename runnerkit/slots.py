@@ -139,11 +139,13 @@ class SlotKeeper:
             )
         capped = policy.model_fields_set & {"max_machines", "max_machines_per_repo"}
         if request.count > 1 or capped:
-            self._check_caps(request, [str(name) for name in names(request, self._outside.forge.place(request.repo))])
+            self._check_caps(request)
 
-    def _check_caps(self, request: LaunchRequest, own: list[str]) -> None:
-        policy = self._policy
-        others = [i for i in self._outside.cloud.instances() if i.live and i.name not in own]
+    def _check_caps(self, request: LaunchRequest) -> None:
+        """Count the machines of others; those of this request, replacements included, are the ones asked for."""
+        policy, stem = self._policy, self._name(request, 1).stem
+        named = [(i, RunnerName.parse(i.name)) for i in self._outside.cloud.instances() if i.live]
+        others = [instance for instance, name in named if name is None or name.stem != stem]
         here = [i for i in others if i.repo.lower() == request.repo.lower()]
         caps = (
             ("max_machines", policy.max_machines, others),

@@ -125,7 +125,7 @@ class HollowMachines:
 
     def _serve(self, view: InstanceView, machine: _Machine) -> None:
         assert machine.told is not None  # noqa: S101 - it is online
-        assert machine.online_at is not None  # noqa: S101
+        assert machine.online_at is not None  # noqa: S101 - as above
         runner = next((r for r in self._github.runners() if r.id == machine.runner_id), None)
         now = time.monotonic()
         if runner is None:

@@ -132,7 +132,7 @@ class FakeWorld:
 
     def _idle(self, instance: Instance, box: Box, now: datetime) -> None:
         assert instance.runner_id is not None  # noqa: S101 - it is online
-        assert box.online_at is not None  # noqa: S101
+        assert box.online_at is not None  # noqa: S101 - as above
         job = self.forge.assign(instance.runner_id)
         if job is not None:
             box.job_id, box.done_at = job.id, now + timedelta(seconds=self.habits.job)

@@ -6,7 +6,7 @@ import pytest
 
 from runnerkit.errors import PolicyRefused
 from runnerkit.model import Market
-from runnerkit.testing import FakeWorld
+from runnerkit.testing import FakeWorld, Habits
 from runnerkit.wishes import Policy
 
 REPO = "acme/widgets"
@@ -57,6 +57,19 @@ def test_launch_counts_what_runs_already() -> None:
     assert first[0].instance_id == again[0].instance_id
     with pytest.raises(PolicyRefused):
         world.fleet().launch(world.fleet().request("runnerkit=2/gpu=t4", REPO))
+
+
+def test_a_replacement_is_no_other_machine() -> None:
+    """Asking again for a machine that was replaced by the next of its name adopts it, also at the cap."""
+    world = FakeWorld(policy=Policy(max_machines=1, online_within=60), habits=Habits(never_boots=1.0))
+    fleet = world.fleet()
+    slots = fleet.launch(fleet.request("runnerkit=1/gpu=t4", REPO))
+    world.clock.advance(10)
+    world.habits.never_boots = 0.0
+    (late,) = fleet.wait(slots)
+    assert late.name.serial > 1
+    (again,) = world.fleet().launch(world.fleet().request("runnerkit=1/gpu=t4", REPO))
+    assert (late.instance_id, True) == (again.instance_id, again.adopted)
 
 
 @pytest.mark.parametrize("label", ["runnerkit=9/gpu=h100", "runnerkit=9/type=g5.xlarge/spot=only"])

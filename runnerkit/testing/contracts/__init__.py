@@ -12,11 +12,11 @@ for _suite in ("clock", "instances", "journal", "launches", "market", "reports",
     pytest.register_assert_rewrite(f"{__name__}.{_suite}")
 
 from runnerkit.testing.contracts.benches import CloudBench, ForgeBench, ReportsBench  # noqa: E402 - see above
-from runnerkit.testing.contracts.clock import ClockContract  # noqa: E402
-from runnerkit.testing.contracts.cloud import CloudContract  # noqa: E402
-from runnerkit.testing.contracts.forge import ForgeContract  # noqa: E402
-from runnerkit.testing.contracts.journal import JournalContract  # noqa: E402
-from runnerkit.testing.contracts.reports import ReportsContract  # noqa: E402
+from runnerkit.testing.contracts.clock import ClockContract  # noqa: E402 - see above
+from runnerkit.testing.contracts.cloud import CloudContract  # noqa: E402 - see above
+from runnerkit.testing.contracts.forge import ForgeContract  # noqa: E402 - see above
+from runnerkit.testing.contracts.journal import JournalContract  # noqa: E402 - see above
+from runnerkit.testing.contracts.reports import ReportsContract  # noqa: E402 - see above
 
 __all__ = [
     "ClockContract",
