@@ -1,4 +1,4 @@
-"""A local EC2 for every test here: one server for the session, an empty world for each test."""
+"""A local EC2 and a local GitHub for every test here: an empty world for each test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from runnerkit.sandbox.ec2 import SandboxEc2, Stage
+from runnerkit.sandbox.github import GitHubWorld, WorldClock
+from tests.sandbox.github_world import acme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,3 +45,22 @@ def refused() -> Callable[..., str]:
         return str(caught.value.response["Error"]["Code"])
 
     return call
+
+
+@pytest.fixture
+def clock() -> WorldClock:
+    """The time of the local GitHub."""
+    return WorldClock()
+
+
+@pytest.fixture
+def world(clock: WorldClock) -> Iterator[GitHubWorld]:
+    """A local GitHub with one repository."""
+    with acme(clock) as world:
+        yield world
+
+
+@pytest.fixture
+def token(world: GitHubWorld) -> str:
+    """A token that may do everything there."""
+    return world.add_token("fine-grained")

@@ -5,33 +5,16 @@ import sys
 import threading
 import time
 import urllib.error
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import github
 import pytest
 
 from runnerkit.sandbox.github import GitHubWorld, WorldClock
-from tests.sandbox.github_world import REPO, RUNNERS, acme, call, client, register
+from tests.sandbox.github_world import REPO, RUNNERS, call, client, register
 
 JIT = "*/generate-jitconfig"
 PATIENCE = 10
-
-
-@pytest.fixture
-def clock() -> WorldClock:
-    return WorldClock()
-
-
-@pytest.fixture
-def world(clock: WorldClock) -> Iterator[GitHubWorld]:
-    with acme(clock) as world:
-        yield world
-
-
-@pytest.fixture
-def token(world: GitHubWorld) -> str:
-    return world.add_token("fine-grained")
 
 
 def test_a_scripted_failure_has_no_effect_and_ends(world: GitHubWorld, token: str) -> None:

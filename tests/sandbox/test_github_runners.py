@@ -1,30 +1,13 @@
 import base64
 import json
-from collections.abc import Iterator
 
 import github
 import pytest
 
 from runnerkit.sandbox.github import GitHubWorld, Refused, WorldClock
-from tests.sandbox.github_world import REPO, RUNNERS, acme, call, client, register
+from tests.sandbox.github_world import REPO, RUNNERS, call, client, register
 
 ORG_RUNNERS = "/orgs/acme/actions/runners"
-
-
-@pytest.fixture
-def clock() -> WorldClock:
-    return WorldClock()
-
-
-@pytest.fixture
-def world(clock: WorldClock) -> Iterator[GitHubWorld]:
-    with acme(clock) as world:
-        yield world
-
-
-@pytest.fixture
-def token(world: GitHubWorld) -> str:
-    return world.add_token("fine-grained")
 
 
 def test_a_registration_has_exactly_the_labels_that_were_sent(world: GitHubWorld, token: str) -> None:

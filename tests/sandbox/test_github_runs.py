@@ -1,28 +1,8 @@
-from collections.abc import Iterator
-
-import pytest
-
 from runnerkit.sandbox.github import GitHubWorld, WorldClock
 from runnerkit.sandbox.github.records import Job, Run
-from tests.sandbox.github_world import REPO, acme, call, client, register
+from tests.sandbox.github_world import REPO, call, client, register
 
 ACTIONS = f"/repos/{REPO}/actions"
-
-
-@pytest.fixture
-def clock() -> WorldClock:
-    return WorldClock()
-
-
-@pytest.fixture
-def world(clock: WorldClock) -> Iterator[GitHubWorld]:
-    with acme(clock) as world:
-        yield world
-
-
-@pytest.fixture
-def token(world: GitHubWorld) -> str:
-    return world.add_token("fine-grained")
 
 
 def run_job(world: GitHubWorld, token: str, job: Job, conclusion: str) -> None:
