@@ -10,7 +10,7 @@ UV     := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pytho
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/'
 
-demo: $(VENV)/.sandbox ## Launch, look at and end a machine on a local EC2 and GitHub
+demo: $(VENV)/.demo ## The main job on a local EC2 and GitHub: queued, launched, run, reported, gone
 	$(BIN)/runnerkit demo
 
 test: $(VENV)/.dev ## Run every test tier (the slow ones included)
@@ -42,10 +42,10 @@ $(VENV)/.uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
-$(VENV)/.sandbox: $(VENV)/.uv pyproject.toml constraints.txt
-	$(UV) --editable '.[sandbox]'
+$(VENV)/.demo: $(VENV)/.uv pyproject.toml constraints.txt
+	$(UV) --editable '.[demo]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml constraints.txt
 	$(UV) --editable '.[dev]'
-	@touch $@ $(VENV)/.sandbox
+	@touch $@ $(VENV)/.demo

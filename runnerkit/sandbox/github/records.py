@@ -26,6 +26,8 @@ class Repository:
     created_at: datetime
     default_branch: str = "main"
     parent: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:
@@ -76,7 +78,11 @@ class Runner:
 
 @dataclass(slots=True)
 class Job:
-    """One job of one attempt. ``payload`` is what its runner gets to execute, opaque to GitHub's API."""
+    """One job of one attempt.
+
+    ``payload`` is what its runner gets to execute, opaque to GitHub's API; ``key`` is its name in the workflow file,
+    and ``hosted`` tells that it asks for one of GitHub's own machines. ``step_logs`` holds the log by step number.
+    """
 
     id: int
     run_id: int
@@ -101,6 +107,12 @@ class Job:
     steps: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[str] = field(default_factory=list)
     log: str = ""
+    key: str = ""
+    hosted: bool = False
+    environment: str | None = None
+    outputs: dict[str, str] = field(default_factory=dict)
+    summaries: list[str] = field(default_factory=list)
+    step_logs: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -126,7 +138,11 @@ class Approval:
 
 @dataclass(slots=True)
 class Run:
-    """A workflow run with all its attempts."""
+    """A workflow run with all its attempts.
+
+    ``path`` is the workflow's file; it is empty for runs that a test told into being. ``payload`` is the event as a
+    webhook would tell it, ``problem`` why GitHub refuses the workflow (then there are no jobs).
+    """
 
     id: int
     number: int
@@ -142,6 +158,12 @@ class Run:
     pull_number: int | None = None
     approvals: list[Approval] = field(default_factory=list)
     waiting_for: list[str] = field(default_factory=list)
+    path: str = ""
+    title: str = ""
+    payload: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    concurrency: str | None = None
+    problem: str | None = None
 
     @property
     def latest(self) -> Attempt:
@@ -158,6 +180,8 @@ class Pull:
     head_sha: str
     base_ref: str
     merged: bool = False
+    base_sha: str = ""
+    body: str = ""
 
 
 @dataclass(slots=True)
@@ -249,3 +273,59 @@ class Installation:
     permissions: dict[str, str]
     repositories: frozenset[str] | None
     created_at: datetime
+
+
+@dataclass(slots=True)
+class Artifact:
+    """A zip archive that a run's job uploaded; a later upload of the same name replaces it."""
+
+    id: int
+    repository: str
+    run_id: int
+    name: str
+    data: bytes
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class Environment:
+    """A deployment environment; with ``reviewers`` (logins) a job that names it waits for one of them."""
+
+    id: int
+    repository: str
+    name: str
+    created_at: datetime
+    reviewers: tuple[str, ...] = ()
+    wait_timer: int = 0
+    prevent_self_review: bool = False
+
+
+@dataclass(slots=True)
+class Hook:
+    """A webhook of a repository or an organisation (``level`` as in `Runner`)."""
+
+    id: int
+    level: str
+    url: str
+    events: tuple[str, ...]
+    created_at: datetime
+    secret: str = ""
+    content_type: str = "json"
+    active: bool = True
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One attempt to tell a hook something; ``guid`` stays the same when it is delivered again."""
+
+    id: int
+    guid: str
+    hook_id: int
+    event: str
+    action: str | None
+    body: str
+    at: datetime
+    status: int = 0
+    answer: str = ""
+    redelivery: bool = False
+    duration: float = 0.0

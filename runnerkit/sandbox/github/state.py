@@ -12,9 +12,13 @@ from runnerkit.sandbox.github.clock import Clock
 from runnerkit.sandbox.github.records import (
     Account,
     App,
+    Artifact,
     Check,
     Comment,
+    Delivery,
+    Environment,
     Group,
+    Hook,
     Installation,
     Issue,
     Job,
@@ -71,6 +75,10 @@ class State:
         self.checks: dict[int, Check] = {}
         self.apps: dict[int, App] = {}
         self.installations: dict[int, Installation] = {}
+        self.artifacts: dict[int, Artifact] = {}
+        self.environments: dict[tuple[str, str], Environment] = {}
+        self.hooks: dict[int, Hook] = {}
+        self.deliveries: dict[int, Delivery] = {}
         self.moved = threading.Condition(threading.RLock())
         self.watchers: list[Callable[[], None]] = []
         self._settle = settle
