@@ -88,7 +88,18 @@ class Terminate:
     runner_id: int | None = None
 
 
-Action = Launch | Mark | Deregister | Retire | Terminate
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """Run the failed jobs of a completed run again: AWS took back the machine (``name``) of one of them."""
+
+    name: str
+    repo: str
+    run_id: int
+    run_attempt: int
+    reason: str
+
+
+Action = Launch | Mark | Deregister | Retire | Terminate | Rerun
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runnerkit.actions import Deregister, Launch, Mark, Retire, Terminate
-from runnerkit.errors import NameTaken, RunnerBusy, RunnerkitError
-from runnerkit.events import ActionFailed, InstanceTerminated, LaunchSkipped, RunnerDeregistered, TerminationSpared
+from runnerkit.actions import Deregister, Launch, Mark, Rerun, Retire, Terminate
+from runnerkit.errors import ForgeRejected, NameTaken, RunnerBusy, RunnerkitError
+from runnerkit.events import (
+    ActionFailed,
+    InstanceTerminated,
+    LaunchSkipped,
+    RunnerDeregistered,
+    RunRepeated,
+    TerminationSpared,
+)
 from runnerkit.model import Failure
 from runnerkit.names import TAG_PREFIX
 from runnerkit.plan import GONE_SINCE
@@ -83,6 +90,8 @@ class Applier:
                 return self._retire(action)
             case Terminate():
                 return self._terminate(action)
+            case Rerun():
+                return self._rerun(action)
 
     def _start(self, action: Launch) -> str:
         job = self._outside.forge.job(action.repo, action.job_id) if action.job_id is not None else None
@@ -136,6 +145,16 @@ class Applier:
             self._outside.cloud.tag(action.region, action.instance_id, {TAG_PREFIX + GONE_SINCE: None})
             return self._spared(action.name, action.instance_id, "GitHub knows its runner")
         self._end(action.name, action.region, action.instance_id, action.reason)
+        return ""
+
+    def _rerun(self, action: Rerun) -> str:
+        try:
+            self._outside.forge.rerun_failed(action.repo, action.run_id)
+        except ForgeRejected as error:
+            # Somebody else was faster, or GitHub lets nobody repeat this run any more.
+            return f"GitHub refused: {error.message}"
+        again = RunRepeated(action.name, action.repo, action.run_id, action.run_attempt + 1)
+        self._outside.events.emit(again)
         return ""
 
     def _still_known(self, action: Terminate) -> bool:

@@ -133,6 +133,16 @@ class TerminationSpared(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RunRepeated(Event):
+    """The failed jobs of a run were asked to run again, because AWS took back the machine of one of them."""
+
+    runner: str
+    repo: str
+    run: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobRefused(Event):
     """A job asked for us and gets no machine."""
 

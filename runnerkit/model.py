@@ -113,6 +113,10 @@ class Attempt:
 # --- what is observed -------------------------------------------------------------------------------------------------
 
 
+# Source: EC2's state reasons: Server.SpotInstanceTermination, formerly Server.SpotInstanceShutdown.
+SPOT_TAKEN_BACK = "Server.SpotInstance"
+
+
 class State(StrEnum):
     """EC2's word for where an instance is."""
 
@@ -159,6 +163,11 @@ class Instance:
         """Whether it can still run something (or be billed)."""
         return self.state not in (State.SHUTTING_DOWN, State.TERMINATED)
 
+    @property
+    def taken_back(self) -> bool:
+        """Whether AWS itself ended it because the spot capacity was needed elsewhere."""
+        return not self.live and self.state_reason.startswith(SPOT_TAKEN_BACK)
+
 
 @dataclass(frozen=True, slots=True)
 class Runner:
@@ -204,6 +213,15 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A job that failed because AWS took its machine back; ``over`` tells that nothing of its run is going any more."""
+
+    job: Job
+    runner: str
+    over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A launch for a label set that came to nothing; the breaker counts them."""
 
@@ -236,6 +254,7 @@ class Observed:
     runners: tuple[Runner, ...] = ()
     failures: tuple[Failure, ...] = ()
     launches: tuple[LaunchNote, ...] = ()
+    interrupted: tuple[Interrupted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,16 @@ from runnerkit import labels
 from runnerkit.actions import Demand, Refused
 from runnerkit.errors import ConfigError, ForgeError, PolicyRefused, RateLimited
 from runnerkit.events import RepositorySkipped
-from runnerkit.model import Observed
+from runnerkit.model import Interrupted, Observed
 from runnerkit.specs import distrust, resolve
+from runnerkit.wishes import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from runnerkit.launching import Outside
-    from runnerkit.model import Job, Runner
+    from runnerkit.model import Instance, Job, Runner
     from runnerkit.names import Birth
     from runnerkit.wishes import Policy, RunnerSpec
 
@@ -88,16 +89,43 @@ class Observer:
             if self._is_ours(runner)
         }
         since = self._since(now)
+        repos = frozenset(one.repo.lower() for one in seen if one.runners is not None)
         observed = Observed(
             at=now,
-            repos=frozenset(one.repo.lower() for one in seen if one.runners is not None),
+            repos=repos,
             instances=tuple(instances),
             runners=tuple(runners.values()),
             failures=tuple(outside.journal.failures(since)),
             launches=tuple(outside.journal.launches(since)),
+            interrupted=self._interrupted(instances, repos) if queue else (),
         )
         demand, refused = self._demand([job for one in seen if one.runners is not None for job in one.queued or ()])
         return Look(observed, demand, refused, _blind(seen))
+
+    def _interrupted(self, instances: Sequence[Instance], repos: frozenset[str]) -> tuple[Interrupted, ...]:
+        """The failed jobs of machines that AWS took back; GitHub knows by its runner's name which job that was."""
+        lost = [each for each in instances if each.taken_back and each.run_id and each.repo.lower() in repos]
+        found: list[Interrupted] = []
+        for repo, run_id in dict.fromkeys((each.repo, each.run_id) for each in lost):
+            names = {each.name.lower() for each in lost if each.run_id == run_id}
+            try:
+                jobs = self._outside.forge.jobs(repo, run_id or 0)
+            except ForgeError:
+                continue  # deleted, or unreadable just now; EC2 shows the machine for about an hour
+            over = all(job.status == "completed" for job in jobs)
+            hit = [job for job in jobs if (job.runner_name or "").lower() in names and self._repeatable(job)]
+            found += [Interrupted(job, job.runner_name or "", over) for job in hit]
+        return tuple(found)
+
+    def _repeatable(self, job: Job) -> bool:
+        if job.conclusion not in {"failure", "cancelled"}:
+            return False
+        try:
+            label = labels.read(job.labels, arrays=self._wishes.arrays)
+            spec = resolve(label.spec, self._wishes.named, self._wishes.default, self._policy) if label else None
+        except (ConfigError, PolicyRefused):
+            return False
+        return spec is not None and spec.retry is not Retry.NEVER
 
     def recall(self, observed: Observed) -> Observed:
         """The same world with what the journal has learnt since."""

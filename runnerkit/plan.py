@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit.actions import Action, Deregister, Launch, Mark, Plan, Retire, Terminate, Waiting
+from runnerkit.actions import Action, Deregister, Launch, Mark, Plan, Rerun, Retire, Terminate, Waiting
 from runnerkit.errors import NoCapacity, NotOffered, PolicyRefused
 from runnerkit.model import Failure
 from runnerkit.names import RunnerName, label_digest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from runnerkit.actions import Demand
-    from runnerkit.model import Instance, Observed
+    from runnerkit.model import Instance, Interrupted, Observed
     from runnerkit.wishes import Policy
 
 # Launches that failed for these reasons say nothing about the label's machines, only that there are none to be had.
@@ -44,7 +44,7 @@ def plan(observed: Observed, demand: Sequence[Demand], policy: Policy, now: date
     # EC2 forgets the dead after an hour; the journal's names keep the tries of a job bounded for longer.
     serials = _highest_serials((*(pair.name for pair in pairs), *(launch.name for launch in observed.launches)))
     launches, waiting = _provision(_Room(observed, pairs, policy, now), serials, demand, failures, policy, now)
-    return Plan(actions=(*upkeep, *launches), waiting=waiting)
+    return Plan(actions=(*upkeep, *_reruns(observed.interrupted, policy), *launches), waiting=waiting)
 
 
 # --- what ends --------------------------------------------------------------------------------------------------------
@@ -168,6 +168,18 @@ def _retire(pair: Pair, reason: str, *, failed: bool = False) -> Retire:
     return Retire(
         pair.name, pair.repo, runner.id, instance.id, instance.region, reason, digest=pair.digest, failed=failed
     )
+
+
+# --- what is repeated -------------------------------------------------------------------------------------------------
+
+
+def _reruns(interrupted: Iterable[Interrupted], policy: Policy) -> Iterator[Rerun]:
+    """A run with an interrupted job is repeated once nothing of it is going any more: GitHub refuses it before."""
+    runs = {(each.job.repo.lower(), each.job.run_id): each for each in interrupted}
+    for each in runs.values():
+        if each.over and each.job.run_attempt <= policy.max_reruns:
+            reason = "AWS took back the machine of one of its jobs"
+            yield Rerun(each.runner, each.job.repo, each.job.run_id, each.job.run_attempt, reason)
 
 
 # --- what starts ------------------------------------------------------------------------------------------------------

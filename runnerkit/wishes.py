@@ -118,6 +118,7 @@ class Policy(Written):
 
     Empty lists of images, types, regions mean "any"; an empty list of profiles means "none": a profile is a permission.
     ``max_machines`` counts everything of one owner at once, ``max_tries`` the machines for one job,
+    ``max_reruns`` how often a run is repeated because AWS took a machine back;
     ``breaker_*`` stop launching for a label set after so many failures within a window, for a pause.
     """
 
@@ -132,6 +133,7 @@ class Policy(Written):
     max_machines: int = Field(default=20, ge=0, le=1_000_000)
     max_machines_per_repo: int | None = Field(default=None, ge=0)
     max_tries: int = Field(default=5, ge=1, le=50)
+    max_reruns: int = Field(default=2, ge=0, le=50)
     max_price: float | None = Field(default=None, gt=0)
     breaker_failures: int = Field(default=3, ge=1, le=100_000)
     breaker_window: int = Field(default=900, ge=60, le=DAY)

@@ -136,6 +136,7 @@ MEANINGS = {
         "max_machines": "most machines of this owner at once; 0 launches nothing",
         "max_machines_per_repo": "most machines of one repository at once",
         "max_tries": "most machines launched for one job",
+        "max_reruns": "most times a run is repeated because AWS took back the machine of one of its jobs",
         "max_price": "most dollars an hour for one machine",
         "breaker_failures": "after so many failed launches of one label ...",
         "breaker_window": "... within so many seconds ...",

@@ -40,6 +40,9 @@ SENTENCES: dict[type[Event], Callable[..., str]] = {
     events.RunnerDeregistered: lambda e: f"{e.runner}: deregistered ({e.reason})",
     events.InstanceTerminated: lambda e: f"{e.runner}: {e.instance} terminated ({e.reason})",
     events.TerminationSpared: lambda e: f"{e.runner}: {e.instance} left alone ({e.why})",
+    events.RunRepeated: lambda e: (
+        f"{e.runner}: AWS took it back; the failed jobs of run {e.run} of {e.repo} run again (attempt {e.attempt})"
+    ),
     events.JobRefused: lambda e: f"job {e.job} of {e.repo}: refused: {e.error.message}",
     events.JobWaiting: lambda e: f"job {e.job} of {e.repo}: waits: {e.why}",
     events.LeftoverRemoved: lambda e: f"{e.kind} {e.id} removed",

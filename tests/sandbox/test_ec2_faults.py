@@ -57,6 +57,7 @@ def test_a_throttle_is_retried_by_a_client_that_may(stage: Stage) -> None:
 
 def test_the_published_limits_can_be_applied(stage: Stage, refused: Callable[..., str]) -> None:
     """RunInstances has a bucket of 5 that refills with 2 a second; reads have their own."""
+    stage.world.stand_still()
     stage.world.limits()
     for _ in range(5):
         stage.run()

@@ -17,10 +17,15 @@ class WorldClock:
 
     def __init__(self) -> None:
         self._ahead = 0.0
+        self._still: float | None = None
 
     def now(self) -> float:
         """The world's time in seconds since the epoch."""
-        return time.time() + self._ahead
+        return (time.time() if self._still is None else self._still) + self._ahead
+
+    def stand_still(self) -> None:
+        """Let only :meth:`advance` move the time from here on."""
+        self._still = time.time()
 
     def advance(self, seconds: float) -> None:
         """Move the time on."""

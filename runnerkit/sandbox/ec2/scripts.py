@@ -95,6 +95,10 @@ class Scripts:
         self._core.clock.advance(seconds)
         self._core.tick()
 
+    def stand_still(self) -> None:
+        """Stop the world's clock: from here on only :meth:`advance` moves it."""
+        self._core.clock.stand_still()
+
     # --- trouble --------------------------------------------------------------------------------------------------
 
     def refuse(
