@@ -15,14 +15,20 @@
     │   ├── CloudDenied          credentials or a permission
     │   ├── CloudThrottled       AWS asks for fewer calls
     │   └── CloudUnavailable     AWS's side, or the road to it
-    └── ForgeError
-        ├── RunnerBusy           GitHub says that a job is running there
-        ├── NameTaken            a runner of that name is registered
-        ├── NotFound             no such repository, run, job or runner (or not for this token)
-        ├── ForgeRejected        GitHub will never accept this request as it is
-        ├── ForgeDenied          token, or a permission
-        ├── RateLimited          stop calling until ``reset``
-        └── ForgeUnavailable     GitHub's side, or the road to it
+    ├── ForgeError
+    │   ├── RunnerBusy           GitHub says that a job is running there
+    │   ├── NameTaken            a runner of that name is registered
+    │   ├── NotFound             no such repository, run, job or runner (or not for this token)
+    │   ├── ForgeRejected        GitHub will never accept this request as it is
+    │   ├── ForgeDenied          token, or a permission
+    │   ├── RateLimited          stop calling until ``reset``
+    │   └── ForgeUnavailable     GitHub's side, or the road to it
+    └── JobError                 inside the job
+        ├── PipelineFailed       a stage failed, or DVC did; nothing is wrong with the machine
+        │   └── OutputsMissing   DVC says that all is well, but declared outputs do not exist
+        ├── NotPushed            the pipeline is done, but its results are not on the remote
+        ├── SpotInterrupted      AWS takes the machine; what was finished is pushed
+        └── JobCancelled         the job was cancelled, or somebody pressed Ctrl-C
 
 ``code`` is stable and meant for programs, ``hint`` says what to do next, ``exit_code`` is what commands end with,
 ``retryable`` tells whether the same call may succeed later without anybody changing anything.
@@ -49,6 +55,8 @@ EXIT_CODES: dict[int, str] = {
     7: "a deadline passed, for example a runner that never came online",
     8: "GitHub or AWS cannot be used just now (rate limit, throttle, outage); try again later",
     9: "done in part; the output says what failed",
+    10: "the pipeline failed; the output names the stage and its own exit code",
+    11: "AWS takes the machine back; what the pipeline finished is pushed, so run the job again",
     130: "interrupted",
 }
 
@@ -263,3 +271,61 @@ class ForgeUnavailable(ForgeError):
     code = "github-unavailable"
     retryable = True
     exit_code = 8
+
+
+class JobError(RunnerkitError):
+    """A job's own work did not come to a good end."""
+
+    code = "job"
+    exit_code = 10
+
+
+class PipelineFailed(JobError):
+    """A stage failed, or DVC did; nothing is wrong with the machine.
+
+    Args:
+        message: Names the stage.
+        stage: The stage, empty when DVC failed outside of any.
+        stage_exit: The exit code of the stage's own command.
+        hint: What to do next.
+    """
+
+    code = "pipeline-failed"
+
+    def __init__(self, message: str, *, stage: str = "", stage_exit: int | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.stage = stage
+        self.stage_exit = stage_exit
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error with the stage and its own exit code."""
+        return {**super().as_dict(), "stage": self.stage, "stage_exit": self.stage_exit}
+
+
+class OutputsMissing(PipelineFailed):
+    """DVC reported success, but declared outputs do not exist."""
+
+    code = "outputs-missing"
+
+
+class NotPushed(JobError):
+    """The pipeline is done, but its results could not be pushed to the remote."""
+
+    code = "not-pushed"
+    exit_code = 9
+    retryable = True
+
+
+class SpotInterrupted(JobError):
+    """AWS takes the machine back; what was finished is pushed, so the next attempt goes on from there."""
+
+    code = "spot-interrupted"
+    exit_code = 11
+    retryable = True
+
+
+class JobCancelled(JobError):
+    """The job was cancelled, or somebody pressed Ctrl-C; the pipeline was ended."""
+
+    code = "cancelled"
+    exit_code = 130

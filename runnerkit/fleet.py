@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from runnerkit.applying import Outcome
     from runnerkit.errors import ForgeError
     from runnerkit.launching import Outside
-    from runnerkit.model import Attempt, Leftover, Observed
+    from runnerkit.model import Attempt, Job, Leftover, Observed
     from runnerkit.names import Secret
     from runnerkit.observing import Wishes
     from runnerkit.ports import Machine
@@ -45,7 +45,8 @@ TIDY_EVERY = 20
 class Pass:
     """One pass: what was seen, what was decided, and what became of it (nothing yet, for a preview).
 
-    ``blind`` is why not one repository could be read: then only lifetimes were looked at.
+    ``blind`` is why not one repository could be read: then only lifetimes were looked at. ``unserved`` are queued jobs
+    that do not ask for us and that no registered runner could take.
     """
 
     observed: Observed
@@ -54,6 +55,7 @@ class Pass:
     plan: Plan
     outcomes: tuple[Outcome, ...] = ()
     blind: ForgeError | None = None
+    unserved: tuple[Job, ...] = ()
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
@@ -192,7 +194,7 @@ class Fleet:
     def _decided(self, *, queue: bool = True) -> Pass:
         look = self._observer.look(queue=queue)
         decided = plan(look.observed, look.demand, self.policy, look.observed.at)
-        return Pass(look.observed, look.demand, look.refused, decided, blind=look.blind)
+        return Pass(look.observed, look.demand, look.refused, decided, blind=look.blind, unserved=look.unserved)
 
     def _apply(self, decided: Pass) -> Pass:
         return replace(decided, outcomes=self._applier.apply(decided.plan.actions))
@@ -243,7 +245,11 @@ class Fleet:
 
     def status(self) -> tuple[MachineStatus, ...]:
         """Every machine of the served repositories that is not over, by name."""
-        observed = _sighted(self._decided(queue=False)).observed
+        return self.machines(_sighted(self._decided(queue=False)))
+
+    def machines(self, seen: Pass) -> tuple[MachineStatus, ...]:
+        """Every machine that is not over, by name, as one pass or preview saw them."""
+        observed = seen.observed
         found = [MachineStatus(pair.name, phase(pair, self.policy, observed.at), pair) for pair in join(observed)]
         return tuple(sorted((m for m in found if m.phase is not Phase.ENDED), key=lambda m: m.name))
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from runnerkit import labels
 from runnerkit.actions import Demand, Refused
-from runnerkit.errors import ConfigError, ForgeError, PolicyRefused, RateLimited
+from runnerkit.errors import ConfigError, ForgeError, LabelError, PolicyRefused, RateLimited
 from runnerkit.events import RepositorySkipped
 from runnerkit.model import Interrupted, Observed
 from runnerkit.specs import distrust, resolve
 from runnerkit.wishes import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from runnerkit.launching import Outside
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runnerkit.wishes import Policy, RunnerSpec
 
 
+SELF_HOSTED = "self-hosted"
 # GitHub gives a queued job up after a day; until then its failed machines are counted.
 QUEUE_LIMIT = timedelta(hours=25)
 
@@ -43,12 +44,14 @@ class Look:
     """The world, the jobs that shall get a machine, and those that ask for one and do not get it.
 
     ``blind`` says why not one of the repositories could be read; None when at least one could, or none is served.
+    ``unserved`` are jobs for self-hosted runners that do not ask for us and that no registered runner could take.
     """
 
     observed: Observed
     demand: tuple[Demand, ...]
     refused: tuple[Refused, ...]
     blind: ForgeError | None = None
+    unserved: tuple[Job, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,9 @@ class Observer:
             interrupted=self._interrupted(instances, repos) if queue else (),
         )
         demand, refused = self._demand([job for one in seen if one.runners is not None for job in one.queued or ()])
-        return Look(observed, demand, refused, _blind(seen))
+        asked = {wish.job.id for wish in demand} | {each.job.id for each in refused}
+        unserved = tuple(job for one in seen for job in _unserved(one) if job.id not in asked)
+        return Look(observed, demand, refused, _blind(seen), unserved)
 
     def _interrupted(self, instances: Sequence[Instance], repos: frozenset[str]) -> tuple[Interrupted, ...]:
         """The failed jobs of machines that AWS took back; GitHub knows by its runner's name which job that was."""
@@ -183,11 +188,23 @@ class Observer:
         """
         label = labels.read(job.labels, arrays=self._wishes.arrays)
         if label is None:
+            slip = labels.misspelt(job.labels)
+            if slip is not None:
+                raise LabelError(f"label {slip!r} is nobody's", hint=f"it begins with {labels.WORD}, spelt like this")
             return None
         distrusted = distrust(job, self._policy)
         if distrusted is not None:
             raise distrusted
         return resolve(label.spec, self._wishes.named, self._wishes.default, self._policy)
+
+
+def _unserved(seen: _Seen) -> Iterator[Job]:
+    """The queued jobs that only somebody's own runner can take, and that no runner has all the labels for."""
+    carried = [{label.lower() for label in runner.labels} for runner in seen.runners or ()]
+    for job in seen.queued or ():
+        wanted = {label.lower() for label in job.labels}
+        if SELF_HOSTED in wanted and seen.runners is not None and not any(wanted <= has for has in carried):
+            yield job
 
 
 def _blind(seen: Sequence[_Seen]) -> ForgeError | None:

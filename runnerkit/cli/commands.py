@@ -8,11 +8,11 @@ import typer
 from typer.core import TyperGroup
 
 from runnerkit import __version__
-from runnerkit.cli import demo, launch, loop, machines, market, show
+from runnerkit.cli import demo, interrupt, job, launch, loop, machines, market, sandbox, show
 
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
-130 interrupted."""
+10 the pipeline failed - 11 spot interruption - 130 interrupted."""
 
 
 class _Group(TyperGroup):
@@ -62,4 +62,8 @@ app.command("status")(machines.status)
 app.command("terminate")(machines.terminate)
 app.command("offerings")(market.offerings)
 app.command("demo")(demo.demo)
+app.command("interrupt")(interrupt.interrupt)
+app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(job.dvc, name="dvc")
+app.command("report")(job.report)
 app.add_typer(show.app, name="config")

@@ -1,91 +1,102 @@
-"""``demo``: the real commands, run one after another against a sandbox that lives as long as the demo."""
+"""``demo``: the main job in a sandbox that lives as long as the demo, played by the real commands."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import time
+import threading
+from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import AsJson, print_json
+from runnerkit.cli.common import AsJson, ending_well, print_json
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from runnerkit.cli.stage import Stage
+    from runnerkit.sandbox.ending import Ending
     from runnerkit.sandbox.together import Sandbox
-
-LABEL = "runnerkit=demo/gpu=t4"
 
 
 def demo(
     boot: Annotated[float, typer.Option(min=0.0, max=60.0, help="Seconds a machine takes to boot.")] = 3.0,
+    interrupt: Annotated[
+        bool, typer.Option("--interrupt", help="AWS takes the machine back in the middle; the job runs again.")
+    ] = False,
+    no_capacity: Annotated[
+        bool, typer.Option("--no-capacity", help="No spot machine can be had; an on-demand one is launched.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the sandbox up until Ctrl-C and print its address.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Launch, look at and end a GPU machine on a local EC2 and GitHub: no account, no cost, nothing left."""
-    from runnerkit.cli.common import ending_well
+    """The main job on a local EC2 and GitHub: queued, launched, run, reported, gone. No account, no cost.
 
+    Exits with 0 only if the job succeeded and nothing is left.
+    """
     with ending_well(as_json=as_json):
         sandbox = _sandbox(boot)
-    began = time.monotonic()
-    with sandbox:
-        steps = [_step(sandbox, words, as_json=as_json) for words in _story(sandbox)]
-        left = sandbox.left()
-    ok = all(step["exit_code"] == 0 for step in steps) and not any(left.values())
-    if as_json:
-        print_json({"ok": ok, "steps": steps, "left": left, "seconds": round(time.monotonic() - began, 1)})
-    else:
-        counted = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in left.items())
-        typer.echo(f"\nleft behind, asking EC2 and GitHub: {counted}")
-        typer.echo(f"{'everything worked' if ok else 'something went wrong'}, {time.monotonic() - began:.1f} s in all")
-    raise typer.Exit(0 if ok else 1)
+        from runnerkit.cli.stage import Stage
+
+        stage = Stage(sys.stderr if as_json else sys.stdout)
+        with stage, sandbox:
+            ending = _play(sandbox, stage, interrupt=interrupt, no_capacity=no_capacity)
+            stage.close()
+            _tell(ending, stage, as_json=as_json)
+            if keep:
+                _wait(sandbox, ending, stage)
+    raise typer.Exit(0 if ending.ok else 1)
 
 
 def _sandbox(boot: float) -> Sandbox:
     try:
+        from runnerkit.sandbox.story import REPOSITORY
         from runnerkit.sandbox.together import Sandbox
     except ImportError as error:
         raise ConfigError(
-            f"the sandbox needs the package {error.name}", hint="install runnerkit with its extra: runnerkit[sandbox]"
+            f"the sandbox needs the package {error.name}", hint="install runnerkit with its extra: runnerkit[demo]"
         ) from None
-    return Sandbox(boot=boot)
+    return Sandbox(REPOSITORY, boot=boot)
 
 
-def _story(sandbox: Sandbox) -> Sequence[Sequence[str]]:
-    return (
-        ("offerings", "gpu=t4"),
-        ("launch", "--runs-on", LABEL, "--repo", sandbox.repository, "--dry-run"),
-        ("launch", "--runs-on", LABEL, "--repo", sandbox.repository, "--wait"),
-        ("status", "--repo", sandbox.repository),
-        ("terminate", "--all", "--repo", sandbox.repository),
-        ("sweep", "--repo", sandbox.repository),
-        ("status", "--repo", sandbox.repository),
-    )
+def _play(sandbox: Sandbox, stage: Stage, *, interrupt: bool, no_capacity: bool) -> Ending:
+    from runnerkit.sandbox.story import MainJob
+
+    stage.opened(sandbox)
+    return MainJob(sandbox, stage.moment, stage.log, interrupt=interrupt, no_capacity=no_capacity).play()
 
 
-def _step(sandbox: Sandbox, words: Sequence[str], *, as_json: bool) -> dict[str, Any]:
-    """Run one command as a person would, in a process of its own."""
-    environment = {**_without_ours(os.environ), **sandbox.environment(), "PYTHONUNBUFFERED": "1"}
-    if not as_json:
-        typer.echo(f"\n$ runnerkit {' '.join(words)}")
-    done = subprocess.run(  # noqa: S603 - our own command, by the interpreter we run in
-        [sys.executable, "-m", "runnerkit", *words, *(["--json"] if as_json else [])],
-        env=environment,
-        cwd=sandbox.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if as_json else None,
-        stderr=subprocess.PIPE if as_json else None,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    return {"command": ["runnerkit", *words], "exit_code": done.returncode, "output": done.stdout, "log": done.stderr}
+def _tell(ending: Ending, stage: Stage, *, as_json: bool) -> None:
+    stage.ended(ending)
+    if as_json:
+        print_json(as_dict(ending))
 
 
-def _without_ours(environment: Any) -> dict[str, str]:  # noqa: ANN401 - os.environ
-    """The environment without anything that would point the demo at a real account."""
-    prefixes = ("AWS_", "GITHUB_", "GH_", "RUNNERKIT_")
-    return {name: value for name, value in environment.items() if not name.startswith(prefixes)}
+def as_dict(ending: Ending) -> dict[str, Any]:
+    """The demo for programs."""
+    last = ending.machines[-1].view if ending.machines else None
+    return {
+        "ok": ending.ok,
+        "job": {"conclusion": ending.conclusion, "runner": ending.runner, "attempts": ending.attempts},
+        "instance": {"id": last.id, "type": last.type, "zone": last.zone, "market": last.market} if last else None,
+        "instances": [
+            {"id": m.view.id, "market": m.view.market, "reason": m.view.reason, "cost_usd": round(m.cost, 6)}
+            for m in ending.machines
+        ],
+        "timeline": [asdict(moment) for moment in ending.timeline],
+        "metrics": ending.metrics,
+        "report": ending.report,
+        "left": ending.left,
+        "cost_usd": round(ending.cost, 6),
+        "seconds": round(ending.seconds, 1),
+        "trouble": ending.trouble,
+    }
+
+
+def _wait(sandbox: Sandbox, ending: Ending, stage: Stage) -> None:
+    """Stay up until somebody has seen enough."""
+    stage.kept(sandbox.environment(), ending.page)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()

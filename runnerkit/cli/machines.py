@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runnerkit.actions import Launch
 from runnerkit.cli.common import (
     PARTLY,
     AsJson,
@@ -20,29 +21,51 @@ from runnerkit.cli.common import (
 from runnerkit.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from runnerkit.applying import Outcome
-    from runnerkit.fleet import MachineStatus
+    from runnerkit.fleet import MachineStatus, Pass
 
 
 def status(repo: Repo = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Show every machine and registration that is not over."""
+    """Show every machine and registration that is not over, and every queued job with what it waits for."""
     from runnerkit import app
     from runnerkit.system import SystemClock
 
     with ending_well(as_json=as_json):
         settings = configuration(config)
         fleet = app.fleet(settings, repos=repositories(settings, repo), events=narrator(as_json=as_json))
-        machines = fleet.status()
+        preview = fleet.preview()
+        machines, queue = fleet.machines(preview), list(_queue(preview))
     if as_json:
-        print_json([_as_dict(machine) for machine in machines])
-    elif not machines:
+        print_json({"machines": [_as_dict(machine) for machine in machines], "queue": queue})
+        return
+    if not machines:
         typer.echo("no machines")
     else:
         now = SystemClock().now()
         print_table(COLUMNS, [_row(machine, now) for machine in machines])
+    for job in queue:
+        typer.echo(f"job {job['job']} of {job['repo']} ({', '.join(job['labels'])}): {job['why']}")
+
+
+def _queue(preview: Pass) -> Iterator[dict[str, Any]]:
+    """Each queued job with the reason why it does not run yet."""
+    for action in preview.plan.actions:
+        if isinstance(action, Launch):
+            yield _waits(action.job_id, action.repo, action.labels, "the next pass launches a machine for it")
+    for waiting in preview.plan.waiting:
+        yield _waits(waiting.job.id, waiting.job.repo, waiting.job.labels, f"waits: {waiting.why}")
+    for refused in preview.refused:
+        why = f"refused: {refused.error.message}" + (f" ({refused.error.hint})" if refused.error.hint else "")
+        yield _waits(refused.job.id, refused.job.repo, refused.job.labels, why)
+    for job in preview.unserved:
+        yield _waits(job.id, job.repo, job.labels, "nobody serves it: no registered runner has all these labels")
+
+
+def _waits(job: int | None, repo: str, labels: Sequence[str], why: str) -> dict[str, Any]:
+    return {"job": job, "repo": repo, "labels": list(labels), "why": why}
 
 
 def terminate(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 WORD = "runnerkit"
 LABEL_LIMIT = 256
 SHOWN = 80
+# How alike a label's first word must be to ours to be taken for a slip of the pen; "runner" is not.
+ALIKE = 0.88
 
 _OURS = re.compile(rf"{WORD}(?=$|[=/])", re.ASCII | re.IGNORECASE)
 _SCOPE = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -41,6 +44,15 @@ class Label:
 def is_ours(text: str) -> bool:
     """Whether a label is addressed to runnerkit: ``runnerkit``, ``runnerkit=...`` or ``runnerkit/...``."""
     return _OURS.match(text) is not None
+
+
+def misspelt(labels: Sequence[str]) -> str | None:
+    """The label that was probably meant for runnerkit but is not spelt so; None when there is none."""
+    for text in labels:
+        head = re.split(r"[=/]", text, maxsplit=1)[0].lower()
+        if head != WORD and SequenceMatcher(None, head, WORD).ratio() >= ALIKE:
+            return text
+    return None
 
 
 def parse(text: str) -> Label:

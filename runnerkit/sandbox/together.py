@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
 
 import boto3
 
 from runnerkit.sandbox.ec2 import SandboxEc2
 from runnerkit.sandbox.github import GitHubWorld
-from runnerkit.sandbox.machines import HollowMachines
+from runnerkit.sandbox.machines.hollow import HollowMachines
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
+
+IMAGE = "gpu-ubuntu-24.04"
+MACHINES = ("process", "hollow")
+ALIVE = ["pending", "running", "stopping", "stopped"]
 
 
 class Sandbox:
@@ -26,9 +33,12 @@ class Sandbox:
 
     Args:
         repository: The repository that exists from the start.
-        boot: Seconds a machine takes until its runner listens.
-        work: Seconds a job takes.
+        boot: Seconds a machine takes until it starts its listener.
+        machines: ``process`` machines boot from their user data and run their jobs' steps (Linux); ``hollow`` ones keep
+            the leases of machines, but a job that reaches one is simply over after ``work`` seconds.
+        work: Seconds a job takes on a hollow machine.
         ec2: A running EC2 to use (and leave running) instead of an own one.
+        folder: Where everything is kept; by default a folder that is removed in the end.
     """
 
     def __init__(
@@ -36,29 +46,49 @@ class Sandbox:
         repository: str = "acme/widgets",
         *,
         boot: float = 1.0,
+        machines: str = "process",
         work: float = 1.0,
         ec2: SandboxEc2 | None = None,
+        folder: Path | None = None,
     ) -> None:
+        if machines not in MACHINES:
+            raise ValueError(f"machines are {' or '.join(MACHINES)}, not {machines!r}")
         self.repository = repository
+        self.boot = boot
+        self.work = work
+        self.folder = folder or Path()
+        self._kind = machines
+        self._own_folder = folder is None
         self._own_ec2 = ec2 is None
         self.ec2 = ec2 or SandboxEc2()
         self.github = GitHubWorld()
-        self.machines = HollowMachines(self.ec2, self.github, boot=boot, work=work)
-        self.folder = Path()
         self._token = ""
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self.folder = Path(tempfile.mkdtemp(prefix="runnerkit-sandbox-"))
-        self._open.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        with ExitStack() as started:
+            self._start(started)
+            self._open = started.pop_all()
+        return self
+
+    def _start(self, started: ExitStack) -> None:
+        if self._own_folder:
+            self.folder = Path(tempfile.mkdtemp(prefix="runnerkit-sandbox-"))
+            started.callback(shutil.rmtree, self.folder, ignore_errors=True)
         if self._own_ec2:
-            self._open.enter_context(self.ec2)
-        self._open.enter_context(self.github)
-        self._open.enter_context(self.machines)
-        self.ec2.bake("gpu-ubuntu-24.04", {"runnerkit:recipe": "gpu-ubuntu-24.04"})
+            started.enter_context(self.ec2)
+        started.enter_context(self.github)
+        self.ec2.bake(IMAGE, {"runnerkit:recipe": IMAGE})
         self.github.add_repository(self.repository)
         self._token = self.github.add_token("fine-grained")
-        return self
+        if self._kind == "hollow":
+            started.enter_context(HollowMachines(self.ec2, self.github, boot=self.boot, work=self.work))
+            return
+        from runnerkit.sandbox.machines import HostedRunners, ProcessMachines
+
+        environ = self._for_runners()
+        started.enter_context(ProcessMachines(self.ec2, self.github, boot=self.boot, environ=environ))
+        started.enter_context(HostedRunners(self.github, environ=environ))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -74,23 +104,36 @@ class Sandbox:
             "RUNNERKIT_STATE_DIR": str(self.folder / "state"),
         }
 
+    def _for_runners(self) -> dict[str, str]:
+        """What a runner of ours knows of the sandbox, as one on AWS knows of AWS."""
+        aws = self.ec2.environment()
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL")
+        return {"RUNNERKIT_SANDBOX_PYTHON": sys.executable} | {f"RUNNERKIT_SANDBOX_{name}": aws[name] for name in names}
+
+    def aws(self, service: str) -> Any:  # noqa: ANN401 - boto3's clients are made at run time
+        """A boto3 client of the sandbox's AWS."""
+        environ = self.ec2.environment()
+        return boto3.client(  # type: ignore[call-overload] - any service's name
+            service,
+            endpoint_url=self.ec2.url,
+            region_name=environ["AWS_REGION"],
+            aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def asked(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """What the sandbox's GitHub answers to a GET of its API."""
+        request = Request(f"{self.github.url}{path}", headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310 - our own server
+        with urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+            return json.loads(answer.read())
+
     def left(self) -> dict[str, int]:
         """How much there still is of everything that a launch makes, counted by asking EC2 and GitHub."""
-        keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
-        identity, secret, region = (self.ec2.environment()[key] for key in keys)
-        ec2 = boto3.client(
-            "ec2",
-            endpoint_url=self.ec2.url,
-            region_name=region,
-            aws_access_key_id=identity,
-            aws_secret_access_key=secret,
-        )
-        reservations = ec2.describe_instances(
-            Filters=[{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
-        )["Reservations"]
+        ec2 = self.aws("ec2")
+        alive = ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ALIVE}])["Reservations"]
         return {
-            "instances": sum(len(reservation["Instances"]) for reservation in reservations),
-            "runners": len(self.github.runners()),
+            "instances": sum(len(reservation["Instances"]) for reservation in alive),
+            "runners": int(self.asked(f"/repos/{self.repository}/actions/runners")["total_count"]),
             "volumes": len(ec2.describe_volumes()["Volumes"]),
             "launch_templates": len(ec2.describe_launch_templates()["LaunchTemplates"]),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from base64 import b64decode
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +31,24 @@ def read(user_data: bytes) -> Told:
     Raises:
         ValueError: It is not what our machines boot from.
     """
+    files = _files(user_data)
+    told: dict[str, Any] = json.loads(files[MACHINE_FILE])
+    return Told(told["name"], told["online_within"], told["idle"], told["life"], files[JIT_FILE])
+
+
+def secret(user_data: bytes) -> str:
+    """The JIT configuration in user data, which nothing may show; empty when there is none."""
+    # What gzip says of a cut text is an EOFError or an OSError.
+    with suppress(ValueError, KeyError, TypeError, AttributeError, OSError, EOFError):
+        return _files(user_data).get(JIT_FILE, "")
+    return ""
+
+
+def _files(user_data: bytes) -> dict[str, str]:
     raw = gzip.decompress(user_data) if user_data.startswith(GZIP) else user_data
     if not raw.startswith(HEADER):
         raise ValueError("the user data is no cloud-config, so this machine does not know what to do")
-    files = {file["path"]: _content(file) for file in json.loads(raw.removeprefix(HEADER))["write_files"]}
-    told: dict[str, Any] = json.loads(files[MACHINE_FILE])
-    return Told(told["name"], told["online_within"], told["idle"], told["life"], files[JIT_FILE])
+    return {file["path"]: _content(file) for file in json.loads(raw.removeprefix(HEADER))["write_files"]}
 
 
 def _content(file: dict[str, str]) -> str:

@@ -88,7 +88,7 @@ def bench(_ec2_server: SandboxEc2, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     _ec2_server.reset()
-    with Sandbox(boot=0.3, work=0.5, ec2=_ec2_server) as world:
+    with Sandbox(boot=0.3, machines="hollow", work=0.5, ec2=_ec2_server) as world:
         yield Bench(world, {**world.environment(), **SHORT})
         if world.github.violations:
             pytest.fail("; ".join(world.github.violations))

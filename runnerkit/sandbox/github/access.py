@@ -9,6 +9,8 @@ from runnerkit.sandbox.github.tokens import Token
 
 PERSONAL = "Resource not accessible by personal access token"
 INTEGRATION = "Resource not accessible by integration"
+# What nobody may look at without being asked, not even in a public repository.
+ADMINISTRATION = ("administration", "organization", "repository_hooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def check(state: State, token: Token | None, needs: Needs, repository: str | Non
     if not needs.any_of:
         return
     public_read = found is not None and not found.private and not needs.writes
-    administrates = any(permission.startswith(("administration", "organization")) for permission, _ in needs.any_of)
+    administrates = any(permission.startswith(ADMINISTRATION) for permission, _ in needs.any_of)
     if public_read and not administrates:
         return
     if token is None:

@@ -2,13 +2,15 @@
 
 from datetime import datetime, timedelta
 
+from runnerkit.sandbox.github.engine.progress import progress
 from runnerkit.sandbox.github.jobs import assign_all, finish, lose_lease
 from runnerkit.sandbox.github.records import Job, Runner
+from runnerkit.sandbox.github.registrations import forget, known_runner
 from runnerkit.sandbox.github.state import State
 
 
 def settle(state: State) -> None:
-    """Let everything happen that was due by now; done on every look at the world."""
+    """Let everything happen that was due by now, then bring the runs on; done on every look at the world."""
     now = state.now()
     for job in list(state.live.jobs.values()):
         if job.status == "in_progress":
@@ -18,22 +20,36 @@ def settle(state: State) -> None:
     for runner in list(state.live.runners.values()):
         if not runner.busy and _forgotten(state, runner, now):
             del state.live.runners[runner.id]
+    progress(state)
+    for runner in list(state.hosted.values()):
+        if not runner.busy and state.live.jobs[runner.bound_to or 0].status != "queued":
+            forget(state, runner)
     if state.options.auto_assign:
         assign_all(state)
 
 
 def _age_running(state: State, job: Job, now: datetime) -> None:
-    runner = state.live.runners.get(job.runner_id or 0)
+    runner = known_runner(state, job.runner_id or 0)
     if runner is not None and runner.offline_at is not None:
         lease_until = runner.offline_at + timedelta(seconds=state.options.lease)
         if now >= lease_until:
             lose_lease(state, job, lease_until)
             return
+    _time_out(job, now)
     if job.cancel_asked_at is not None and _passed(job.cancel_asked_at, state.options.cancel_grace, now):
         finish(state, job, "cancelled")
     elif job.started_at is not None and _passed(job.started_at, state.options.longest_job, now):
         job.annotations.append("The job has exceeded the maximum execution time of 5 days.")
         finish(state, job, "failure")
+
+
+def _time_out(job: Job, now: datetime) -> None:
+    # A job that has run out of time is told to end like one that somebody cancels.
+    if job.started_at is None or job.cancel_asked_at is not None or not _passed(job.started_at, job.rules.timeout, now):
+        return
+    minutes = (job.rules.timeout or 0) / 60
+    job.annotations.append(f"The job has exceeded the maximum execution time of {minutes:g} minutes.")
+    job.cancel_asked_at = job.started_at + timedelta(minutes=minutes)
 
 
 def _age_queued(state: State, job: Job, now: datetime) -> None:

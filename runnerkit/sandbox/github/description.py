@@ -56,6 +56,7 @@ class Description:
             resources.files("runnerkit.sandbox.github").joinpath("openapi.json").read_text(encoding="utf-8")
         )
         _admit_null(self.document)
+        _admit_alternatives(self.document)
         # Checking the description itself takes a minute and was done by those who publish it.
         self._judge = OpenAPI.from_dict(self.document, config=Config(spec_validator_cls=None))
         self._spec = SchemaPath.from_dict(self.document)
@@ -72,7 +73,8 @@ class Description:
     def request_problems(self, request: Asked) -> tuple[str, ...]:
         """Say what the request does wrong; nothing when it is fine."""
         with self._lock:
-            return self._request_problems(request)
+            judge = self._request_problems if len(request.body) <= SMALL else self._judge_request
+            return judge(request)
 
     def answer_problems(self, request: Asked, status: int, data: bytes) -> tuple[str, ...]:
         """Say what our answer does wrong. An error GitHub does not describe must still look like its others."""
@@ -92,6 +94,9 @@ class Description:
         if str(status) not in responses:
             return _error_shape(data) if status >= HTTPStatus.BAD_REQUEST else (f"status {status} is not described",)
         validator = self._validator(method.lower(), template, str(status))
+        if validator is None and status >= HTTPStatus.BAD_REQUEST:
+            # GitHub says what is wrong even where its description promises no body.
+            return _error_shape(data)
         if validator is None:
             return ("a body where none is described",) if data else ()
         try:
@@ -145,6 +150,18 @@ def _admit_null(node: Any) -> None:  # noqa: ANN401 - any JSON
     elif isinstance(node, list):
         for each in node:
             _admit_null(each)
+
+
+def _admit_alternatives(document: dict[str, Any]) -> None:
+    # A list has no property to tell its kind by, and one body fits several of GitHub's schemas of errors.
+    for operation in (each for item in document["paths"].values() for each in item.values() if isinstance(each, dict)):
+        for status, response in operation.get("responses", {}).items():
+            for content in response.get("content", {}).values():
+                schema = content["schema"]
+                if "array" in schema.get("discriminator", {}).get("mapping", {}):
+                    del schema["discriminator"]
+                if "oneOf" in schema and int(status) >= HTTPStatus.BAD_REQUEST:
+                    schema["anyOf"] = schema.pop("oneOf")
 
 
 @cache

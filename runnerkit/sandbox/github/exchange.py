@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from runnerkit.sandbox.github.access import Needs
+from runnerkit.sandbox.github.hooks.sender import Sender
 from runnerkit.sandbox.github.limits import Limits
 from runnerkit.sandbox.github.records import App, Repository
 from runnerkit.sandbox.github.state import State
@@ -25,11 +26,13 @@ class Links:
 
 @dataclass(slots=True)
 class Answer:
-    """What goes back; a body of None is an empty one."""
+    """What goes back; a body of None is an empty one, ``data`` stands for what is not JSON."""
 
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    data: bytes | None = None
+    content_type: str = ""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,9 @@ class Exchange:
     body: Any
     token: Token | None = None
     app: App | None = None
+    accept: str = ""
+    version: str = "2022-11-28"
+    sender: Sender | None = None
 
     @property
     def repository(self) -> Repository:

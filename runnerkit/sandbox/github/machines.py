@@ -7,9 +7,15 @@ and serves stand-ins in other processes:
   registration is gone, 409 while another listener has the session
 * ``GET /_runnerkit/sessions/S/job?wait=SECONDS`` -> 200 job, 202 nothing yet, 404 the runner no longer exists
 * ``POST /_runnerkit/sessions/S/renew`` -> 200 ``{cancelled}``; a listener unheard of loses its connection
-* ``POST /_runnerkit/sessions/S/finish`` ``{conclusion, annotations, steps, log}`` -> 200
+* ``POST /_runnerkit/sessions/S/log`` ``{step, text, steps}`` -> 200, all optional; text is appended
+* ``POST /_runnerkit/sessions/S/finish`` ``{conclusion, annotations, steps, outputs, summaries, log}`` -> 200
 * ``DELETE /_runnerkit/sessions/S`` -> 204, the listener stops in good order; its registration stays
-* ``GET /_runnerkit/logs/J`` -> the log of a job
+* ``GET /_runnerkit/logs/J`` -> the log of a job, ``GET /_runnerkit/archives/A`` -> the zip of an artifact
+
+and, for steps that hold the job's ``runtime_token``:
+
+* ``PUT /_runnerkit/artifacts/NAME`` (a zip) -> 201 ``{id, size}``, ``GET`` the same -> the zip
+* ``GET /_runnerkit/artifacts`` -> 200 ``{artifacts: [{id, name, size}]}`` of the run
 """
 
 import json
@@ -24,15 +30,33 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from runnerkit.sandbox.github import jobs, registrations
+from runnerkit.sandbox.github.engine import artifacts
+from runnerkit.sandbox.github.engine.credentials import Credentials
 from runnerkit.sandbox.github.records import Job, Runner
 from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
 from runnerkit.sandbox.github.state import State
+from runnerkit.sandbox.github.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_WAIT = 50.0
 TICK = 0.2
+ONE = "/_runnerkit/sessions/<key>"
+# Endpoint, method and path of all that is served.
+ENDPOINTS = (
+    ("connect", "POST", "/_runnerkit/sessions"),
+    ("job", "GET", f"{ONE}/job"),
+    ("renew", "POST", f"{ONE}/renew"),
+    ("write", "POST", f"{ONE}/log"),
+    ("finish", "POST", f"{ONE}/finish"),
+    ("leave", "DELETE", ONE),
+    ("log", "GET", "/_runnerkit/logs/<key>"),
+    ("archive", "GET", "/_runnerkit/archives/<key>"),
+    ("upload", "PUT", "/_runnerkit/artifacts/<key>"),
+    ("download", "GET", "/_runnerkit/artifacts/<key>"),
+    ("artifacts", "GET", "/_runnerkit/artifacts"),
+)
 
 
 @dataclass(slots=True)
@@ -47,8 +71,9 @@ class Session:
 class Machines:
     """Answers listeners. One unheard of for ``patience`` real seconds has lost its connection."""
 
-    def __init__(self, state: State, patience: float = 15.0) -> None:
+    def __init__(self, state: State, tokens: Tokens, patience: float = 15.0) -> None:
         self.patience = patience
+        self.credentials = Credentials(state, tokens)
         self._state = state
         self._sessions: dict[str, Session] = {}
         self._closed = False
@@ -57,21 +82,16 @@ class Machines:
             "connect": self._connect,
             "job": self._job,
             "renew": self._renew,
+            "write": self._write,
             "finish": self._finish,
             "leave": self._leave,
             "log": self._log,
+            "archive": self._archive,
+            "upload": self._upload,
+            "download": self._download,
+            "artifacts": self._artifacts,
         }
-        one = "/_runnerkit/sessions/<key>"
-        self._map = Map(
-            [
-                Rule("/_runnerkit/sessions", methods=["POST"], endpoint="connect", defaults={"key": ""}),
-                Rule(f"{one}/job", methods=["GET"], endpoint="job"),
-                Rule(f"{one}/renew", methods=["POST"], endpoint="renew"),
-                Rule(f"{one}/finish", methods=["POST"], endpoint="finish"),
-                Rule(one, methods=["DELETE"], endpoint="leave"),
-                Rule("/_runnerkit/logs/<key>", methods=["GET"], endpoint="log"),
-            ]
-        )
+        self._map = Map([Rule(path, methods=[method], endpoint=endpoint) for endpoint, method, path in ENDPOINTS])
 
     def close(self) -> None:
         """End all long polls."""
@@ -83,7 +103,7 @@ class Machines:
         """Answer one call of a listener."""
         try:
             endpoint, variables = self._map.bind("").match(path, method=request.method)
-            return self._handlers[endpoint](request, variables["key"])
+            return self._handlers[endpoint](request, variables.get("key", ""))
         except HTTPException as error:
             return _json({"message": error.description}, error.code or HTTPStatus.NOT_FOUND)
         except Refused as error:
@@ -102,7 +122,7 @@ class Machines:
 
     def _heard(self, key: str) -> tuple[Session, Runner]:
         session = self._sessions.get(key)
-        runner = self._state.live.runners.get(session.runner_id) if session else None
+        runner = registrations.known_runner(self._state, session.runner_id) if session else None
         if session is None or runner is None:
             raise Refused(Reason.MISSING, "The runner no longer exists on the server.")
         session.heard = time.monotonic()
@@ -115,24 +135,25 @@ class Machines:
             session, _ = self._heard(key)
             session.waiting += 1
         try:
-            return self._wait(key, until)
+            return self._wait(key, until, request.host_url.rstrip("/"))
         finally:
             with self._state.moved:
                 session.waiting -= 1
 
-    def _wait(self, key: str, until: float) -> Response:
+    def _wait(self, key: str, until: float, server: str) -> Response:
         while True:
             with self._state.open(reading=True):
                 _, runner = self._heard(key)
                 if runner.job_id is not None:
-                    return _json(self._message(self._state.live.jobs[runner.job_id]), HTTPStatus.OK)
+                    return _json(self._message(self._state.live.jobs[runner.job_id], server), HTTPStatus.OK)
                 left = until - time.monotonic()
                 if left <= 0 or self._closed:
                     return Response(status=HTTPStatus.ACCEPTED)
                 self._state.moved.wait(min(left, TICK))
 
-    def _message(self, job: Job) -> dict[str, Any]:
+    def _message(self, job: Job, server: str) -> dict[str, Any]:
         run = self._state.live.runs[job.run_id]
+        issued = self.credentials.of(run, job)
         return {
             "job_id": job.id,
             "run_id": run.id,
@@ -144,6 +165,9 @@ class Machines:
             "head_sha": run.head_sha,
             "event": run.event,
             "payload": job.payload,
+            "secrets": issued.secrets,
+            "runtime_token": issued.runtime_token,
+            "urls": {"server": server, "api": server, "runtime": f"{server}/_runnerkit/artifacts"},
         }
 
     def _running(self, key: str) -> Job:
@@ -156,14 +180,25 @@ class Machines:
         with self._state.open(reading=True):
             return _json({"cancelled": self._running(key).cancel_asked_at is not None}, HTTPStatus.OK)
 
+    def _write(self, request: Request, key: str) -> Response:
+        said = _object(request)
+        # Nobody waits for a log, so nobody is woken by it.
+        with self._state.open(reading=True):
+            job = self._running(key)
+            jobs.append_log(job, int(said.get("step") or 0), str(said.get("text") or ""))
+            job.steps = said.get("steps") or job.steps
+            return _json({"cancelled": job.cancel_asked_at is not None}, HTTPStatus.OK)
+
     def _finish(self, request: Request, key: str) -> Response:
         said = _object(request)
         with self._state.open():
-            job = self._running(key)
-            job.annotations.extend(map(str, said.get("annotations", [])))
-            job.steps = said.get("steps", job.steps)
+            job, conclusion = self._running(key), jobs.checked_conclusion(str(said.get("conclusion", "success")))
+            job.annotations.extend(map(str, said.get("annotations") or []))
+            job.steps = said.get("steps") or job.steps
             job.log = str(said.get("log", job.log))
-            jobs.finish(self._state, job, str(said.get("conclusion", "success")))
+            job.outputs = {str(name): str(value) for name, value in (said.get("outputs") or {}).items()}
+            job.summaries = [str(each) for each in said.get("summaries") or []]
+            jobs.finish(self._state, job, conclusion)
             return _json({"job_id": job.id}, HTTPStatus.OK)
 
     def _leave(self, _: Request, key: str) -> Response:
@@ -180,10 +215,36 @@ class Machines:
                 raise missing()
             return Response(job.log, content_type="text/plain; charset=utf-8")
 
+    def _archive(self, _: Request, key: str) -> Response:
+        with self._state.open(reading=True):
+            found = self._state.artifacts.get(int(key)) if key.isdigit() else None
+            if found is None:
+                raise missing()
+            return _zip(found.data)
+
+    def _upload(self, request: Request, name: str) -> Response:
+        data = request.get_data()
+        with self._state.open(reading=True):
+            run = self.credentials.run_of(request.headers.get("Authorization", ""))
+            kept = artifacts.keep(self._state, run, name, data)
+            return _json({"id": kept.id, "size": len(kept.data)}, HTTPStatus.CREATED)
+
+    def _download(self, request: Request, name: str) -> Response:
+        with self._state.open(reading=True):
+            run = self.credentials.run_of(request.headers.get("Authorization", ""))
+            return _zip(artifacts.named(self._state, run, name).data)
+
+    def _artifacts(self, request: Request, _: str) -> Response:
+        with self._state.open(reading=True):
+            run = self.credentials.run_of(request.headers.get("Authorization", ""))
+            found = artifacts.of_run(self._state, run)
+        shown = [{"id": each.id, "name": each.name, "size": len(each.data)} for each in found]
+        return _json({"artifacts": shown}, HTTPStatus.OK)
+
     def _notice_silence(self) -> None:
         now = time.monotonic()
         for session in self._sessions.values():
-            runner = self._state.live.runners.get(session.runner_id)
+            runner = registrations.known_runner(self._state, session.runner_id)
             if runner is not None and not session.waiting and now - session.heard > self.patience:
                 registrations.lose(self._state, runner)
 
@@ -196,6 +257,10 @@ def _object(request: Request) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise invalid("the body is not a JSON object")
     return said
+
+
+def _zip(data: bytes) -> Response:
+    return Response(data, content_type="application/zip")
 
 
 def _json(body: dict[str, Any], status: int) -> Response:

@@ -84,12 +84,14 @@ def add_commit(state: State, repository: str, sha: str | None = None, message: s
     return sha
 
 
-def add_issue(state: State, repository: str, title: str, login: str, pull: Pull | None = None) -> Issue:
+def add_issue(
+    state: State, repository: str, title: str, login: str, pull: Pull | None = None, *, body: str = ""
+) -> Issue:
     """Open an issue or a pull request under the repository's next number."""
     full_name = state.repository(repository).full_name
     now = state.now()
     number = state.next_id(f"number of {full_name}")
     author = add_account(state, login).login
-    issue = Issue(state.next_id("issue"), full_name, number, title, author, now, now, pull=pull)
+    issue = Issue(state.next_id("issue"), full_name, number, title, author, now, now, pull=pull, body=body)
     state.issues[full_name, number] = issue
     return issue

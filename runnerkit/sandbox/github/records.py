@@ -49,7 +49,10 @@ class Group:
 
 @dataclass(slots=True)
 class Runner:
-    """A just-in-time registration. ``level`` is its place in the API: ``repos/acme/train`` or ``orgs/acme``."""
+    """A just-in-time registration. ``level`` is its place in the API: ``repos/acme/train`` or ``orgs/acme``.
+
+    ``bound_to`` is the one job that one of GitHub's own machines was made for.
+    """
 
     id: int
     level: str
@@ -64,6 +67,7 @@ class Runner:
     online_at: datetime | None = None
     offline_at: datetime | None = None
     job_id: int | None = None
+    bound_to: int | None = None
 
     @property
     def online(self) -> bool:
@@ -76,12 +80,26 @@ class Runner:
         return self.job_id is not None
 
 
+@dataclass(frozen=True, slots=True)
+class JobRules:
+    """What the workflow says about the treatment of a job; ``timeout`` is in seconds."""
+
+    fail_fast: bool = True
+    max_parallel: int | None = None
+    continue_on_error: bool = False
+    timeout: float | None = None
+    concurrency: str | None = None
+    cancel_in_progress: bool = False
+    environment_url: str = ""
+
+
 @dataclass(slots=True)
 class Job:
     """One job of one attempt.
 
     ``payload`` is what its runner gets to execute, opaque to GitHub's API; ``key`` is its name in the workflow file,
     and ``hosted`` tells that it asks for one of GitHub's own machines. ``step_logs`` holds the log by step number.
+    ``held_by`` says what a pending or waiting job waits for: ``parallel``, ``group`` or ``environment``.
     """
 
     id: int
@@ -113,16 +131,27 @@ class Job:
     outputs: dict[str, str] = field(default_factory=dict)
     summaries: list[str] = field(default_factory=list)
     step_logs: dict[int, str] = field(default_factory=dict)
+    rules: JobRules = JobRules()
+    held_by: str = ""
+    waiting_since: datetime | None = None
+    approved: bool = False
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One execution of a run: its jobs are those it started and those carried over."""
+    """One execution of a run: its jobs are those it started and those carried over.
+
+    ``gate`` is ``new`` before it has asked for its concurrency group, ``held`` while it waits for it, ``closed`` once
+    nothing more may start in it. ``planned`` are the keys of the workflow's jobs that have become records.
+    """
 
     number: int
     started_at: datetime
     actor: str
     job_ids: list[int] = field(default_factory=list)
+    gate: str = "open"
+    cancelled: bool = False
+    planned: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -140,8 +169,9 @@ class Approval:
 class Run:
     """A workflow run with all its attempts.
 
-    ``path`` is the workflow's file; it is empty for runs that a test told into being. ``payload`` is the event as a
-    webhook would tell it, ``problem`` why GitHub refuses the workflow (then there are no jobs).
+    ``path`` is the workflow's file and ``text`` its content; both are empty for runs that a test told into being.
+    ``payload`` is the event as a webhook would tell it, ``problem`` why GitHub refuses the workflow (then there are no
+    jobs). ``head_sha`` is the commit the run is shown at, ``sha`` what its jobs check out at ``ref``.
     """
 
     id: int
@@ -164,6 +194,11 @@ class Run:
     inputs: dict[str, Any] = field(default_factory=dict)
     concurrency: str | None = None
     problem: str | None = None
+    text: str = ""
+    sha: str = ""
+    ref: str = ""
+    base_ref: str = ""
+    head_ref: str = ""
 
     @property
     def latest(self) -> Attempt:
@@ -173,7 +208,7 @@ class Run:
 
 @dataclass(slots=True)
 class Pull:
-    """What makes an issue a pull request."""
+    """What makes an issue a pull request; ``merge_sha`` is the commit its workflows check out, or the merged one."""
 
     head_repository: str
     head_ref: str
@@ -182,6 +217,13 @@ class Pull:
     merged: bool = False
     base_sha: str = ""
     body: str = ""
+    mergeable: bool = True
+    merge_sha: str | None = None
+    merged_by: str | None = None
+    commits: int = 1
+    additions: int = 1
+    deletions: int = 0
+    changed_files: int = 1
 
 
 @dataclass(slots=True)
@@ -198,6 +240,8 @@ class Issue:
     state: str = "open"
     locked: bool = False
     pull: Pull | None = None
+    body: str = ""
+    closed_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -298,6 +342,7 @@ class Environment:
     reviewers: tuple[str, ...] = ()
     wait_timer: int = 0
     prevent_self_review: bool = False
+    secrets: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -329,3 +374,27 @@ class Delivery:
     answer: str = ""
     redelivery: bool = False
     duration: float = 0.0
+
+
+@dataclass(slots=True)
+class Happening:
+    """Something that can trigger workflows; ``payload`` is what a webhook tells of it.
+
+    ``sha`` is what workflows check out (a pull request's merge commit), ``head_sha`` the commit their runs are shown
+    at; ``changed`` lists the files, None where there is nothing to compare. Nothing is triggered without a ``sha`` (a
+    deleted branch, a pull request that conflicts) and by what was done with a ``GITHUB_TOKEN`` (``by_workflow``).
+    """
+
+    repository: str
+    event: str
+    actor: str
+    action: str | None = None
+    ref: str = ""
+    sha: str = ""
+    head_sha: str = ""
+    base_ref: str = ""
+    head_ref: str = ""
+    changed: tuple[str, ...] | None = None
+    pull_number: int | None = None
+    payload: dict[str, Any] = field(default_factory=dict)
+    by_workflow: bool = False

@@ -10,6 +10,7 @@ class Reason(enum.Enum):
     UNAUTHENTICATED = 401
     FORBIDDEN = 403
     MISSING = 404
+    NOT_ALLOWED = 405
     CONFLICT = 409
     INVALID = 422
 

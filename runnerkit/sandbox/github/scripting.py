@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from runnerkit.sandbox.github.faults import Fault, Faults, Hold
 from runnerkit.sandbox.github.limits import Limits
-from runnerkit.sandbox.github.service import SECONDARY
+from runnerkit.sandbox.github.service import SECONDARY, Service
 from runnerkit.sandbox.github.state import State
 from runnerkit.sandbox.github.tokens import Tokens
 
@@ -14,6 +14,7 @@ class Scripting:
 
     faults: Faults
     limits: Limits
+    service: Service
     state: State
     tokens: Tokens
 
@@ -45,8 +46,10 @@ class Scripting:
         self.faults.add(Fault(method, path, times, delay=seconds))
 
     def clear_faults(self) -> None:
-        """Be pleasant again; lists stop lagging too."""
+        """Be pleasant again; lists stop lagging too, and webhooks come once, in order and at once."""
         self.faults.clear()
+        with self.state.open():
+            self.service.sender.settle()
         self.lag(0)
 
     def lag(self, seconds: float) -> None:

@@ -5,7 +5,8 @@ import json
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -20,6 +21,9 @@ from runnerkit.sandbox.github import access, routes
 from runnerkit.sandbox.github.description import JSON_TYPE, Asked, description
 from runnerkit.sandbox.github.exchange import Answer, Exchange, Links, Route
 from runnerkit.sandbox.github.faults import Fault, Faults
+from runnerkit.sandbox.github.git.http import GitOverHttp
+from runnerkit.sandbox.github.hooks.sender import Sender
+from runnerkit.sandbox.github.hooks.watch import Watch
 from runnerkit.sandbox.github.limits import Bucket, Limits
 from runnerkit.sandbox.github.machines import Machines
 from runnerkit.sandbox.github.records import App
@@ -32,8 +36,15 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v3"
 CONTROL = "/_runnerkit/"
-# A spelling GitHub still answers and no longer describes; PyGithub lists statuses by it.
-LEGACY = {("GET", "/repos/{owner}/{repo}/commits/{ref}/statuses"): ("/repos/{owner}/{repo}/statuses/{ref}",)}
+# What begins like this is the API's even where nothing is served there.
+API_ROOTS = frozenset({"app", "installation", "orgs", "rate_limit", "repos", "user", "users"})
+# Parameters that may hold slashes, and one that is a number or a name although it is called an id.
+PATHS, NAMES = frozenset({"basehead", "branch", "environment_name", "path", "ref"}), frozenset({"workflow_id"})
+# Spellings GitHub answers and does not describe; PyGithub lists statuses and the topmost folder by them.
+LEGACY = {
+    ("GET", "/repos/{owner}/{repo}/commits/{ref}/statuses"): ("/repos/{owner}/{repo}/statuses/{ref}",),
+    ("GET", "/repos/{owner}/{repo}/contents/{path}"): ("/repos/{owner}/{repo}/contents/",),
+}
 VERSIONS = ("2022-11-28", "2026-03-10")
 DOCUMENTATION = "https://docs.github.com/rest"
 PRIMARY = "API rate limit exceeded. The x-ratelimit-reset header tells when to call again."
@@ -70,13 +81,20 @@ class Turn:
 
 
 class Service:
-    """The WSGI application: GitHub's API below ``/`` and ``/api/v3``, the machines' below ``/_runnerkit``."""
+    """The WSGI application: GitHub's API below ``/`` and ``/api/v3``, the machines' below ``/_runnerkit``.
+
+    Repositories are served to git at ``/{owner}/{repo}.git``; all other paths belong to ``pages``, if there are any.
+    """
 
     def __init__(self, state: State, tokens: Tokens, limits: Limits, faults: Faults) -> None:
         self.calls: list[Call] = []
         self.violations: list[str] = []
         self.refused_requests: list[str] = []
-        self.machines = Machines(state)
+        self.machines = Machines(state, tokens)
+        self.git = GitOverHttp(state, tokens)
+        self.sender = Sender(state)
+        Watch(state)
+        self.pages: Callable[[Request], Response] | None = None
         self.routes = dict(routes.ROUTES)
         self._state, self._tokens, self._limits, self._faults = state, tokens, limits, faults
         rules = [_rule(path, key) for key in self.routes for path in (key[1], *LEGACY.get(key, ()))]
@@ -86,12 +104,21 @@ class Service:
         """Serve one call."""
         return self.respond(Request(environ))(environ, start_response)
 
+    def close(self) -> None:
+        """End what waits: long polls and deliveries."""
+        self.machines.close()
+        self.sender.close()
+
     def respond(self, request: Request) -> Response:
         """Answer one call, in good times and in scripted bad ones."""
         prefix = PREFIX if request.path.startswith(f"{PREFIX}/") else ""
         path = request.path.removeprefix(prefix)
         if path.startswith(CONTROL):
             return self.machines.respond(request, path)
+        if not prefix:
+            response = self._not_api(request)
+            if response is not None:
+                return response
         web = request.host_url.rstrip("/")
         turn = Turn(request, path, Links(web + prefix, web))
         faults = self._faults.take(request.method, path)
@@ -101,6 +128,13 @@ class Service:
         response = self._written(turn, answer)
         _after(faults)
         return self._deliver(turn, response, lost=any(each.lose for each in faults))
+
+    def _not_api(self, request: Request) -> Response | None:
+        root = request.path.split("/")[1]
+        if root in API_ROOTS:
+            return None
+        response = self.git.respond(request)
+        return self.pages(request) if response is None and self.pages is not None else response
 
     def _deliver(self, turn: Turn, response: Response, *, lost: bool) -> Response:
         method, kind = turn.request.method, turn.token.kind if turn.token else "anonymous"
@@ -118,7 +152,7 @@ class Service:
             answer = _refusal(error.reason.value, error.message)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not look like GitHub's weather
             return self._violated(turn, f"failed: {error!r}")
-        if turn.described is None:
+        if turn.described is None or answer.data is not None:
             return answer
         data = b"" if answer.body is None else json.dumps(answer.body).encode()
         problems = description().answer_problems(turn.described, answer.status, data)
@@ -152,8 +186,8 @@ class Service:
         except HTTPException as error:
             raise Refused(Reason.MISSING, "Not Found") from error
         turn.route, turn.variables = self.routes[key], dict(variables)
-        named = {name: quote(str(value), safe="") for name, value in turn.variables.items()}
         method, template = key
+        named = defaultdict(lambda: "-", {name: quote(str(value), safe="") for name, value in variables.items()})
         query = tuple(turn.request.args.items(multi=True))
         turn.described = Asked(method, template, template.format_map(named), query, turn.request.get_data())
         return turn.route
@@ -205,17 +239,20 @@ class Service:
             body,
             turn.token,
             turn.app,
+            turn.request.headers.get("Accept", ""),
+            turn.request.headers.get("X-GitHub-Api-Version", VERSIONS[0]),
+            self.sender,
         )
 
     def _written(self, turn: Turn, answer: Answer) -> Response:
-        data = b"" if answer.body is None else json.dumps(answer.body, separators=(",", ":")).encode()
+        data = _data(answer)
         headers = self._headers(turn) | answer.headers
         if turn.request.method == "GET" and answer.status == HTTPStatus.OK:
             headers["ETag"] = f'W/"{hashlib.sha256(data).hexdigest()}"'
             if headers["ETag"] in turn.request.headers.get("If-None-Match", ""):
                 return self._unchanged(turn, headers)
         if data:
-            headers["Content-Type"] = f"{JSON_TYPE}; charset=utf-8"
+            headers["Content-Type"] = answer.content_type or f"{JSON_TYPE}; charset=utf-8"
         response = Response(data, status=answer.status, headers=headers)
         if not data:
             del response.headers["Content-Type"]
@@ -245,6 +282,12 @@ class Service:
             "X-RateLimit-Reset": str(int(bucket.reset.timestamp())),
             "X-RateLimit-Resource": resource,
         }
+
+
+def _data(answer: Answer) -> bytes:
+    if answer.data is not None:
+        return answer.data
+    return b"" if answer.body is None else json.dumps(answer.body, separators=(",", ":")).encode()
 
 
 def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
@@ -280,6 +323,10 @@ def _converter(part: str) -> str:
     if not part.startswith("{"):
         return part
     name = part.strip("{}")
+    if name in PATHS:
+        return f"<path:{name}>"
+    if name in NAMES:
+        return f"<{name}>"
     return f"<int:{name}>" if name.endswith(("_id", "_number")) else f"<{name}>"
 
 

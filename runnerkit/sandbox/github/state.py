@@ -3,12 +3,13 @@
 import copy
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from runnerkit.sandbox.github.clock import Clock
+from runnerkit.sandbox.github.git.store import Store
 from runnerkit.sandbox.github.records import (
     Account,
     App,
@@ -18,6 +19,7 @@ from runnerkit.sandbox.github.records import (
     Delivery,
     Environment,
     Group,
+    Happening,
     Hook,
     Installation,
     Issue,
@@ -79,8 +81,21 @@ class State:
         self.environments: dict[tuple[str, str], Environment] = {}
         self.hooks: dict[int, Hook] = {}
         self.deliveries: dict[int, Delivery] = {}
+        # GitHub's own machines: no list shows them. Their ids are drawn from the same sequence as the others'.
+        self.hosted: dict[int, Runner] = {}
+        # Runs of workflow files that are not over, and the files' ids.
+        self.active_runs: set[int] = set()
+        self.workflow_ids: dict[tuple[str, str], int] = {}
+        # Set by those who keep commits: the workflow files by path at a commit, and the commit a ref points to.
+        self.workflow_files: Callable[[str, str], Mapping[str, str]] = lambda repository, sha: {}  # noqa: ARG005 - nothing is kept
+        self.ref_sha: Callable[[str, str], str | None] = lambda repository, ref: None  # noqa: ARG005 - as above
         self.moved = threading.Condition(threading.RLock())
         self.watchers: list[Callable[[], None]] = []
+        self.observers: list[Callable[[], None]] = []
+        self.triggers: list[Callable[[Happening], object]] = []
+        self.announcers: list[Callable[[Happening], None]] = []
+        self.git = Store()
+        self.web = ""
         self._settle = settle
         self._lag = timedelta()
         self._past: list[tuple[datetime, Lists]] = []
@@ -105,7 +120,18 @@ class State:
         for watcher in self.watchers:
             watcher()
         self._settle(self)
+        # Watchers bring changes about; observers only look at what has changed, so they come last.
+        for observer in self.observers:
+            observer()
         self._remember()
+
+    def tell(self, happening: Happening) -> None:
+        """Announce what happened to the webhooks and, unless a workflow did it, let it trigger workflows."""
+        for announcer in self.announcers:
+            announcer(happening)
+        if not happening.by_workflow:
+            for trigger in self.triggers:
+                trigger(happening)
 
     def next_id(self, kind: str) -> int:
         """Number the next record of ``kind``."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runnerkit.sandbox.github import jobs, people, registrations
+from runnerkit.sandbox.github.engine import approvals
 from runnerkit.sandbox.github.records import Approval, Attempt, Job, Run, Runner
 from runnerkit.sandbox.github.refusals import missing
 from runnerkit.sandbox.github.state import State
@@ -77,7 +78,7 @@ class Stories:
     def release_job(self, job: Job) -> None:
         """Queue a job that waited for an approval or another job."""
         with self.state.open():
-            job.status, job.queued_at = "queued", self.state.now()
+            jobs.release(self.state, job)
 
     def jobs(self, run: Run) -> list[Job]:
         """List the jobs of a run's latest attempt."""
@@ -85,23 +86,23 @@ class Stories:
             return jobs.jobs_of(self.state.live.jobs, run.latest)
 
     def runners(self) -> list[Runner]:
-        """List all registrations."""
+        """List all registrations; GitHub's own machines are not among them."""
         with self.state.open(reading=True):
             return list(self.state.live.runners.values())
 
     def add_approval(
         self, run: Run, environment: str, *, state: str = "approved", login: str = "octocat", comment: str = ""
     ) -> None:
-        """Let somebody approve or reject what the run wants to do in an environment."""
+        """Let somebody approve or reject what a told run wants; its jobs are released by `release_job`."""
         with self.state.open():
             reviewer = people.add_account(self.state, login).login
             run.approvals.append(Approval(environment, state, reviewer, comment, self.state.now()))
             run.waiting_for = [each for each in run.waiting_for if each != environment]
 
     def wait_for(self, run: Run, environment: str) -> None:
-        """Let a run wait for the approval of an environment."""
+        """Let a run that is told, not made from a workflow file, wait for the approval of an environment."""
         with self.state.open():
-            run.waiting_for.append(environment)
+            run.waiting_for.append(approvals.ensure(self.state, run.repository, environment).name)
 
     def runner_connects(self, who: str | int, *, version: str | None = None, system: str = "linux") -> Runner:
         """Bring a runner online, by the JIT configuration it was given or by its id.

@@ -17,7 +17,7 @@ BEARER_PARTS = 2
 INSTALLATION_TOKEN_LIFE = timedelta(hours=1)
 LONGEST_JWT = 600
 PREFIXES = {"classic": "ghp_", "fine-grained": "github_pat_", "app-installation": "ghs_", "actions": "ghs_"}
-SCOPES = ("repo", "admin:org", "workflow")
+SCOPES = ("repo", "admin:org", "admin:org_hook", "workflow")
 GENEROUS = {
     "actions": "write",
     "administration": "write",
@@ -26,13 +26,17 @@ GENEROUS = {
     "deployments": "write",
     "issues": "write",
     "metadata": "read",
+    "organization_hooks": "write",
     "organization_self_hosted_runners": "write",
     "pull_requests": "write",
+    "repository_hooks": "write",
     "statuses": "write",
 }
 # What a workflow's `permissions:` can name; administration and organisation permissions are not among it.
 WORKFLOW_PERMISSIONS = {
-    name: GENEROUS[name] for name in GENEROUS if name not in {"administration", "organization_self_hosted_runners"}
+    name: GENEROUS[name]
+    for name in GENEROUS
+    if name not in {"administration", "repository_hooks"} and not name.startswith("organization_")
 }
 RANKS = {"read": 1, "write": 2, "admin": 3}
 

@@ -3,12 +3,19 @@
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from runnerkit.sandbox.github import aging, people
 from runnerkit.sandbox.github.clock import Clock, WorldClock
+from runnerkit.sandbox.github.engine.credentials import add_app, bot_app
+from runnerkit.sandbox.github.engine.starting import happened
+from runnerkit.sandbox.github.engine.stories import WorkflowStories
 from runnerkit.sandbox.github.faults import Faults
+from runnerkit.sandbox.github.git import reading
+from runnerkit.sandbox.github.git.stories import GitStories
+from runnerkit.sandbox.github.hooks.stories import HookStories
 from runnerkit.sandbox.github.limits import Limits
 from runnerkit.sandbox.github.records import Account, App, Group, Installation, Issue, Pull, Repository
 from runnerkit.sandbox.github.scripting import Scripting
@@ -19,7 +26,7 @@ from runnerkit.sandbox.github.stories import Stories
 from runnerkit.sandbox.github.tokens import GENEROUS, SCOPES, Tokens, default_permissions
 
 
-class GitHubWorld(Stories, Scripting):
+class GitHubWorld(Stories, GitStories, WorkflowStories, HookStories, Scripting):
     """A GitHub of one's own, served on 127.0.0.1 while the context is open.
 
     Every request and every answer is checked against GitHub's OpenAPI description: `refused_requests` lists what
@@ -42,6 +49,10 @@ class GitHubWorld(Stories, Scripting):
         self.faults = Faults()
         self.service = Service(self.state, self.tokens, self.limits, self.faults)
         self._server = Server(self.service)
+        self.state.workflow_files = partial(reading.workflow_files, self.state.git)
+        self.state.ref_sha = partial(reading.resolve, self.state.git)
+        self.state.triggers.append(partial(happened, self.state))
+        self.state.web = self._server.url
 
     def __enter__(self) -> Self:
         self.start()
@@ -59,8 +70,9 @@ class GitHubWorld(Stories, Scripting):
     def close(self) -> None:
         """Release what is held, end long polls and stop serving."""
         self.faults.clear()
-        self.service.machines.close()
+        self.service.close()
         self._server.close()
+        self.state.git.close()
 
     @property
     def url(self) -> str:
@@ -186,7 +198,7 @@ class GitHubWorld(Stories, Scripting):
         """
         held = default_permissions(kind, permissions)
         with self.state.open():
-            app_id = self._bot().id if kind in {"app-installation", "actions"} else None
+            app_id = bot_app(self.state).id if kind in {"app-installation", "actions"} else None
             login = people.add_account(self.state, "github-actions[bot]").login if kind == "actions" else login
             if login.lower() not in self.state.accounts:
                 people.add_account(self.state, login)
@@ -201,21 +213,10 @@ class GitHubWorld(Stories, Scripting):
     def _spelled(self, full_name: str) -> str:
         return self.state.repository(full_name).full_name
 
-    def _bot(self) -> App:
-        known = next((each for each in self.state.apps.values() if each.slug == "github-actions"), None)
-        return known or self._app("github-actions", None, GENEROUS)
-
-    def _app(self, slug: str, public_key: str | None, permissions: Mapping[str, str]) -> App:
-        owner = people.add_account(self.state, "github").login
-        number = self.state.next_id("app")
-        app = App(number, f"Iv23li{number:014d}", slug, owner, dict(permissions), self.clock.now(), public_key)
-        self.state.apps[app.id] = app
-        return app
-
     def add_app(self, slug: str, public_key: str | None = None, permissions: Mapping[str, str] = GENEROUS) -> App:
         """Register a GitHub App; its JWTs are verified when its public key (PEM) is given."""
         with self.state.open():
-            return self._app(slug, public_key, permissions)
+            return add_app(self.state, slug, public_key, permissions)
 
     def install_app(
         self,

@@ -1,6 +1,33 @@
 """What is served; importing this package fills the table of routes."""
 
 from runnerkit.sandbox.github.exchange import ROUTES
-from runnerkit.sandbox.github.routes import accounts, apps, changes, reports, runners, runs
+from runnerkit.sandbox.github.routes import (
+    accounts,
+    apps,
+    artifacts,
+    changes,
+    contents,
+    dispatches,
+    environments,
+    hooks,
+    pulls,
+    reports,
+    runners,
+    runs,
+)
 
-__all__ = ["ROUTES", "accounts", "apps", "changes", "reports", "runners", "runs"]
+__all__ = [
+    "ROUTES",
+    "accounts",
+    "apps",
+    "artifacts",
+    "changes",
+    "contents",
+    "dispatches",
+    "environments",
+    "hooks",
+    "pulls",
+    "reports",
+    "runners",
+    "runs",
+]

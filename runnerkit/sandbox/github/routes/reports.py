@@ -1,6 +1,6 @@
 """Comments, commit statuses and check runs."""
 
-from runnerkit.sandbox.github import reporting
+from runnerkit.sandbox.github import events, reporting
 from runnerkit.sandbox.github.exchange import Answer, Exchange, permission, route
 from runnerkit.sandbox.github.refusals import forbidden, missing
 from runnerkit.sandbox.github.state import State
@@ -31,6 +31,7 @@ def create_comment(at: Exchange) -> Answer:
     """Write a comment."""
     app_id = at.token.app_id if at.token else None
     comment = reporting.comment_on(at.state, at.full_name, at.path["issue_number"], at.body["body"], at.login, app_id)
+    events.comment(at.state, comment, "created", at.login)
     body = changes.comment(at.state, at.links, comment)
     return Answer(201, body, {"Location": body["url"]})
 
@@ -45,14 +46,18 @@ def get_comment(at: Exchange) -> Answer:
 @route("PATCH", COMMENT, needs=TALK)
 def edit_comment(at: Exchange) -> Answer:
     """Replace a comment's text."""
+    before = reporting.find_comment(at.state, at.full_name, at.path["comment_id"]).body
     found = reporting.edit_comment(at.state, at.full_name, at.path["comment_id"], at.body["body"])
+    events.comment(at.state, found, "edited", at.login, changes={"body": {"from": before}})
     return Answer(200, changes.comment(at.state, at.links, found))
 
 
 @route("DELETE", COMMENT, needs=TALK)
 def delete_comment(at: Exchange) -> Answer:
     """Delete a comment."""
-    del at.state.comments[reporting.find_comment(at.state, at.full_name, at.path["comment_id"]).id]
+    found = reporting.find_comment(at.state, at.full_name, at.path["comment_id"])
+    del at.state.comments[found.id]
+    events.comment(at.state, found, "deleted", at.login)
     return Answer(204)
 
 

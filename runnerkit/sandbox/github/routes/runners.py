@@ -8,7 +8,7 @@ from runnerkit.sandbox.github import jit, registrations
 from runnerkit.sandbox.github.clock import stamp
 from runnerkit.sandbox.github.exchange import Answer, Exchange, permission, route
 from runnerkit.sandbox.github.people import admits
-from runnerkit.sandbox.github.refusals import forbidden
+from runnerkit.sandbox.github.refusals import forbidden, invalid, missing
 from runnerkit.sandbox.github.views import accounts, actions
 
 REPO = "/repos/{owner}/{repo}/actions/runners"
@@ -54,6 +54,55 @@ def delete_runner(at: Exchange) -> Answer:
     """Deregister a runner that runs no job."""
     registrations.delete(at.state, at.level, at.path["runner_id"])
     return Answer(204)
+
+
+@route("GET", f"{REPO}/{{runner_id}}/labels", needs=REPO_READ)
+@route("GET", f"{ORG}/{{runner_id}}/labels", needs=ORG_READ)
+def list_labels(at: Exchange) -> Answer:
+    """List a runner's labels."""
+    return Answer(200, actions.labels(at.state.runner(at.level, at.path["runner_id"])))
+
+
+def _labelled(at: Exchange, labels: list[str]) -> Answer:
+    return Answer(200, actions.labels(registrations.relabel(at.state, at.level, at.path["runner_id"], labels)))
+
+
+@route("POST", f"{REPO}/{{runner_id}}/labels", needs=REPO_WRITE)
+@route("POST", f"{ORG}/{{runner_id}}/labels", needs=ORG_WRITE)
+def add_labels(at: Exchange) -> Answer:
+    """Give a runner more labels."""
+    return _labelled(at, [*at.state.runner(at.level, at.path["runner_id"]).labels, *at.body["labels"]])
+
+
+@route("PUT", f"{REPO}/{{runner_id}}/labels", needs=REPO_WRITE)
+@route("PUT", f"{ORG}/{{runner_id}}/labels", needs=ORG_WRITE)
+def set_labels(at: Exchange) -> Answer:
+    """Replace a runner's custom labels."""
+    return _labelled(at, [*_fixed(at), *at.body["labels"]])
+
+
+@route("DELETE", f"{REPO}/{{runner_id}}/labels", needs=REPO_WRITE)
+@route("DELETE", f"{ORG}/{{runner_id}}/labels", needs=ORG_WRITE)
+def remove_labels(at: Exchange) -> Answer:
+    """Take all custom labels from a runner."""
+    return _labelled(at, _fixed(at))
+
+
+@route("DELETE", f"{REPO}/{{runner_id}}/labels/{{name}}", needs=REPO_WRITE)
+@route("DELETE", f"{ORG}/{{runner_id}}/labels/{{name}}", needs=ORG_WRITE)
+def remove_label(at: Exchange) -> Answer:
+    """Take one custom label from a runner."""
+    labels, name = at.state.runner(at.level, at.path["runner_id"]).labels, at.path["name"].lower()
+    if name not in map(str.lower, labels):
+        raise missing()
+    if name in actions.READ_ONLY:
+        raise invalid(f"The label {name} is read-only and cannot be removed.")
+    return _labelled(at, [each for each in labels if each.lower() != name])
+
+
+def _fixed(at: Exchange) -> list[str]:
+    labels = at.state.runner(at.level, at.path["runner_id"]).labels
+    return [each for each in labels if each.lower() in actions.READ_ONLY]
 
 
 @route("GET", f"{REPO}/downloads", needs=REPO_READ)

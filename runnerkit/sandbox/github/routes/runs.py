@@ -4,7 +4,7 @@ from runnerkit.sandbox.github import jobs
 from runnerkit.sandbox.github.exchange import Answer, Exchange, permission, route
 from runnerkit.sandbox.github.records import Job, Run
 from runnerkit.sandbox.github.refusals import missing
-from runnerkit.sandbox.github.views import actions
+from runnerkit.sandbox.github.views import actions, environments
 
 RUNS = "/repos/{owner}/{repo}/actions/runs"
 RUN = f"{RUNS}/{{run_id}}"
@@ -21,15 +21,21 @@ def _run(at: Exchange) -> Run:
 @route("GET", RUNS, needs=READ)
 def list_runs(at: Exchange) -> Answer:
     """List runs, newest first; with a filter GitHub gives 1000 at most."""
+    return page_of_runs(at)
+
+
+def page_of_runs(at: Exchange, path: str | None = None) -> Answer:
+    """Answer with the repository's runs, of one workflow file if given."""
     lists = at.state.listed()
-    found = [each for each in lists.runs.values() if each.repository == at.full_name and _wanted(at, each)]
+    mine = [each for each in lists.runs.values() if each.repository == at.full_name and path in {None, each.path}]
+    found = [each for each in mine if _wanted(at, each)]
     filtered = at.query.keys() - {"page", "per_page", "exclude_pull_requests"}
     shown = sorted(found, key=lambda each: -each.id)[: MOST_FOUND if filtered else None]
     return at.page(shown, lambda each: actions.run(at.state, at.links, each, lists), "workflow_runs")
 
 
 def _wanted(at: Exchange, run: Run) -> bool:
-    status, conclusion = jobs.run_status(jobs.jobs_of(at.state.listed().jobs, run.latest))
+    status, conclusion = jobs.run_status(jobs.jobs_of(at.state.listed().jobs, run.latest), run)
     facts: dict[str, set[str | None]] = {
         "actor": {run.actor},
         "branch": {run.head_branch},
@@ -104,8 +110,8 @@ def rerun_job(at: Exchange) -> Answer:
     """Run a job and its dependents again."""
     job = at.state.job(at.full_name, at.path["job_id"])
     run = at.state.live.runs[job.run_id]
-    names = jobs.with_dependents(jobs.jobs_of(at.state.live.jobs, run.latest), {job.name})
-    jobs.rerun(at.state, run, names, at.login)
+    chosen = jobs.with_dependents(jobs.jobs_of(at.state.live.jobs, run.latest), {job.id})
+    jobs.rerun(at.state, run, chosen, at.login)
     return Answer(201, NOTHING)
 
 
@@ -141,11 +147,4 @@ def force_cancel(at: Exchange) -> Answer:
 def list_approvals(at: Exchange) -> Answer:
     """List what reviewers said about the run's environments."""
     run = _run(at)
-    return Answer(200, [actions.approval(at.state, at.links, run, each) for each in run.approvals])
-
-
-@route("GET", f"{RUN}/pending_deployments", needs=READ)
-def list_pending(at: Exchange) -> Answer:
-    """List the environments the run waits for."""
-    run = _run(at)
-    return Answer(200, [actions.pending(at.links, run, each) for each in run.waiting_for])
+    return Answer(200, [environments.approval(at.state, at.links, run, each) for each in run.approvals])

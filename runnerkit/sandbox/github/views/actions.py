@@ -1,16 +1,19 @@
 """Runners, runs and jobs as GitHub shows them."""
 
-from typing import Any
+import hashlib
+from datetime import timedelta
 
 from runnerkit.sandbox.github.clock import stamp
+from runnerkit.sandbox.github.engine.catalogue import Listed, workflow_id
 from runnerkit.sandbox.github.exchange import Links
 from runnerkit.sandbox.github.jobs import jobs_of, run_status
-from runnerkit.sandbox.github.records import Approval, Job, Run, Runner
+from runnerkit.sandbox.github.records import Artifact, Job, Repository, Run, Runner
 from runnerkit.sandbox.github.state import Lists, State
 from runnerkit.sandbox.github.views.accounts import Json, minimal_repository, node_id, user
 
 READ_ONLY = frozenset({"self-hosted", "linux", "macos", "windows", "x64", "arm", "arm64"})
 WORKFLOW_ID = 161_335
+RETENTION = timedelta(days=90)
 
 
 def runner(found: Runner) -> Json:
@@ -26,6 +29,11 @@ def runner(found: Runner) -> Json:
         "version": found.version,
         "labels": [_label(found.id, place, name) for place, name in enumerate(found.labels)],
     }
+
+
+def labels(found: Runner) -> Json:
+    """Show a runner's labels as a list of their own."""
+    return {"total_count": len(found.labels), "labels": runner(found)["labels"]}
 
 
 def _label(runner_id: int, place: int, name: str) -> Json:
@@ -66,9 +74,10 @@ def job(links: Links, found: Job, run: Run) -> Json:
 def run(state: State, links: Links, found: Run, lists: Lists) -> Json:
     """Show a run at its latest attempt, with the jobs' states as ``lists`` has them."""
     jobs = jobs_of(lists.jobs, found.latest)
-    status, conclusion = run_status(jobs)
+    status, conclusion = run_status(jobs, found)
     moved = [moment for each in jobs for moment in (each.started_at, each.completed_at) if moment]
     url = f"{links.api}/repos/{found.repository}/actions/runs/{found.id}"
+    number = workflow_id(state, found.repository, found.path) if found.path else WORKFLOW_ID
     return {
         "id": found.id,
         "name": found.workflow,
@@ -77,13 +86,13 @@ def run(state: State, links: Links, found: Run, lists: Lists) -> Json:
         "check_suite_node_id": node_id("CheckSuite", found.id),
         "head_branch": found.head_branch,
         "head_sha": found.head_sha,
-        "path": f".github/workflows/{found.workflow}.yml",
+        "path": found.path or f".github/workflows/{found.workflow}.yml",
         "display_title": _title(state, found),
         "run_number": found.number,
         "event": found.event,
         "status": status,
         "conclusion": conclusion,
-        "workflow_id": WORKFLOW_ID,
+        "workflow_id": number,
         "url": url,
         "html_url": f"{links.web}/{found.repository}/actions/runs/{found.id}",
         "pull_requests": pull_requests(state, links, found),
@@ -96,7 +105,7 @@ def run(state: State, links: Links, found: Run, lists: Lists) -> Json:
         **{f"{part}_url": f"{url}/{part}" for part in ("jobs", "logs", "artifacts", "cancel", "rerun")},
         "check_suite_url": f"{links.api}/repos/{found.repository}/check-suites/{found.id}",
         "previous_attempt_url": f"{url}/attempts/{found.latest.number - 1}" if found.latest.number > 1 else None,
-        "workflow_url": f"{links.api}/repos/{found.repository}/actions/workflows/{WORKFLOW_ID}",
+        "workflow_url": f"{links.api}/repos/{found.repository}/actions/workflows/{number}",
         "head_commit": _head_commit(state, found),
         "repository": minimal_repository(state, links, state.repository(found.repository)),
         "head_repository": minimal_repository(state, links, state.repository(found.head_repository)),
@@ -104,6 +113,10 @@ def run(state: State, links: Links, found: Run, lists: Lists) -> Json:
 
 
 def _title(state: State, found: Run) -> str:
+    return found.title or _message(state, found)
+
+
+def _message(state: State, found: Run) -> str:
     return state.commits.get((found.head_repository, found.head_sha), found.workflow)
 
 
@@ -112,7 +125,7 @@ def _head_commit(state: State, found: Run) -> Json:
     return {
         "id": found.head_sha,
         "tree_id": found.head_sha,
-        "message": _title(state, found),
+        "message": _message(state, found),
         "timestamp": stamp(found.created_at),
         "author": author,
         "committer": author,
@@ -138,34 +151,44 @@ def pull_requests(state: State, links: Links, found: Run) -> list[Json]:
     ]
 
 
-def environment(links: Links, repository: str, name: str, number: int) -> Json:
-    """Show an environment as approvals embed it."""
+def workflow(links: Links, repository: Repository, found: Listed) -> Json:
+    """Show a workflow file."""
+    api, page = f"{links.api}/repos/{repository.full_name}", f"{links.web}/{repository.full_name}"
     return {
-        "id": number,
-        "node_id": node_id("Environment", number),
-        "name": name,
-        "url": f"{links.api}/repos/{repository}/environments/{name}",
-        "html_url": f"{links.web}/{repository}/deployments/activity_log?environments_filter={name}",
+        "id": found.id,
+        "node_id": node_id("Workflow", found.id),
+        "name": found.name,
+        "path": found.path,
+        "state": "active",
+        "created_at": stamp(repository.created_at),
+        "updated_at": stamp(repository.created_at),
+        "url": f"{api}/actions/workflows/{found.id}",
+        "html_url": f"{page}/blob/{repository.default_branch}/{found.path}",
+        "badge_url": f"{page}/actions/workflows/{found.path.rpartition('/')[2]}/badge.svg",
     }
 
 
-def approval(state: State, links: Links, found: Run, said: Approval) -> Json:
-    """Show what a reviewer said."""
-    times: dict[str, Any] = dict.fromkeys(("created_at", "updated_at"), stamp(said.at))
+def artifact(state: State, links: Links, found: Artifact) -> Json:
+    """Show an artifact; GitHub keeps it for 90 days."""
+    url = f"{links.api}/repos/{found.repository}/actions/artifacts/{found.id}"
+    of = state.live.runs[found.run_id]
     return {
-        "state": said.state,
-        "comment": said.comment,
-        "environments": [environment(links, found.repository, said.environment, 1) | times],
-        "user": user(links, state.account(said.login)),
-    }
-
-
-def pending(links: Links, found: Run, name: str) -> Json:
-    """Show an environment a run waits for."""
-    return {
-        "environment": environment(links, found.repository, name, 1),
-        "wait_timer": 0,
-        "wait_timer_started_at": None,
-        "current_user_can_approve": True,
-        "reviewers": [],
+        "id": found.id,
+        "node_id": node_id("Artifact", found.id),
+        "name": found.name,
+        "size_in_bytes": len(found.data),
+        "url": url,
+        "archive_download_url": f"{url}/zip",
+        "expired": False,
+        "created_at": stamp(found.created_at),
+        "updated_at": stamp(found.created_at),
+        "expires_at": stamp(found.created_at + RETENTION),
+        "digest": f"sha256:{hashlib.sha256(found.data).hexdigest()}",
+        "workflow_run": {
+            "id": of.id,
+            "repository_id": state.repository(of.repository).id,
+            "head_repository_id": state.repository(of.head_repository).id,
+            "head_branch": of.head_branch,
+            "head_sha": of.head_sha,
+        },
     }

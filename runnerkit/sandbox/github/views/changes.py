@@ -60,7 +60,7 @@ def _common(state: State, links: Links, found: Issue) -> Json:
         "node_id": node_id("Issue", found.id),
         "number": found.number,
         "title": found.title,
-        "body": None,
+        "body": (found.pull or found).body or None,
         "user": user(links, state.account(found.login)),
         "state": found.state,
         "locked": found.locked,
@@ -71,7 +71,7 @@ def _common(state: State, links: Links, found: Issue) -> Json:
         "author_association": "MEMBER",
         "created_at": stamp(found.created_at),
         "updated_at": stamp(found.updated_at),
-        "closed_at": None if found.state == "open" else stamp(found.updated_at),
+        "closed_at": None if found.state == "open" else stamp(found.closed_at or found.updated_at),
     }
 
 
@@ -97,11 +97,11 @@ def pull_simple(state: State, links: Links, found: Issue, pull: Pull) -> Json:
         **{f"{name}_url": address for name, address in where.items() if name not in {"self", "html"}},
         "_links": {name: {"href": address} for name, address in where.items()},
         "head": _end(state, links, pull.head_repository, pull.head_ref, pull.head_sha),
-        "base": _end(state, links, found.repository, pull.base_ref, _base_sha(state, found)),
+        "base": _end(state, links, found.repository, pull.base_ref, pull.base_sha or _base_sha(state, found)),
         "auto_merge": None,
         "draft": False,
-        "merge_commit_sha": None,
-        "merged_at": stamp(found.updated_at) if pull.merged else None,
+        "merge_commit_sha": pull.merge_sha,
+        "merged_at": stamp(found.closed_at or found.updated_at) if pull.merged else None,
         "requested_reviewers": [],
         "requested_teams": [],
     }
@@ -126,16 +126,24 @@ def pull_request(state: State, links: Links, found: Issue, pull: Pull) -> Json:
     """Show a pull request asked for by number (``pull-request``)."""
     return pull_simple(state, links, found, pull) | {
         "merged": pull.merged,
-        "mergeable": True,
-        "rebaseable": True,
-        "mergeable_state": "clean",
-        "merged_by": None,
+        "mergeable": None if pull.merged else pull.mergeable,
+        "rebaseable": None if pull.merged else pull.mergeable,
+        "mergeable_state": _mergeable_state(pull),
+        "merged_by": None if pull.merged_by is None else user(links, state.account(pull.merged_by)),
         "comments": sum(1 for each in state.comments.values() if _on(each, found)),
         "review_comments": 0,
         "maintainer_can_modify": False,
-        **dict.fromkeys(("commits", "additions", "changed_files"), 1),
-        "deletions": 0,
+        "commits": pull.commits,
+        "additions": pull.additions,
+        "deletions": pull.deletions,
+        "changed_files": pull.changed_files,
     }
+
+
+def _mergeable_state(pull: Pull) -> str:
+    if pull.merged:
+        return "unknown"
+    return "clean" if pull.mergeable else "dirty"
 
 
 def commit(links: Links, full_name: str, sha: str, message: str) -> Json:

@@ -1,0 +1,103 @@
+"""Plot data as text: curves as one line of blocks, confusion matrices as tables. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from runnerkit.job.values import number, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runnerkit.job.versions import Plot
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+WIDTH = 40
+MOST_CLASSES = 20
+
+
+def drawn(plot: Plot, text: str) -> str:
+    """A plot as Markdown; empty when there is nothing to draw.
+
+    Args:
+        plot: What is declared about it.
+        text: The data, as CSV, TSV or JSON.
+    """
+    try:
+        rows = _rows(plot.file, text)
+    except (ValueError, csv.Error, RecursionError):
+        return ""
+    if plot.template.startswith("confusion"):
+        return _confusion(rows, plot.x or "actual", plot.y or "predicted")
+    names = [plot.y] if plot.y else _numeric(rows, plot.x)
+    lines = [line for name in names[:4] if (line := _curve(name, _column(rows, name)))]
+    return "```text\n" + "\n".join(lines) + "\n```" if lines else ""
+
+
+def _rows(file: str, text: str) -> list[dict[str, Any]]:
+    if file.lower().endswith(".json"):
+        said = json.loads(text)
+        while isinstance(said, dict):
+            said = next((value for value in said.values() if isinstance(value, (list, dict))), [])
+        return [row for row in said if isinstance(row, dict)]
+    return list(csv.DictReader(io.StringIO(text), delimiter="\t" if file.lower().endswith(".tsv") else ","))
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
+    return [value for row in rows if (value := _value(row.get(name))) is not None]
+
+
+def _value(cell: object) -> float | None:
+    try:
+        value = float(cell) if isinstance(cell, str) else number(cell)
+    except ValueError:
+        return None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _numeric(rows: Sequence[dict[str, Any]], across: str) -> list[str]:
+    names = list(rows[0]) if rows else []
+    return [str(name) for name in names if name not in {across, "step"} and len(_column(rows, str(name))) == len(rows)]
+
+
+def _curve(name: str, values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    points = _thinned(values)
+    low, high = min(points), max(points)
+    span = (high - low) or 1.0
+    line = "".join(BLOCKS[min(int((value - low) / span * len(BLOCKS)), len(BLOCKS) - 1)] for value in points)
+    return f"{name:<12.40} {line}  {shown(values[0])} → {shown(values[-1])}  (min {shown(low)}, max {shown(high)})"
+
+
+def _thinned(values: Sequence[float]) -> list[float]:
+    """At most so many points as fit a line, each the mean of its share."""
+    if len(values) <= WIDTH:
+        return list(values)
+    edges = [round(index * len(values) / WIDTH) for index in range(WIDTH + 1)]
+    return [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+
+
+def _confusion(rows: Sequence[dict[str, Any]], actual: str, predicted: str) -> str:
+    pairs = Counter((str(row.get(actual)), str(row.get(predicted))) for row in rows)
+    classes = sorted({name for pair in pairs for name in pair}, key=_by_size)
+    if not pairs or len(classes) > MOST_CLASSES:
+        return ""
+    wide = max(3, *(len(str(count)) for count in pairs.values()), *(len(name) for name in classes))
+    wide = min(wide, 12)
+    lines = [f"{'':>{wide}} " + " ".join(f"{name[:wide]:>{wide}}" for name in classes) + f"  ← {predicted}"]
+    for row in classes:
+        cells = (pairs.get((row, column), 0) for column in classes)
+        lines.append(f"{row[:wide]:>{wide}} " + " ".join(f"{count or '·':>{wide}}" for count in cells))
+    return "```text\n" + "\n".join(lines) + f"\n```\nRows: {actual}."
+
+
+def _by_size(name: str) -> tuple[int, float, str]:
+    value = _value(name)
+    return (1, 0.0, name) if value is None else (0, value, name)

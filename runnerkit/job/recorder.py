@@ -1,0 +1,88 @@
+"""Which commands DVC really started, when they ended, and with which exit code.
+
+DVC tells in words what it does, a stage may print the same words, and a stage's own exit code is in an error text at
+best. But DVC runs every command through the shell that ``SHELL`` names, with the stage in ``DVC_STAGE``. So ours is
+named there: it notes the start, runs the command in the shell of before, and notes the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+# The options that DVC itself would give to these shells.
+OPTIONS = {"zsh": "--no-rcs", "bash": "--noprofile --norc"}
+
+SCRIPT = """#!/bin/sh
+# Written by runnerkit: runs a stage's command as DVC would have, and notes when.
+note() {{ printf '%s\\t%s\\t%s\\t%s\\n' "$1" "$(date +%s.%N)" "$2" "$DVC_STAGE" >>{record}; }}
+SHELL={shell}
+export SHELL
+trap : INT TERM
+note start 0
+{shell} {options} "$@"
+code=$?
+note end "$code"
+exit "$code"
+"""
+
+
+@dataclass(slots=True)
+class Command:
+    """One command of a stage; ``ended`` and ``code`` are None while it runs."""
+
+    stage: str
+    started: float
+    ended: float | None = None
+    code: int | None = None
+
+
+class Recorder:
+    """The shell that keeps the record.
+
+    Args:
+        folder: Where shell and record are put; both are made anew.
+        environ: Says which shell runs the commands otherwise.
+    """
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self._record = folder / "commands.tsv"
+        self.shell = folder / "shell"
+        real = environ.get("SHELL") or "/bin/sh"
+        options = OPTIONS.get(os.path.basename(real).lower(), "")  # noqa: PTH119 - a name from the environment
+        self._record.write_text("", encoding="utf-8")
+        self.shell.write_text(
+            SCRIPT.format(record=shlex.quote(str(self._record)), shell=shlex.quote(real), options=options),
+            encoding="utf-8",
+        )
+        self.shell.chmod(0o755)
+
+    def commands(self) -> list[Command]:
+        """Every command so far, in order."""
+        found: list[Command] = []
+        for line in self._record.read_text(encoding="utf-8", errors="replace").splitlines():
+            kind, at, code, stage = (*line.split("\t", 3), "", "", "")[:4]
+            if kind == "start":
+                found.append(Command(stage, _number(at)))
+            elif found and found[-1].stage == stage:
+                found[-1].ended, found[-1].code = _number(at), int(_number(code))
+        return found
+
+    def running(self) -> str:
+        """The stage whose command runs now; empty when none does."""
+        commands = self.commands()
+        return commands[-1].stage if commands and commands[-1].ended is None else ""
+
+
+def _number(text: str) -> float:
+    try:
+        return float(json.loads(text.lstrip("0") or "0"))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,152 @@
+"""What a run of the pipeline came to, as a file that the report and other programs read."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runnerkit.job.progress import Stage, State, told_tail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+FILE = "run.json"
+SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE", "API_KEY", "ACCESS_KEY")
+SECRET_LENGTH = 8
+
+
+@dataclass(slots=True)
+class StageResult:
+    """One stage: see :class:`runnerkit.job.progress.State` for ``state``; times are seconds since the epoch."""
+
+    name: str
+    state: str
+    seconds: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    exit_code: int | None = None
+    log_tail: str = ""
+
+    @classmethod
+    def of(cls, stage: Stage, environ: Mapping[str, str]) -> StageResult:
+        """The result of a stage; only one that did not end well keeps the end of its log."""
+        unwell = stage.state in {State.FAILED, State.STOPPED}
+        tail = redacted(told_tail(stage), environ) if unwell else ""
+        return cls(stage.name, stage.state, stage.seconds, stage.started, stage.finished, stage.exit_code, tail)
+
+
+@dataclass(slots=True)
+class Result:
+    """A run: ``outcome`` is running, success, failed, interrupted or cancelled, ``pushed`` means all is on the remote.
+
+    ``interrupted`` tells that AWS announced to take the machine, even when the pipeline was done in time.
+    """
+
+    outcome: str = "running"
+    exit_code: int | None = None
+    started: float = 0.0
+    finished: float | None = None
+    stages: list[StageResult] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    pushed: bool = False
+    pushes: int = 0
+    missing: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    error: str = ""
+    hint: str = ""
+    log_tail: str = ""
+    dvc: str = ""
+    sha: str = ""
+    machine: dict[str, Any] = field(default_factory=dict)
+
+    def count(self, *states: State) -> int:
+        """How many stages (not counting ``.dvc`` files) are in one of these states."""
+        return sum(stage.state in states for stage in self.stages if not stage.name.endswith(".dvc"))
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return None if self.finished is None else round(self.finished - self.started, 3)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result for programs."""
+        return {**asdict(self), "seconds": self.seconds}
+
+    def write(self, folder: Path) -> None:
+        """Write the file; whoever reads it meanwhile sees the old one or the new one."""
+        draft = folder / f"{FILE}.new"
+        draft.write_text(json.dumps(self.as_dict(), indent=2) + "\n", encoding="utf-8")
+        os.replace(draft, folder / FILE)  # noqa: PTH105 - the one call that is atomic
+
+    @classmethod
+    def read(cls, folder: Path) -> Result | None:
+        """What the last run here came to; None when there was none, or its file is unreadable."""
+        try:
+            said = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            stages = [StageResult(**_known(StageResult, each)) for each in said.pop("stages", [])]
+            return cls(**{**_known(cls, said), "stages": stages})
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+
+
+def _known(cls: type[Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name in cls.__dataclass_fields__}
+
+
+def folder_for_results(folder: Path) -> Path:
+    """Make our folder, out of git's sight."""
+    folder.mkdir(exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+    return folder
+
+
+def redacted(text: str, environ: Mapping[str, str]) -> str:
+    """The text without values of variables whose names say that they are secret: GitHub masks its log, not comments."""
+    for name, value in environ.items():
+        if len(value) >= SECRET_LENGTH and any(word in name.upper() for word in SECRET_WORDS):
+            text = text.replace(value, "***")
+    return text
+
+
+def summary(result: Result) -> str:
+    """The run as a table for GitHub's step summary."""
+    rows = "".join(f"| {_cell(each.name)} | {each.state} | {duration(each.seconds)} |\n" for each in result.stages)
+    notes = "".join(f"\n> {_cell(note)}\n" for note in notes_of(result))
+    title = f"### Pipeline: {result.outcome} after {duration(result.seconds)}\n\n"
+    return f"{title}| stage | state | time |\n| --- | --- | ---: |\n{rows}{notes}\n"
+
+
+def notes_of(result: Result) -> Sequence[str]:
+    """What a reader should know besides the stages."""
+    notes = [result.error] if result.error else []
+    if result.missing:
+        notes.append(f"declared outputs that do not exist: {_listed(result.missing)}")
+    if result.changed:
+        notes.append(f"tracked files that the pipeline changed without declaring them: {_listed(result.changed)}")
+    return notes
+
+
+def _listed(names: Iterable[str], most: int = 10) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def duration(seconds: float | None) -> str:
+    """A time span as people read it."""
+    if seconds is None:
+        return ""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

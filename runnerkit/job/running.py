@@ -1,0 +1,208 @@
+"""`runnerkit dvc run`: the pipeline, restored where it can be, run where it must, pushed as it goes."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runnerkit.errors import JobCancelled, NotPushed, OutputsMissing, RunnerkitError, SpotInterrupted
+from runnerkit.job import checks
+from runnerkit.job.attempt import Attempt
+from runnerkit.job.listening import Lines, signals
+from runnerkit.job.notice import machine_facts
+from runnerkit.job.pipeline import Project
+from runnerkit.job.processes import Group
+from runnerkit.job.progress import Progress, Stage, State
+from runnerkit.job.pushing import Pusher
+from runnerkit.job.recorder import Recorder
+from runnerkit.job.result import Result, StageResult, folder_for_results, redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runnerkit.job.listening import Signals
+
+OUTCOMES = {SpotInterrupted.exit_code: "interrupted", JobCancelled.exit_code: "cancelled"}
+# Stages write as they go, so that the log lives; and nothing is sent to DVC's makers from a job.
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run shall do.
+
+    ``push_after`` is how much finished work, in seconds, may be on this machine alone; a spot notice pushes at once.
+    """
+
+    targets: tuple[str, ...] = ()
+    push: bool = True
+    push_after: float = 10.0
+
+
+class Pipeline:
+    """The pipeline of a folder, checked and ready to run.
+
+    Args:
+        options: What shall be done.
+        say: Takes every line, DVC's and ours.
+        start: The folder; the current one by default.
+        environ: The environment of DVC and its stages.
+
+    Raises:
+        ConfigError: It cannot run here; the message says what is missing.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        say: Callable[[str], None],
+        start: Path | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._options = options
+        self._say = say
+        self._environ = {**ENVIRONMENT, **environ}
+        self._dvc = checks.find_dvc(self._environ)
+        self.project = Project.find(start or Path.cwd())
+        self._progress = Progress(self.project.declared())
+        sha = checks.check_git(self.project)
+        if options.push:
+            checks.check_remote(self.project, self._environ)
+        self.result = Result(started=time.time(), targets=list(options.targets), sha=sha)
+
+    def preview(self) -> Result:
+        """Say which stages would run, without running or restoring anything.
+
+        What comes after a stage that would run cannot always be told: then those are not reached.
+
+        Raises:
+            PipelineFailed: DVC cannot tell anything.
+        """
+        argv = [self._dvc, "repro", "--dry", "--allow-missing", *self._options.targets]
+        with Group(argv, cwd=self.project.here, environ=self._environ) as group, Lines(group.output) as lines:
+            while (told := lines.read(None)) is not None:
+                for line in told:
+                    self._say(line)
+                    self._progress.line(line, time.time(), own=False)
+            code = group.wait(60)
+        self._progress.over(time.time(), (), failed=code != 0, stopped=False)
+        self._settle()
+        if code and not self.result.count(State.RUN):
+            raise self._failure()
+        for stage in self.result.stages:
+            stage.state = State.NOT_REACHED if stage.state == State.FAILED else stage.state
+        self.result.outcome, self.result.finished = "preview", time.time()
+        return self.result
+
+    def run(self) -> Result:
+        """Run to the end; the result is also in ``.runnerkit/run.json``, whatever happens.
+
+        Raises:
+            PipelineFailed: A stage or DVC failed.
+            OutputsMissing: DVC reported success, but declared outputs do not exist.
+            NotPushed: The pipeline is done, but its results are not on the remote.
+            SpotInterrupted: AWS takes the machine.
+            JobCancelled: SIGINT or SIGTERM came.
+        """
+        folder = folder_for_results(self.project.work)
+        self.result.machine = machine_facts(self._environ)
+        self.result.dvc = checks.dvc_version(self._dvc)
+        self.result.write(folder)
+        try:
+            with signals() as heard:
+                self._go(heard, folder)
+        except RunnerkitError as error:
+            self.result.outcome = OUTCOMES.get(error.exit_code, "failed")
+            self.result.exit_code, self.result.hint = error.exit_code, error.hint
+            self.result.error = redacted(error.message, self._environ)
+            raise
+        else:
+            self.result.outcome, self.result.exit_code = "success", 0
+            return self.result
+        finally:
+            self.result.finished = time.time()
+            self.result.write(folder)
+
+    def _go(self, heard: Signals, folder: Path) -> None:
+        before = checks.changed_files(self.project)
+        attempt = self._attempt(heard, folder)
+        try:
+            code = attempt.go()
+            self.result.interrupted = attempt.notice is not None
+            if not attempt.cancelled:
+                self._look(code, before)
+                self.result.pushed = attempt.push_rest()
+            self._judge(attempt, code)
+        finally:
+            self._leave(attempt)
+
+    def _attempt(self, heard: Signals, folder: Path) -> Attempt:
+        recorder = Recorder(folder, self._environ)
+        environ = {**self._environ, "SHELL": str(recorder.shell)}
+        return Attempt(
+            # Waiting for the lock: another dvc command at the moment when a stage ends must not cost the stage.
+            argv=[self._dvc, "--wait-for-lock", "repro", "--pull", *self._options.targets],
+            here=self.project.here,
+            environ=environ,
+            progress=self._progress,
+            recorder=recorder,
+            pusher=Pusher(self.project, self._dvc, self._environ) if self._options.push else None,
+            signals=heard,
+            say=self._say,
+            settled=lambda: self._settle(folder),
+            push_after=self._options.push_after,
+        )
+
+    def _settle(self, folder: Path | None = None) -> None:
+        self.result.stages = [StageResult.of(stage, self._environ) for stage in self._progress.stages()]
+        if folder is not None:
+            self.result.write(folder)
+
+    def _look(self, code: int, before: set[str]) -> None:
+        """Compare what is there with what was promised."""
+        outputs = self.project.outputs(self._progress.addresses())
+        if code == 0:
+            missing = {str(path) for paths in outputs.values() for path in paths if not path.exists()}
+            self.result.missing = sorted(os.path.relpath(path, self.project.here) for path in missing)
+        declared = [path for paths in outputs.values() for path in paths]
+        self.result.changed = checks.undeclared(self.project, before, declared)
+        if self.result.changed:
+            self._say(f"::warning::runnerkit: changed but declared by no stage: {', '.join(self.result.changed)}")
+
+    def _judge(self, attempt: Attempt, code: int) -> None:
+        if attempt.cancelled:
+            raise JobCancelled("the job was cancelled; its pipeline was ended", hint="what was pushed stays pushed")
+        if code != 0 and attempt.stopped:
+            raise SpotInterrupted(
+                f"AWS takes this machine; what was finished is {'' if self.result.pushed else 'not '}pushed",
+                hint="run the job again: it restores what is finished and goes on from there",
+            )
+        if code != 0:
+            raise self._failure()
+        if self.result.missing:
+            raise OutputsMissing(
+                f"DVC reports success, but these outputs do not exist: {', '.join(self.result.missing)}",
+                hint="an output with `cache: false` cannot be restored: cache it, or commit it to git",
+            )
+        if attempt.pusher is not None and not self.result.pushed:
+            said = attempt.pusher.said()
+            raise NotPushed(
+                f"the pipeline is done, but its results could not be pushed: {checks.last_error(said)}",
+                hint=checks.hint_for(said) or "run the job again: it pushes what is missing",
+            )
+
+    def _failure(self) -> RunnerkitError:
+        failed = next((stage for stage in self._progress.stages() if stage.state is State.FAILED), Stage(""))
+        output = "\n".join([*self._progress.before, *failed.tail])
+        self.result.log_tail = "" if failed.name else redacted(output, self._environ)
+        return checks.pipeline_failed(failed.name, failed.exit_code, output)
+
+    def _leave(self, attempt: Attempt) -> None:
+        if attempt.pusher is not None:
+            self.result.pushes = attempt.pusher.pushes
+            attempt.pusher.abandon()
+            attempt.pusher.clear()

@@ -1,0 +1,49 @@
+"""What ties a supervisor to the sandbox: a pipe on standard input.
+
+Its first line says what to do, a second one that it is over. An end without that means that the sandbox has died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from . import kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOST = 65
+STDIN = 0
+BLOCK = 65_536
+
+
+def described() -> dict[str, Any] | None:
+    """What the sandbox wants of this supervisor; None when the sandbox is gone already."""
+    # A handler, for a signal that is ignored would stay ignored in what we start. Ctrl-C is the sandbox's to handle.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    line = b""
+    while not line.endswith(b"\n"):
+        block = os.read(STDIN, BLOCK)
+        if not block:
+            return None
+        line += block
+    spec: dict[str, Any] = json.loads(line)
+    return spec if kernel.stand_alone(spec["parent"]) else None
+
+
+def watch(over: Callable[[bool], None]) -> None:
+    """Hear that it is over; ``over`` learns whether the sandbox has died."""
+    loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        died = not os.read(STDIN, BLOCK)
+        loop.remove_reader(STDIN)
+        over(died)
+
+    loop.add_reader(STDIN, told)
+    # Sent by the kernel; the pipe's other end may live on in a process that the sandbox had forked.
+    loop.add_signal_handler(signal.SIGTERM, over, True)  # noqa: FBT003 - a callback's argument

