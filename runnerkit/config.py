@@ -28,6 +28,8 @@ FILE = "runnerkit.toml"
 PREFIX = "RUNNERKIT_"
 # Variables of ours that are not settings: they say where to look for settings and where to keep things.
 NOT_SETTINGS = {"RUNNERKIT_CONFIG", "RUNNERKIT_STATE_DIR", "RUNNERKIT_CACHE_DIR", "RUNNERKIT_LOG"}
+# What a machine, and a machine of the sandbox above all, tells the job that runs on it: commands of ours run there, too.
+MACHINES_OWN = ("RUNNERKIT_ROOT", "RUNNERKIT_USER", "RUNNERKIT_MACHINE", "RUNNERKIT_SANDBOX_", "RUNNERKIT_STANDIN_")
 SECRETS = ("token", "private_key")
 STANDARD_TOKENS = {"GITHUB_TOKEN", "GH_TOKEN"}
 # Files that are read because they lie in the folder, which may be anybody's checkout.
@@ -99,7 +101,7 @@ def _layers(environment: Mapping[str, str], folder: Path, path: Path | None) -> 
         project = folder / "pyproject.toml"
         yield "pyproject.toml [tool.runnerkit]", _section(_toml(project), project)
     for name, text in sorted(environment.items()):
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(MACHINES_OWN):
             yield name, _nested(name.removeprefix(PREFIX).lower().split("__"), text)
 
 

@@ -36,7 +36,6 @@ _RUN = {
     "/cancel": ["post"],
     "/force-cancel": ["post"],
     "/jobs": ["get"],
-    "/logs": ["get"],
     "/pending_deployments": ["get", "post"],
     "/rerun": ["post"],
     "/rerun-failed-jobs": ["post"],
@@ -80,10 +79,7 @@ _PULLS = {
     "/{pull_number}/files": ["get"],
     "/{pull_number}/merge": ["get", "put"],
 }
-_DEPLOYMENTS = {
-    "/deployments": ["get"],
-    "/deployments/{deployment_id}": ["get"],
-    "/deployments/{deployment_id}/statuses": ["get"],
+_ENVIRONMENTS = {
     "/environments": ["get"],
     "/environments/{environment_name}": ["get", "put", "delete"],
 }
@@ -108,7 +104,7 @@ _REPOSITORY = {
     "/issues/{issue_number}/comments": ["get", "post"],
     "/statuses/{sha}": ["post"],
     **_GIT,
-    **_DEPLOYMENTS,
+    **_ENVIRONMENTS,
     **{f"/actions{rest}": methods for rest, methods in _ACTIONS.items()},
     **{f"/actions/runners{rest}": methods for rest, methods in _RUNNERS.items()},
     **{f"/actions/runs/{{run_id}}{rest}": methods for rest, methods in _RUN.items()},

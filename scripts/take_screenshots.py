@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from http.client import INTERNAL_SERVER_ERROR
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,23 @@ def addresses(told: Told) -> dict[str, str]:
     }
 
 
+def take(browser: chromium.Browser, folder: Path, only: str) -> str | None:
+    """Tell the story and take the pictures whose names contain ``only``; gives what went wrong."""
+    clock = WorldClock(DAWN)
+    with GitHubWorld(clock) as world:
+        world.service.pages = Pages(world.state)
+        pages = addresses(Teller(world, clock).tell())
+        for (name, path), (look, how) in product(pages.items(), LOOKS.items()):
+            if only not in f"{name}-{look}":
+                continue
+            browser.look(**how)
+            browser.open(world.url + path)
+            if browser.status >= INTERNAL_SERVER_ERROR:
+                return f"{path} failed with {browser.status}"
+            (folder / f"{name}-{look}.png").write_bytes(browser.picture())
+    return None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Take all pictures, or those whose names contain a word."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -61,24 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{' and '.join(chromium.missing())} not found; on Debian install chromium and chromium-driver")
         return 1
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    clock = WorldClock(DAWN)
     with (
-        GitHubWorld(clock) as world,
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
         chromium.started(Path(profile)) as browser,
     ):
-        world.service.pages = Pages(world.state)
-        told = Teller(world, clock).tell()
-        for name, path in addresses(told).items():
-            for look, how in LOOKS.items():
-                if chosen.only in f"{name}-{look}":
-                    browser.look(**how)
-                    browser.open(world.url + path)
-                    if browser.status >= INTERNAL_SERVER_ERROR:
-                        print(f"{path} failed with {browser.status}")
-                        return 1
-                    (chosen.folder / f"{name}-{look}.png").write_bytes(browser.picture())
-    return 0
+        problem = take(browser, chosen.folder, chosen.only)
+    if problem:
+        print(problem)
+    return 1 if problem else 0
 
 
 if __name__ == "__main__":

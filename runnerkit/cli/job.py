@@ -12,6 +12,8 @@ import typer
 from runnerkit.cli.common import AsJson, ConfigPath, ending_well, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runnerkit.config import Config
     from runnerkit.job.place import Place
     from runnerkit.job.publishing import Published
@@ -34,11 +36,9 @@ def run(
     the next one runs. On a spot notice they are pushed at once, and the pipeline is interrupted in time. The result is
     in .runnerkit/run.json, from which `runnerkit report` reads it.
     """
-    from runnerkit.job.processes import end_with_parent
     from runnerkit.job.running import Options, Pipeline
 
     pipeline = None
-    end_with_parent()
     try:
         with ending_well(as_json=as_json):
             pipeline = Pipeline(Options(tuple(targets or ()), push=not no_push), say=_Speaker(to_stderr=as_json))
@@ -147,7 +147,8 @@ def _publish(found: Report, place: Place, repo: str, number: int, author: str, c
     from runnerkit.job.sticky import writer
     from runnerkit.system import SystemClock
 
-    config: Config = load(os.environ, Path.cwd(), config_path)[0]
+    # Not from the checkout, which is the pull request's: no file of it may say where the token goes.
+    config: Config = load(_settings_of(os.environ), Path("/"), config_path)[0]
     where = repo or place.repo
     if not where:
         raise ConfigError("the repository is not known", hint="give --repo OWNER/NAME, or set GITHUB_REPOSITORY")
@@ -157,6 +158,12 @@ def _publish(found: Report, place: Place, repo: str, number: int, author: str, c
         return publish(found, reports, where, number, writer(author, token))
     finally:
         reports.close()
+
+
+def _settings_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what the machine tells its jobs, which is no setting."""
+    ours = ("RUNNERKIT_ROOT", "RUNNERKIT_USER", "RUNNERKIT_SANDBOX_")
+    return {name: value for name, value in environ.items() if not name.startswith(ours)}
 
 
 def _told(done: Published | None) -> dict[str, Any]:

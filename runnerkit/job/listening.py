@@ -18,11 +18,16 @@ LONGEST = 1_000_000
 
 
 class Signals:
-    """SIGINT and SIGTERM as something to ask for, so that they interrupt nothing at the wrong moment."""
+    """SIGINT and SIGTERM as something to ask for, so that they interrupt nothing at the wrong moment.
+
+    That our parent is gone counts as one more: what started us can no longer tell us to stop. We look for it ourselves,
+    because the kernel's parent-death signal comes when the parent's *thread* ends, and the runner's come and go.
+    """
 
     def __init__(self) -> None:
         self._count = 0
         self._taken = 0
+        self._parent = os.getppid()
         self.reader, self._writer = os.pipe()
         os.set_blocking(self.reader, False)
         os.set_blocking(self._writer, False)
@@ -31,6 +36,9 @@ class Signals:
         """Whether one has come since the last question."""
         with suppress(BlockingIOError):
             os.read(self.reader, BLOCK)
+        if os.getppid() != self._parent:
+            self._parent = os.getppid()
+            self._count += 1
         new, self._taken = self._count > self._taken, self._count
         return new
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-PR_SET_PDEATHSIG = 1
-
 # Waits until our end of the pipe closes, whatever ended us, and then ends the group that it was told to watch.
 GUARDIAN = 'read -r _ && exit 0; kill -INT "-$1" 2>/dev/null || exit 0; sleep 2; kill -KILL "-$1" 2>/dev/null'
 
@@ -23,12 +20,6 @@ GUARDIAN = 'read -r _ && exit 0; kill -INT "-$1" 2>/dev/null || exit 0; sleep 2;
 # first 7.5 seconds after the last step is ours, for the result file.
 ON_CANCEL = ((0.0, signal.SIGINT), (4.0, signal.SIGTERM), (6.0, signal.SIGKILL))
 ON_NOTICE = ((0.0, signal.SIGINT), (8.0, signal.SIGTERM), (12.0, signal.SIGKILL))
-
-
-def end_with_parent() -> None:
-    """Have the kernel send us SIGTERM when the process that started us ends. Linux only; elsewhere nothing happens."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Group:

@@ -2,7 +2,7 @@
 
 ``dvc push`` holds the repository's lock as long as it takes, and ``dvc repro`` gives up the whole pipeline when a stage
 ends and the lock cannot be had within three seconds. So a push works in a room of its own: a copy of the project's
-small files, with the cache's objects behind a link, and only what is new of the run cache (DVC sends every entry again).
+small files, with the cache's objects behind a link, and only what is new of the run cache (DVC sends all of it again).
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ class Declared:
     def of(cls, project: object) -> Declared:
         """Read them from the parsed file; names that are templates are left out, for only DVC can fill them in."""
         said = project if isinstance(project, dict) else {}
-        bodies = [body for body in (said.get("stages") or {}).values() if isinstance(body, dict)]
+        stages = said.get("stages")
+        bodies = [body for body in (stages.values() if isinstance(stages, dict) else ()) if isinstance(body, dict)]
         bodies = [body["do"] if isinstance(body.get("do"), dict) else body for body in bodies]
         parts = [(said, PurePosixPath()), *((body, PurePosixPath(str(body.get("wdir") or "."))) for body in bodies)]
         metrics = [str(at / name) for part, at in parts for name, _ in _entries(part.get("metrics"))]
@@ -141,7 +142,7 @@ class Base:
         lock = git(self._project.root, "show", f"{self.rev}:{self._path(LOCK)}")
         said = parse_yaml(lock, LOCK) if lock else None
         stages = said.get("stages") if isinstance(said, dict) else None
-        for stage in (stages or {}).values():
+        for stage in stages.values() if isinstance(stages, dict) else ():
             for out in stage.get("outs") or []:
                 if out.get("path") == file and out.get("md5"):
                     return _object(self._project.settings().cache, str(out["md5"]))

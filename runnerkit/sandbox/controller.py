@@ -77,6 +77,8 @@ class Controller:
                     continue
         if self._reader is not None:
             self._reader.join(timeout=5)
+        if self._process.stderr is not None:
+            self._process.stderr.close()
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import runnerkit
 from runnerkit.errors import ConfigError
 from runnerkit.sandbox.controller import Controller
 from runnerkit.sandbox.ending import Ending, Machine, Moment
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 
 REPOSITORY = "acme/train-and-serve"
 EXAMPLE = "train-and-serve"
-BRANCH = "deeper-trees"
+BRANCH = "wider-network"
+TITLE = "Give the network more neurons"
+BODY = "It still errs where the classes overlap. More neurons should help; the pipeline tells."
 BUCKET = "acme-models"
 LOOK_EVERY = 0.1
 # Seconds of warning in the story of the interruption; AWS gives 120, which nobody wants to watch.
@@ -36,7 +37,7 @@ def example() -> Path:
     Raises:
         ConfigError: This installation has neither.
     """
-    package = Path(runnerkit.__file__).parent
+    package = Path(__file__).parents[1]
     for place in (package / "sandbox" / "examples", package.parent / "examples"):
         if (place / EXAMPLE / "dvc.yaml").exists():
             return place / EXAMPLE
@@ -101,10 +102,9 @@ class MainJob:
         github.seed(sandbox.repository, example())
         if self._no_capacity:
             sandbox.ec2.capacity("*", "*", "spot", 0)
-        github.push(sandbox.repository, change(example()), branch=BRANCH, message="Let the trees grow deeper")
+        github.push(sandbox.repository, change(example()), branch=BRANCH, message=TITLE)
         self._began = time.monotonic()
-        body = "More depth should help where the classes overlap. The pipeline tells."
-        pull = github.open_pull_request(sandbox.repository, head=BRANCH, title="Let the trees grow deeper", body=body)
+        pull = github.open_pull_request(sandbox.repository, head=BRANCH, title=TITLE, body=BODY)
         self._ending.page = f"{github.url}/{sandbox.repository}/pull/{pull.number}"
         self._say("pull-request-opened", f"pull request #{pull.number} opened: {pull.title}")
         with github.state.open(reading=True):
@@ -274,7 +274,7 @@ def run_conclusion(jobs: list[Job]) -> str:
 def change(folder: Path) -> dict[str, str]:
     """What the pull request changes: one parameter of the training."""
     params = (folder / "params.yaml").read_text(encoding="utf-8")
-    changed = re.sub(r"(?m)^(\s*max_depth:\s*)(\d+)", lambda found: f"{found[1]}{int(found[2]) + 3}", params, count=1)
+    changed = re.sub(r"(?m)^(\s*hidden:\s*)(\d+)", lambda found: f"{found[1]}{int(found[2]) * 4}", params, count=1)
     if changed == params:
-        raise ConfigError(f"{folder / 'params.yaml'} has no max_depth to change")
+        raise ConfigError(f"{folder / 'params.yaml'} has no number of hidden neurons to change")
     return {"params.yaml": changed}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import boto3
@@ -55,6 +58,23 @@ class TestEndingFromOutside:
         command.communicate(timeout=10)
         until(lambda: not alive(stage), "the training outlived the command")
 
+    def test_a_command_whose_parent_is_gone_ends(self, workshop: Workshop) -> None:
+        """A step's shell that is killed takes the pipeline with it; the result tells that it was stopped."""
+        origin = workshop.origin(train=LONG)
+        words = f"{shlex.quote(sys.executable)} -m runnerkit dvc run; true"
+        shell = subprocess.Popen(
+            ["/bin/sh", "-c", words],
+            cwd=origin,
+            env=workshop.environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        stage = _pid_of_stage(workshop)
+        shell.kill()
+        shell.wait()
+        until(lambda: not alive(stage), "the training outlived its shell")
+        until(lambda: run_file(origin)["outcome"] == "cancelled", "the result was never written")
+
 
 class TestChecks:
     """What is missing is said before anything starts, with what to do about it."""
@@ -92,8 +112,14 @@ class TestARemoteOnS3:
         origin = workshop.origin(files={".dvc/config": config})
         summary = tmp_path / "summary.md"
         with SandboxEc2() as ec2:
-            keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-            boto3.client("s3", endpoint_url=ec2.url, **keys).create_bucket(Bucket="acme-models")
+            s3 = boto3.client(
+                "s3",
+                endpoint_url=ec2.url,
+                aws_access_key_id="x",
+                aws_secret_access_key="x",
+                region_name="us-east-1",
+            )
+            s3.create_bucket(Bucket="acme-models")
             workshop.extra |= {
                 "AWS_ENDPOINT_URL": ec2.url,
                 "AWS_ACCESS_KEY_ID": "x",

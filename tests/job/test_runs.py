@@ -21,33 +21,58 @@ def workshop(tmp_path: Path) -> Workshop:
     return Workshop(tmp_path)
 
 
+class Story:
+    """One machine computes, a second one restores, a third has changed a param: on fresh checkouts without a lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.workshop = Workshop(folder)
+        self.origin = self.workshop.origin()
+        self.first = self.workshop.pipeline(self.origin).run()
+        self.clone = self.workshop.clone()
+        self.second = self.workshop.pipeline(self.clone).run()
+        self.executed = [self.workshop.executed(stage) for stage in ("prepare", "train", "evaluate")]
+        changed = self.workshop.clone("changed")
+        (changed / "params.yaml").write_text("train:\n  depth: 4\n", encoding="utf-8")
+        self.third = self.workshop.pipeline(changed).run()
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return Story(tmp_path_factory.mktemp("story"))
+
+
 class TestAFreshCheckoutWithoutALock:
     """Nobody committed dvc.lock; what another machine computed is on the remote."""
 
-    def test_is_restored_and_nothing_is_executed_again(self, workshop: Workshop) -> None:
+    def test_is_restored_and_nothing_is_executed_again(self, story: Story) -> None:
         """Every stage comes from the run cache; counters outside of the checkouts stay where they were."""
-        first = workshop.pipeline(workshop.origin()).run()
-        second = workshop.pipeline(clone := workshop.clone()).run()
-        assert states(first) == {"prepare": "run", "train": "run", "evaluate": "run"}
-        assert states(second) == {"prepare": "restored", "train": "restored", "evaluate": "restored"}
-        assert [workshop.executed(stage) for stage in ("prepare", "train", "evaluate")] == [1, 1, 1]
-        assert (clone / "score.txt").read_text(encoding="utf-8").startswith("one\ntwo\n")
+        assert states(story.first) == {"prepare": "run", "train": "run", "evaluate": "run"}
+        assert states(story.second) == {"prepare": "restored", "train": "restored", "evaluate": "restored"}
+        assert story.executed == [1, 1, 1]
+        assert (story.clone / "score.txt").read_text(encoding="utf-8").startswith("one\ntwo\n")
 
-    def test_pushes_nothing_when_nothing_was_executed(self, workshop: Workshop) -> None:
+    def test_pushes_nothing_when_nothing_was_executed(self, story: Story) -> None:
         """What came from the remote is not sent back: a push costs more than all the rest."""
-        first = workshop.pipeline(workshop.origin()).run()
-        second = workshop.pipeline(workshop.clone()).run()
-        assert (first.pushes, second.pushes) == (1, 0)
-        assert second.pushed
+        assert (story.first.pushes, story.second.pushes) == (1, 0)
+        assert story.second.pushed
 
-    def test_runs_again_what_a_changed_param_concerns(self, workshop: Workshop) -> None:
+    def test_runs_again_what_a_changed_param_concerns(self, story: Story) -> None:
         """Only stages below the change are executed, and the run cache gets only their entries."""
-        workshop.pipeline(workshop.origin()).run()
-        clone = workshop.clone()
-        (clone / "params.yaml").write_text("train:\n  depth: 4\n", encoding="utf-8")
-        result = workshop.pipeline(clone).run()
-        assert states(result) == {"prepare": "restored", "train": "run", "evaluate": "run"}
-        assert len(list(workshop.remote.glob("runs/*/*/*"))) == 5
+        assert states(story.third) == {"prepare": "restored", "train": "run", "evaluate": "run"}
+        assert len(list(story.workshop.remote.glob("runs/*/*/*"))) == 5
+
+    def test_leaves_nothing_of_ours_in_git_and_no_room_behind(self, story: Story) -> None:
+        """Git sees DVC's lock and nothing else; the room of the pushes is gone."""
+        assert not (story.origin / ".dvc/tmp/runnerkit-push").exists()
+        assert git(story.origin, "status", "--short") == "?? dvc.lock"
+
+    def test_has_its_times_and_its_versions_in_the_result_file(self, story: Story) -> None:
+        """Programs read the same that people see."""
+        told = run_file(story.origin)
+        assert (told["outcome"], told["exit_code"], told["interrupted"]) == ("success", 0, False)
+        assert told["sha"] == git(story.origin, "rev-parse", "HEAD")
+        assert told["dvc"].startswith("3.")
+        assert all(0 < stage["seconds"] <= told["seconds"] for stage in told["stages"])
 
 
 class TestASpotNotice:
@@ -158,7 +183,9 @@ class TestWhatIsTold:
     def test_a_stage_cannot_pass_for_another_by_its_output(self, workshop: Workshop) -> None:
         """Words that look like DVC's, printed by a stage, count no stage."""
         prints = "echo \"Running stage 'evaluate':\" && echo \"Stage 'other' didn't change, skipping\""
-        result = workshop.pipeline(workshop.origin(train=f"{prints} && cat data.txt > model.txt"), targets=("train",)).run()
+        result = workshop.pipeline(
+            workshop.origin(train=f"{prints} && cat data.txt > model.txt"), targets=("train",)
+        ).run()
         assert states(result) == {"prepare": "run", "train": "run", "evaluate": "not reached"}
 
     def test_a_tracked_file_that_a_stage_changes_without_declaring_it_is_named(self, workshop: Workshop) -> None:
@@ -170,16 +197,9 @@ class TestWhatIsTold:
         assert any("::warning::" in line and "notes.md" in line for line in said)
 
     def test_a_preview_names_what_would_run_and_runs_nothing(self, workshop: Workshop) -> None:
-        """No stage is executed, no result is written."""
+        """Nothing is executed, nothing written; what depends on outputs that are not there cannot be told."""
         origin = workshop.origin()
         result = workshop.pipeline(origin).preview()
-        assert states(result) == {"prepare": "run", "train": "run", "evaluate": "run"}
+        assert states(result) == {"prepare": "run", "train": "not reached", "evaluate": "not reached"}
         assert workshop.executed("prepare") == 0
         assert not (origin / ".runnerkit").exists()
-
-    def test_our_own_files_stay_out_of_git_and_out_of_the_way(self, workshop: Workshop) -> None:
-        """After a run, git sees DVC's lock and nothing of ours; the room of the pushes is gone."""
-        origin = workshop.origin()
-        workshop.pipeline(origin).run()
-        assert not (origin / ".dvc/tmp/runnerkit-push").exists()
-        assert git(origin, "status", "--short") == "?? dvc.lock"

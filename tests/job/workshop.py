@@ -43,10 +43,12 @@ class Workshop:
 
     @property
     def remote(self) -> Path:
+        """Where the pipelines push to."""
         return self.folder / "remote"
 
     @property
     def counters(self) -> Path:
+        """One file for each stage, one line for each time its command ran."""
         return self.folder / "counters"
 
     @property
@@ -56,6 +58,7 @@ class Workshop:
 
     @property
     def environ(self) -> dict[str, str]:
+        """What a job sees: nothing of the developer's own git and DVC settings."""
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
         return {
             **kept,
@@ -99,6 +102,7 @@ class Workshop:
         return len(file.read_text(encoding="utf-8").splitlines()) if file.exists() else 0
 
     def pipeline(self, here: Path, said: list[str] | None = None, **options: Any) -> Pipeline:  # noqa: ANN401 - options
+        """A pipeline of a checkout, in this workshop's environment."""
         lines = [] if said is None else said
         return Pipeline(Options(**options), say=lines.append, start=here, environ=self.environ)
 

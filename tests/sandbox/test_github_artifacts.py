@@ -14,7 +14,7 @@ TWO = f"on: push\njobs:\n  a:\n    {BOX}\n  b:\n    needs: a\n    {BOX}\n"
 def packed(text: str) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr("metrics.json", text)
+        archive.writestr(zipfile.ZipInfo("metrics.json"), text)
     return data.getvalue()
 
 

@@ -150,3 +150,21 @@ def test_nobody_reads_a_private_repository(world: GitHubWorld) -> None:
     world.add_repository("acme/open", private=False)
     world.push("acme/open", FILES)
     assert call(world, "GET", "/repos/acme/open/contents/train.py").status == 200
+
+
+def test_variables_and_secrets(world: GitHubWorld, token: str) -> None:
+    """Variables come and go through the API in capitals; of secrets only the names are shown."""
+    world.set_secret(REPO, "key", "hidden")
+    with client(world, token) as caller:
+        repo = caller.get_repo(REPO)
+        made = repo.create_variable("epochs", "3")
+        made.edit("5")
+        assert [(each.name, each.value) for each in repo.get_variables()] == [("EPOCHS", "5")]
+        assert [each.name for each in repo.get_secrets()] == ["KEY"]
+        for name, status in (("EPOCHS", 409), ("1st", 422), ("github_x", 422)):
+            assert call(world, "POST", f"{HOME}/actions/variables", {"name": name, "value": ""}, token).status == status
+        repo.delete_variable("epochs")
+    assert call(world, "GET", f"{HOME}/actions/variables/EPOCHS", token=token).status == 404
+    assert "hidden" not in str(call(world, "GET", f"{HOME}/actions/secrets/key", token=token).body)
+    assert call(world, "GET", f"{HOME}/actions/secrets/other", token=token).status == 404
+    assert call(world, "GET", f"{HOME}/actions/secrets", token=world.add_token("actions")).status == 403

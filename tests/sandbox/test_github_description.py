@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from werkzeug.wrappers import Response
 
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.sandbox.github.description import Asked, description
@@ -169,6 +170,17 @@ def test_versions_and_media_types_of_the_api(world: GitHubWorld, token: str) -> 
     assert call(world, "GET", RUNNERS, token=token, X_GitHub_Api_Version="2019-01-01").status == 400
     preview = call(world, "GET", f"/repos/{REPO}", token=token, Accept="application/vnd.github.nebula-preview+json")
     assert preview.headers["content-type"] == "application/json; charset=utf-8"
+
+
+def test_pages_get_what_is_neither_api_nor_git(world: GitHubWorld, token: str) -> None:
+    """The API answers JSON below its roots, served or not; git has its own paths; all else is for people."""
+    assert call(world, "GET", f"/{REPO}").body["message"] == "Not Found"
+    world.service.pages = lambda request: Response(f"the page {request.path}")
+    for path in (f"/{REPO}", "/", f"/{REPO}/pull/1", f"/{REPO}/blob/main/info/refs"):
+        assert call(world, "GET", path).body == f"the page {path}"
+    for path in (f"/repos/{REPO}/nothing", "/orgs/acme/nothing", f"/api/v3/{REPO}"):
+        assert call(world, "GET", path, token=token).body["message"] == "Not Found"
+    assert call(world, "GET", f"/{REPO}.git/info/refs?service=git-upload-pack").status == 401
 
 
 def test_every_address_leads_back_to_the_service(world: GitHubWorld, token: str) -> None:

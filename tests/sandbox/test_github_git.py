@@ -24,6 +24,7 @@ class Clone:
     folder: Path
 
     def run(self, *arguments: str, ok: bool = True) -> str:
+        """Give what git printed, or its errors where it has to fail."""
         identity = ("-c", "user.name=octocat", "-c", "user.email=octocat@users.noreply.example")
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "GIT_TERMINAL_PROMPT": "0"}
         environ |= {"GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C.UTF-8"}
@@ -33,6 +34,7 @@ class Clone:
         return done.stdout if ok else done.stderr
 
     def commit(self, files: Mapping[str, str], message: str = "Change") -> str:
+        """Write files, commit all there is and give the SHA."""
         for name, text in files.items():
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).write_text(text, encoding="utf-8")
@@ -95,7 +97,7 @@ def test_a_pushed_commit_can_be_cloned(world: GitHubWorld, tmp_path: Path) -> No
 def test_later_pushes_build_on_the_branch(world: GitHubWorld) -> None:
     """A file that is not named stays, None deletes, and a new branch begins at the default one."""
     first = world.push(REPO, BEGIN | {"run.sh": b"\x00\xff"})
-    second = world.push(REPO, {"train.py": None, "a name with ünicode \"quotes\".txt": "x"}, branch="longer")
+    second = world.push(REPO, {"train.py": None, 'a name with ünicode "quotes".txt': "x"}, branch="longer")
     store = world.state.git
     found = {each.path for each in reading.entries(store, REPO, second, deep=True)}
     assert "train.py" not in found
@@ -320,9 +322,12 @@ def test_closing_reopening_and_deleting_the_branch(world: GitHubWorld, told: lis
     world.close_pull_request(REPO, issue.number)
     assert [each.action for each in told if each.event == "pull_request"] == ["opened", "closed"]
     path, token = f"/repos/{REPO}/pulls/{issue.number}", world.add_token("fine-grained")
-    assert call(world, "PATCH", path, {"state": "open"}, token).body["state"] == "open"
+    sha = world.push(REPO, {"train.py": "print(3)\n"}, branch="longer")
+    reopened = call(world, "PATCH", path, {"state": "open"}, token).body
+    assert (reopened["state"], reopened["head"]["sha"]) == ("open", sha)
     clone(world, tmp_path).run("push", "--quiet", "origin", "--delete", "longer")
     assert [each.action for each in told if each.event == "pull_request"] == ["opened", "closed", "reopened", "closed"]
+    assert call(world, "PATCH", path, {"state": "open"}, token).status == 422
 
 
 def test_a_fork_begins_as_its_parent(world: GitHubWorld, told: list[Happening], tmp_path: Path) -> None:
@@ -376,9 +381,21 @@ def test_the_workflow_files_of_a_commit(world: GitHubWorld) -> None:
     assert reading.workflow_files(world.state.git, REPO, new) == {".github/workflows/train.yml": "on: push\n"}
 
 
+def test_some_refs_are_not_for_pushing(world: GitHubWorld, tmp_path: Path) -> None:
+    """A pull request's refs and the default branch stand; nothing of it is told."""
+    sha = world.push(REPO, BEGIN)
+    world.push(REPO, {"train.py": "print(2)\n"}, branch="longer")
+    issue = world.open_pull_request(REPO, head="longer", title="Train longer")
+    copy = clone(world, tmp_path)
+    assert "hidden ref" in copy.run("push", "origin", f"HEAD:refs/pull/{issue.number}/head", ok=False)
+    assert "refusing to delete" in copy.run("push", "origin", "--delete", "main", ok=False)
+    assert world.state.git.refs(REPO)["refs/heads/main"] == sha
+    assert "refs/runnerkit" not in copy.run("ls-remote")
+
+
 def test_git_errors_name_the_command(world: GitHubWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed and what git said; without git, that it is missing."""
-    with pytest.raises(GitFailed, match="git rev-parse nowhere failed: .*unknown revision"):
+    with pytest.raises(GitFailed, match=r"git rev-parse nowhere failed: .*unknown revision"):
         world.state.git.run(REPO, "rev-parse", "nowhere")
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(GitFailed, match="git is not installed"):
@@ -400,3 +417,16 @@ def test_the_users_git_settings_do_not_matter(
     assert made is not None
     assert (made.author, made.committer) == ("octocat", "octocat")
     assert world.read_file(REPO, "a.txt") == b"one\r\ntwo\n"
+
+
+def test_git_suffers_scripted_trouble_too(world: GitHubWorld, tmp_path: Path) -> None:
+    """A failing or silent service is one for git as well; the next attempt goes through."""
+    world.push(REPO, BEGIN)
+    copy = clone(world, tmp_path)
+    world.fail("*", f"/{REPO}.git/*", 502)
+    assert "502" in copy.run("fetch", ok=False)
+    sha = copy.commit({"train.py": "print(2)\n"})
+    world.lose_answer("POST", f"/{REPO}.git/git-receive-pack")
+    copy.run("push", ok=False)
+    assert reading.resolve(world.state.git, REPO, "main") == sha
+    copy.run("push", "--quiet")

@@ -27,16 +27,19 @@ class Delivered:
 
     @property
     def event(self) -> str:
+        """The kind of event."""
         return self.headers["x-github-event"]
 
     @property
     def payload(self) -> dict[str, Any]:
+        """What a JSON body holds."""
         found = json.loads(self.body)
         assert isinstance(found, dict)
         return found
 
     @property
     def what(self) -> tuple[str, str]:
+        """Event and action."""
         return self.event, self.payload.get("action", "")
 
 
@@ -51,7 +54,7 @@ class Receiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the base class's name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.got.put(Delivered({name.lower(): value for name, value in self.headers.items()}, body))
                 receiver.gate.wait(20)
@@ -68,13 +71,16 @@ class Receiver:
         self.thread.start()
 
     def next(self) -> Delivered:
+        """Wait for the next delivery."""
         return self.got.get(timeout=10)
 
     def all(self, world: GitHubWorld) -> list[Delivered]:
+        """Wait until nothing is under way and give what came."""
         assert world.await_webhooks()
         return [self.got.get_nowait() for _ in range(self.got.qsize())]
 
     def close(self) -> None:
+        """Stop listening."""
         self.gate.set()
         self.server.shutdown()
         self.server.server_close()
@@ -151,7 +157,8 @@ def test_a_form_carries_the_payload_in_a_field(world: GitHubWorld, receiver: Rec
     assert "x-hub-signature-256" not in plain.headers
 
 
-def test_a_job_is_told_from_queue_to_end(world: GitHubWorld, receiver: Receiver, hook: Hook, token: str) -> None:
+@pytest.mark.usefixtures("hook")
+def test_a_job_is_told_from_queue_to_end(world: GitHubWorld, receiver: Receiver, token: str) -> None:
     """Runs and jobs in GitHub's order; while a job is queued nothing is said of a runner."""
     job = world.queue_job(REPO, ["gpu"])
     assert whats(receiver.all(world)) == [("workflow_run", "requested"), ("workflow_job", "queued")]
@@ -171,9 +178,8 @@ def test_a_job_is_told_from_queue_to_end(world: GitHubWorld, receiver: Receiver,
     assert {each.payload["sender"]["login"] for each in started + ended} == {"octocat"}
 
 
-def test_a_job_that_starts_at_once_was_queued_all_the_same(
-    world: GitHubWorld, receiver: Receiver, hook: Hook, token: str
-) -> None:
+@pytest.mark.usefixtures("hook")
+def test_a_job_that_starts_at_once_was_queued_all_the_same(world: GitHubWorld, receiver: Receiver, token: str) -> None:
     """A waiting runner takes it in the same moment; still both events come, the first without a runner."""
     world.runner_connects(register(world, token, "rk-1", "gpu").body["runner"]["id"])
     world.queue_job(REPO, ["gpu"])
@@ -184,7 +190,8 @@ def test_a_job_that_starts_at_once_was_queued_all_the_same(
     assert (running["status"], running["runner_name"]) == ("in_progress", "rk-1")
 
 
-def test_a_job_cancelled_in_the_queue_never_ran(world: GitHubWorld, receiver: Receiver, hook: Hook) -> None:
+@pytest.mark.usefixtures("hook")
+def test_a_job_cancelled_in_the_queue_never_ran(world: GitHubWorld, receiver: Receiver) -> None:
     """Completed follows queued, without a runner."""
     run = world.add_run(REPO, [{"name": "train", "labels": ["gpu"]}])
     world.cancel_run(run)
@@ -194,7 +201,8 @@ def test_a_job_cancelled_in_the_queue_never_ran(world: GitHubWorld, receiver: Re
     assert jobs[1].payload["workflow_job"]["runner_id"] is None
 
 
-def test_a_gated_job_is_told_queued_twice(world: GitHubWorld, receiver: Receiver, hook: Hook) -> None:
+@pytest.mark.usefixtures("hook")
+def test_a_gated_job_is_told_queued_twice(world: GitHubWorld, receiver: Receiver) -> None:
     """Of a job that waits for approval GitHub says queued, waiting, and queued again; only the last is true."""
     run = world.add_run(REPO, [{"name": "deploy", "labels": ["gpu"], "status": "waiting"}])
     world.release_job(world.jobs(run)[0])
@@ -206,7 +214,8 @@ def test_a_gated_job_is_told_queued_twice(world: GitHubWorld, receiver: Receiver
     ]
 
 
-def test_a_rerun_is_requested_anew(world: GitHubWorld, receiver: Receiver, hook: Hook) -> None:
+@pytest.mark.usefixtures("hook")
+def test_a_rerun_is_requested_anew(world: GitHubWorld, receiver: Receiver) -> None:
     """The same run, the next attempt."""
     job = world.queue_job(REPO, ["gpu"])
     world.finish_job(job, "failure")
@@ -245,7 +254,8 @@ def test_hooks_hear_only_what_they_asked_for(world: GitHubWorld, receiver: Recei
     assert whats(receiver.all(world)) == [("issue_comment", "created")]
 
 
-def test_pull_requests_are_told(world: GitHubWorld, receiver: Receiver, hook: Hook) -> None:
+@pytest.mark.usefixtures("hook")
+def test_pull_requests_are_told(world: GitHubWorld, receiver: Receiver) -> None:
     """Opened and synchronized, with the numbers consumers read."""
     world.push(REPO, {"train.py": "print(1)\n"})
     world.push(REPO, {"train.py": "print(2)\n"}, branch="longer")
@@ -324,7 +334,7 @@ def test_deliveries_are_listed_and_delivered_again(
     assert call(world, "GET", f"{place}/999", token=token).status == 404
 
 
-def test_deliveries_come_in_pages(world: GitHubWorld, receiver: Receiver, hook: Hook, token: str) -> None:
+def test_deliveries_come_in_pages(world: GitHubWorld, hook: Hook, token: str) -> None:
     """A cursor in the link leads on, until everything was shown once."""
     for number in range(5):
         world.push(REPO, {"n": str(number)})
@@ -364,7 +374,8 @@ def test_lost_webhooks_can_be_asked_for(world: GitHubWorld, receiver: Receiver, 
     assert late.payload["after"] == second.payload["before"]
 
 
-def test_doubled_webhooks_keep_their_guid(world: GitHubWorld, receiver: Receiver, hook: Hook) -> None:
+@pytest.mark.usefixtures("hook")
+def test_doubled_webhooks_keep_their_guid(world: GitHubWorld, receiver: Receiver) -> None:
     """The same delivery twice, byte for byte."""
     world.double_webhooks(1)
     world.push(REPO, {"a": "1"})
@@ -375,7 +386,8 @@ def test_doubled_webhooks_keep_their_guid(world: GitHubWorld, receiver: Receiver
     assert other.headers["x-github-delivery"] != one.headers["x-github-delivery"]
 
 
-def test_webhooks_come_out_of_order(world: GitHubWorld, receiver: Receiver, hook: Hook) -> None:
+@pytest.mark.usefixtures("hook")
+def test_webhooks_come_out_of_order(world: GitHubWorld, receiver: Receiver) -> None:
     """Completed before queued, as it happens."""
     world.turn_webhooks(4)
     job = world.queue_job(REPO, ["gpu"])
@@ -390,7 +402,8 @@ def test_webhooks_come_out_of_order(world: GitHubWorld, receiver: Receiver, hook
     assert receiver.next().event == "push"
 
 
-def test_late_webhooks_and_good_times_again(world: GitHubWorld, receiver: Receiver, hook: Hook) -> None:
+@pytest.mark.usefixtures("hook")
+def test_late_webhooks_and_good_times_again(world: GitHubWorld, receiver: Receiver) -> None:
     """Delayed ones come later than what is sent after the trouble is over; held ones are let go."""
     world.delay_webhooks(0.3)
     began = time.monotonic()
@@ -421,7 +434,8 @@ def test_closing_does_not_wait_for_a_slow_receiver(receiver: Receiver) -> None:
     assert "webhooks" not in {each.name for each in threading.enumerate()}
 
 
-def test_a_slow_receiver_does_not_stop_the_world(world: GitHubWorld, receiver: Receiver, hook: Hook) -> None:
+@pytest.mark.usefixtures("hook")
+def test_a_slow_receiver_does_not_stop_the_world(world: GitHubWorld, receiver: Receiver) -> None:
     """While a delivery hangs, the API answers and things happen."""
     receiver.gate.clear()
     world.push(REPO, {"a": "1"})

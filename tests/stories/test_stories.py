@@ -88,7 +88,8 @@ def test_cancelled_while_running(theatre: Theatre) -> None:
 def test_a_spot_interruption(theatre: Theatre) -> None:
     """The job fails fast instead of after GitHub's ten minutes, and the run is repeated on a new machine."""
     pull = theatre.workflow(TRAIN + '      - run: test "$GITHUB_RUN_ATTEMPT" = 2 || sleep 60\n')
-    theatre.controller()
+    # Longer than AWS needs from the notice on, as by default: the machine is left to AWS, whose reason then counts.
+    theatre.controller(RUNNERKIT_POLICY__CONFIRM="60")
     theatre.until("the job runs", lambda: theatre.times("train"))
     theatre.world.ec2.interrupt(theatre.machines()[0].id, 28.0)
     theatre.until("the second attempt", lambda: len(theatre.run.attempts) == 2)

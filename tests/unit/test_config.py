@@ -145,6 +145,14 @@ def test_our_own_places_are_no_settings(tmp_path: Path) -> None:
     assert Config() == loaded(tmp_path, **environment)
 
 
+def test_what_a_machine_tells_its_job_is_no_setting(tmp_path: Path) -> None:
+    """Commands of ours run inside of jobs, where the machine has its own variables; slips are still found there."""
+    machines = {"RUNNERKIT_ROOT": "/r", "RUNNERKIT_SANDBOX_PYTHON": "/p", "RUNNERKIT_STANDIN_STEP": "3"}
+    assert Config() == loaded(tmp_path, **machines)
+    with pytest.raises(ConfigError, match="RUNNERKIT_POLICI"):
+        loaded(tmp_path, **machines, RUNNERKIT_POLICI__IDLE="1")
+
+
 # --- which one wins ---------------------------------------------------------------------------------------------------
 
 

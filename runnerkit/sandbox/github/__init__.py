@@ -2,7 +2,8 @@
 
 `GitHubWorld` is all a test or an example needs. Below it, each part knows only those before it: `records` (what is
 remembered), `state` and the rules (`people`, `registrations`, `jobs`, `reporting`, `aging`), `views` (records as
-GitHub's JSON), `routes` (the operations), `service` (what happens to a call), `machines` (the listeners' side).
+GitHub's JSON), `events` (what happened, as webhooks tell it), `git` (the repositories), `hooks` (deliveries), `routes`
+(the operations), `service` (what happens to a call), `machines` (the listeners' side).
 
 The description is cut from the npm package ``@octokit/openapi`` (MIT licence) by ``scripts/cut_openapi.py``.
 """

@@ -10,7 +10,7 @@ from runnerkit.sandbox.github.tokens import Token
 PERSONAL = "Resource not accessible by personal access token"
 INTEGRATION = "Resource not accessible by integration"
 # What nobody may look at without being asked, not even in a public repository.
-ADMINISTRATION = ("administration", "organization", "repository_hooks")
+ADMINISTRATION = ("actions_variables", "administration", "organization", "repository_hooks", "secrets")
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,9 @@ def _commit(state: State, full_name: str, sha: str) -> Json:
 
 
 def _shown(state: State, full_name: str, found: reading.Commit) -> Json:
-    changed = reading.changes(state.git, full_name, found.parents[0] if found.parents else None, found.sha, patches=False)
+    changed = reading.changes(
+        state.git, full_name, found.parents[0] if found.parents else None, found.sha, patches=False
+    )
     by_status = {name: [each.path for each in changed if each.status == name] for name in ("added", "removed")}
     return {
         "id": found.sha,
@@ -114,7 +116,7 @@ def _shown(state: State, full_name: str, found: reading.Commit) -> Json:
 def pull_request(state: State, issue: Issue, pull: Pull, action: str, login: str, **more: Any) -> None:  # noqa: ANN401 - JSON
     """Tell what became of a pull request."""
     git, full_name = state.git, issue.repository
-    base = reading.merge_base(git, full_name, pull.base_sha, pull.head_sha) if git.holds(full_name) else None
+    base = reading.merge_base(git, full_name, pull.base_sha, pull.head_sha) if pull.base_sha else None
     payload = common(state, full_name, login) | {
         "action": action,
         "number": issue.number,

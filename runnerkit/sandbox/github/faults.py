@@ -1,7 +1,8 @@
 """Scripted trouble: failures, lost answers, delays and calls held at their effect."""
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -93,3 +94,16 @@ class Faults:
         for rule in rules:
             if rule.hold is not None:
                 rule.hold.release()
+
+
+def suffer(faults: Iterable[Fault], when: str) -> None:
+    """Wait as scripted ``before`` a call's effect or ``after`` it; delays come before.
+
+    Raises:
+        ConnectionAbortedError: The call was dropped while it was held.
+    """
+    for each in faults:
+        if each.delay and when == "before":
+            time.sleep(each.delay)
+        if each.hold is not None and each.hold.when == when:
+            each.hold.stop()

@@ -4,28 +4,24 @@ import hashlib
 import json
 import secrets
 import socket
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from runnerkit.sandbox.github import access, routes
 from runnerkit.sandbox.github.description import JSON_TYPE, Asked, description
 from runnerkit.sandbox.github.exchange import Answer, Exchange, Links, Route
-from runnerkit.sandbox.github.faults import Fault, Faults
+from runnerkit.sandbox.github.faults import Fault, Faults, suffer
 from runnerkit.sandbox.github.git.http import GitOverHttp
 from runnerkit.sandbox.github.hooks.sender import Sender
 from runnerkit.sandbox.github.hooks.watch import Watch
 from runnerkit.sandbox.github.limits import Bucket, Limits
 from runnerkit.sandbox.github.machines import Machines
+from runnerkit.sandbox.github.matching import API_ROOTS, Paths, described_path
 from runnerkit.sandbox.github.records import App
 from runnerkit.sandbox.github.refusals import Reason, Refused
 from runnerkit.sandbox.github.state import State
@@ -36,15 +32,6 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v3"
 CONTROL = "/_runnerkit/"
-# What begins like this is the API's even where nothing is served there.
-API_ROOTS = frozenset({"app", "installation", "orgs", "rate_limit", "repos", "user", "users"})
-# Parameters that may hold slashes, and one that is a number or a name although it is called an id.
-PATHS, NAMES = frozenset({"basehead", "branch", "environment_name", "path", "ref"}), frozenset({"workflow_id"})
-# Spellings GitHub answers and does not describe; PyGithub lists statuses and the topmost folder by them.
-LEGACY = {
-    ("GET", "/repos/{owner}/{repo}/commits/{ref}/statuses"): ("/repos/{owner}/{repo}/statuses/{ref}",),
-    ("GET", "/repos/{owner}/{repo}/contents/{path}"): ("/repos/{owner}/{repo}/contents/",),
-}
 VERSIONS = ("2022-11-28", "2026-03-10")
 DOCUMENTATION = "https://docs.github.com/rest"
 PRIMARY = "API rate limit exceeded. The x-ratelimit-reset header tells when to call again."
@@ -97,8 +84,7 @@ class Service:
         self.pages: Callable[[Request], Response] | None = None
         self.routes = dict(routes.ROUTES)
         self._state, self._tokens, self._limits, self._faults = state, tokens, limits, faults
-        rules = [_rule(path, key) for key in self.routes for path in (key[1], *LEGACY.get(key, ()))]
-        self._map = Map(rules, strict_slashes=False)
+        self._paths = Paths(self.routes)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve one call."""
@@ -122,27 +108,39 @@ class Service:
         web = request.host_url.rstrip("/")
         turn = Turn(request, path, Links(web + prefix, web))
         faults = self._faults.take(request.method, path)
-        _before(faults)
+        suffer(faults, "before")
         scripted = next((each for each in faults if each.status), None)
         answer = self._answer(turn) if scripted is None else _scripted(scripted)
         response = self._written(turn, answer)
-        _after(faults)
+        suffer(faults, "after")
         return self._deliver(turn, response, lost=any(each.lose for each in faults))
 
     def _not_api(self, request: Request) -> Response | None:
-        root = request.path.split("/")[1]
-        if root in API_ROOTS:
+        if request.path.split("/")[1] in API_ROOTS:
             return None
-        response = self.git.respond(request)
-        return self.pages(request) if response is None and self.pages is not None else response
+        if self.git.serves(request.path):
+            return self._git(request)
+        return None if self.pages is None else self.pages(request)
+
+    def _git(self, request: Request) -> Response:
+        faults = self._faults.take(request.method, request.path)
+        suffer(faults, "before")
+        scripted = next((each for each in faults if each.status), None)
+        if scripted is None:
+            response = self.git.respond(request)
+        else:
+            response = Response(scripted.message, scripted.status, dict(scripted.headers))
+        suffer(faults, "after")
+        if any(each.lose for each in faults):
+            _hang_up(request)
+        return response
 
     def _deliver(self, turn: Turn, response: Response, *, lost: bool) -> Response:
         method, kind = turn.request.method, turn.token.kind if turn.token else "anonymous"
         call = Call(method, turn.path, response.status_code, self._state.now(), turn.charged, not lost, kind)
         self.calls.append(call)
         if lost:
-            turn.request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            raise ConnectionAbortedError("the answer is lost, as scripted")
+            _hang_up(turn.request)
         return response
 
     def _answer(self, turn: Turn) -> Answer:
@@ -181,15 +179,10 @@ class Service:
             return route.handler(self._exchange(turn, body))
 
     def _match(self, turn: Turn) -> Route:
-        try:
-            key, variables = self._map.bind("").match(turn.path, method=turn.request.method)
-        except HTTPException as error:
-            raise Refused(Reason.MISSING, "Not Found") from error
-        turn.route, turn.variables = self.routes[key], dict(variables)
-        method, template = key
-        named = defaultdict(lambda: "-", {name: quote(str(value), safe="") for name, value in variables.items()})
+        key, turn.variables = self._paths.match(turn.request.method, turn.path)
+        turn.route = self.routes[key]
         query = tuple(turn.request.args.items(multi=True))
-        turn.described = Asked(method, template, template.format_map(named), query, turn.request.get_data())
+        turn.described = Asked(*key, described_path(key[1], turn.variables), query, turn.request.get_data())
         return turn.route
 
     def _authenticate(self, turn: Turn, route: Route) -> None:
@@ -284,6 +277,11 @@ class Service:
         }
 
 
+def _hang_up(request: Request) -> None:
+    request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("the answer is lost, as scripted")
+
+
 def _data(answer: Answer) -> bytes:
     if answer.data is not None:
         return answer.data
@@ -298,36 +296,6 @@ def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None
 def _scripted(fault: Fault) -> Answer:
     status = fault.status or 500
     return _refusal(status, fault.message or HTTPStatus(status).phrase, fault.headers)
-
-
-def _before(faults: list[Fault]) -> None:
-    for each in faults:
-        if each.delay:
-            time.sleep(each.delay)
-        if each.hold is not None and each.hold.when == "before":
-            each.hold.stop()
-
-
-def _after(faults: list[Fault]) -> None:
-    for each in faults:
-        if each.hold is not None and each.hold.when == "after":
-            each.hold.stop()
-
-
-def _rule(path: str, key: tuple[str, str]) -> Rule:
-    parts = [_converter(part) for part in path.split("/")]
-    return Rule("/".join(parts), methods=[key[0]], endpoint=key)
-
-
-def _converter(part: str) -> str:
-    if not part.startswith("{"):
-        return part
-    name = part.strip("{}")
-    if name in PATHS:
-        return f"<path:{name}>"
-    if name in NAMES:
-        return f"<{name}>"
-    return f"<int:{name}>" if name.endswith(("_id", "_number")) else f"<{name}>"
 
 
 def _full_name(turn: Turn) -> str | None:

@@ -20,6 +20,7 @@ PREFIXES = {"classic": "ghp_", "fine-grained": "github_pat_", "app-installation"
 SCOPES = ("repo", "admin:org", "admin:org_hook", "workflow")
 GENEROUS = {
     "actions": "write",
+    "actions_variables": "write",
     "administration": "write",
     "checks": "write",
     "contents": "write",
@@ -30,13 +31,15 @@ GENEROUS = {
     "organization_self_hosted_runners": "write",
     "pull_requests": "write",
     "repository_hooks": "write",
+    "secrets": "write",
     "statuses": "write",
 }
 # What a workflow's `permissions:` can name; administration and organisation permissions are not among it.
 WORKFLOW_PERMISSIONS = {
     name: GENEROUS[name]
     for name in GENEROUS
-    if name not in {"administration", "repository_hooks"} and not name.startswith("organization_")
+    if name not in {"actions_variables", "administration", "repository_hooks", "secrets"}
+    and not name.startswith("organization_")
 }
 RANKS = {"read": 1, "write": 2, "admin": 3}
 

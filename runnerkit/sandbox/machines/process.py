@@ -66,6 +66,7 @@ class ProcessMachines:
         folder: Where scratch folders are made; by default where temporary files belong.
         runner: Puts a runner into a folder; by default the stand-in.
         drop_ins: More lines for units of every image, by unit: for tests that cannot wait for systemd's own times.
+        interpreter: What jobs run with; started by root, jobs run as another user if that one can use it.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class ProcessMachines:
         folder: Path | None = None,
         runner: Install | None = None,
         drop_ins: Mapping[str, str] | None = None,
+        interpreter: str = sys.executable,
     ) -> None:
         self.boot = boot
         self.imds = Imds(ec2)
@@ -87,6 +89,7 @@ class ProcessMachines:
         self._within = folder
         self._install = runner or stand_in
         self._drop_ins = dict(drop_ins or {})
+        self._interpreter = interpreter
         self._machines: dict[str, _Machine] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="process-machines", daemon=True)
@@ -96,7 +99,7 @@ class ProcessMachines:
         self._folder = Path(tempfile.mkdtemp(prefix="rk-machines-", dir=self._within))
         # The job's user must be able to pass.
         self._folder.chmod(0o711)
-        self._logins: Logins = users.choose(self._folder)
+        self._logins: Logins = users.choose(self._folder, self._interpreter)
         self.imds.start()
         self._thread.start()
         return self

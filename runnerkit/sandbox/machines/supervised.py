@@ -57,7 +57,7 @@ class Supervised:
                 cwd="/",
                 start_new_session=True,
             )
-            self._tell({**spec, "parent": os.getpid(), "marker": self.marker})
+            self._tell({"parent": os.getpid(), **spec, "marker": self.marker})
         except OSError:
             self._close()
             raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSION = "2.337.0"
+VERSION = "2.336.0"
 HERE = Path(__file__).parent
 OLDEST = 11
 NEWEST = 15
@@ -118,7 +118,7 @@ def install(
         _script(folder / name, text)
     (folder / "README").write_text(README)
     (folder / ".env").write_text(_lines(environ or {}))
-    told = {"version": VERSION, "act": str(_act(folder, act)), "python": str(python)}
+    told = {"version": VERSION, "act": str(_act(folder, act))}
     (folder / "bin" / "standin.json").write_text(json.dumps(told))
 
 
@@ -161,10 +161,3 @@ def _act(folder: Path, given: Path | None) -> Path:
         return Path(found).resolve()
     # Not a link: whoever gives the folder to another user must not change the original.
     return Path(shutil.copy2(found, folder / "bin" / "act"))
-
-
-def python_of(folder: Path) -> str:
-    """Tell which interpreter runs the stand-in in a root."""
-    return str(json.loads((folder / "bin" / "standin.json").read_text())["python"])
-
-

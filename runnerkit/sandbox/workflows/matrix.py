@@ -85,7 +85,7 @@ def _included(base: list[Leg], entries: list[Leg], keys: set[str]) -> list[Leg]:
     more: list[Leg] = []
     for entry in entries:
         own = {key: value for key, value in entry.items() if key in keys}
-        fitting = [leg for leg, first in zip(grown, base, strict=True) if _matches(own, first)]
+        fitting = [leg for leg in grown if _matches(own, leg)]
         for leg in fitting:
             leg.update(entry)
         if not fitting:

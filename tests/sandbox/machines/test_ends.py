@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SANDBOX = """
 import sys, threading
 from tests.sandbox.machines.yard import open_yard
+from functools import partial
 from pathlib import Path
 
 with open_yard(folder=Path(sys.argv[1])) as yard:
@@ -35,20 +37,29 @@ with open_yard(folder=Path(sys.argv[1])) as yard:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_no_process_and_no_folder_outlives_the_sandbox(tmp_path: Path, number: signal.Signals) -> None:
+def test_no_process_and_no_folder_outlives_the_sandbox(tmp_path: Path) -> None:
     """Killed without a word, or by Ctrl-C: supervisor, listener and the job's own processes end."""
-    sandbox = subprocess.Popen(
-        [sys.executable, "-c", SANDBOX, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    started = {number: _sandbox(tmp_path / number.name) for number in (signal.SIGKILL, signal.SIGINT)}
+    for number, sandbox in started.items():
+        with sandbox:
+            assert sandbox.stdout is not None
+            marker = f"RUNNERKIT_MACHINE={sandbox.stdout.readline().strip()}/"
+            assert len(kernel.marked(marker)) >= 5, "supervisor, guard, listener, and two of the job"
+            sandbox.send_signal(number)
+            eventually(partial(_none_of, marker), f"all of them end after {number.name}", within=8)
+            sandbox.wait(20)
+        assert list((tmp_path / number.name).iterdir()) == []
+
+
+def _none_of(marker: str) -> bool:
+    return not kernel.marked(marker)
+
+
+def _sandbox(folder: Path) -> subprocess.Popen[str]:
+    folder.mkdir()
+    return subprocess.Popen(
+        [sys.executable, "-c", SANDBOX, str(folder)], stdout=subprocess.PIPE, stderr=open('/tmp/w/err-'+folder.name,'w'), text=True
     )
-    with sandbox:
-        assert sandbox.stdout is not None
-        marker = f"RUNNERKIT_MACHINE={sandbox.stdout.readline().strip()}/"
-        eventually(lambda: len(kernel.marked(marker)) >= 5, "supervisor, guard, listener, and two of the job")
-        sandbox.send_signal(number)
-        eventually(lambda: not kernel.marked(marker), "all of them end", within=8)
-        sandbox.wait(20)
-    eventually(lambda: list(tmp_path.iterdir()) == [], "its folders are removed", within=5)
 
 
 def test_everything_ends_with_the_context() -> None:

@@ -68,7 +68,7 @@ def test_the_wall_around_the_metadata_is_noted(yard: Yard) -> None:
 
 
 def test_a_machine_without_a_listener_in_time_powers_off(yard: Yard) -> None:
-    """systemd's own timer, armed before anything else, ends a machine whose start-up script hangs."""
+    """A timer of systemd's own, armed before anything else, ends a machine whose start-up script hangs."""
     machine = yard.launch(baked=False, startup="sleep 60", online_within=2)
     assert "runnerkit: powering off: no listener in time" in machine.gone()
 

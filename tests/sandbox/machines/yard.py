@@ -38,7 +38,7 @@ QUICK = {
 }
 # So are the guard's: it is told others in machine.json.
 T = TypeVar("T")
-RULES = {"online_within": 60, "idle": 60, "life": 600, "poll": 0.1, "stop_grace": 20}
+RULES = {"online_within": 60, "idle": 60, "life": 600, "poll": 0.3, "stop_grace": 20}
 
 
 def install(folder: Path, environ: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ def eventually(look: Callable[[], T], what: str, within: float = PATIENCE) -> T:
     while time.monotonic() < until:
         if found := look():
             return found
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"not within {within} s: {what}")
 
 
@@ -71,10 +71,12 @@ class Booted:
 
     @property
     def view(self) -> InstanceView:
+        """What EC2 knows of it."""
         return self.yard.ec2.instance(self.id)
 
     @property
     def console(self) -> str:
+        """What it has said, all of it."""
         return bytes(self.yard.ec2._core.machines[self.id].console).decode()
 
     def says(self, text: str, within: float = PATIENCE) -> str:
@@ -144,8 +146,8 @@ class Yard:
         told["content"] = b64encode(json.dumps(said).encode()).decode()
         change(document)
         data = gzip.compress(boot.HEADER + json.dumps(document).encode())
-        image = {"ImageId": self.baked} if baked else {}
-        instance = self.stage.run(UserData=data[:cut], InstanceInitiatedShutdownBehavior="terminate", **image)
+        image = self.baked if baked else self.stage.image
+        instance = self.stage.run(UserData=data[:cut], InstanceInitiatedShutdownBehavior="terminate", ImageId=image)
         return Booted(self, instance, name, blob)
 
     def end(self, booted: Booted) -> None:

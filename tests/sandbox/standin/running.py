@@ -59,7 +59,7 @@ class StandIn:
             said, _ = process.communicate(timeout=PATIENCE)
             return process.returncode, said
 
-    def job(self, payload: Mapping[str, Any], **run: Any) -> Job:
+    def job(self, payload: Mapping[str, Any], **run: Any) -> Job:  # noqa: ANN401 - of add_run
         """Queue a job."""
         started = self.world.add_run(REPO, [{"name": "train", "labels": ["gpu"], "payload": dict(payload)}], **run)
         return self.world.jobs(started)[0]
@@ -76,7 +76,7 @@ class StandIn:
         return self.run(payload(*steps), **environ)
 
 
-def payload(*steps: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def payload(*steps: Mapping[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - a tree of JSON
     """A flattened job."""
     return {"job": {"key": "train", "timeout_minutes": 5}, "steps": [dict(each) for each in steps], **more}
 

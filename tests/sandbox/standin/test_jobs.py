@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,13 @@ def test_two_steps_run_where_github_runs_them(runner: StandIn) -> None:
 
 def test_steps_have_the_real_variables(runner: StandIn) -> None:
     """Values of the run and the runner, no terminal, no standard input, nothing of act or of the listener's secret."""
-    github = {"ref": "refs/pull/7/merge", "head_ref": "longer", "actor": "hubot", "event_name": "push", "event": {"a": 1}}
+    github = {
+        "ref": "refs/pull/7/merge",
+        "head_ref": "longer",
+        "actor": "hubot",
+        "event_name": "push",
+        "event": {"a": 1},
+    }
     script = 'env; cat; tty || cat "$GITHUB_EVENT_PATH"'
     job = runner.run(
         payload({"name": "Look", "run": script}, github=github),
@@ -245,7 +252,70 @@ def _runs(pid: int) -> bool:
 
 def test_secrets_with_every_character_reach_steps(runner: StandIn) -> None:
     """Quotes, dollars and lines survive; each line is masked."""
-    value = "it's \"$HOME\" #1 \\n\nsecond line"
+    value = 'it\'s "$HOME" #1 \\n\nsecond line'
     runner.world.state.repository("acme/train").secrets["KEY"] = value
     job = runner.steps([{"name": "Show", "run": 'echo "$KEY"; echo "${#KEY}"', "env": {"KEY": "${{ secrets.KEY }}"}}])
     assert said(job, "Show").splitlines()[2:] == ["***", "***", str(len(value))]
+
+
+def test_defaults_hold_for_run_steps(runner: StandIn) -> None:
+    """Folder and shell of `defaults` are those of steps that name none."""
+    defaults = {"run": {"shell": "python", "working-directory": "below"}}
+    make = {"run": "mkdir below", "shell": "sh", "working-directory": "."}
+    look = {"name": "Look", "run": "import os; print(os.getcwd())"}
+    job = runner.run(payload(make, look, defaults=defaults))
+    assert said(job, "Look").splitlines()[2:] == [f"{runner.root}/_work/train/train/below"]
+
+
+def test_the_roots_env_file_reaches_listener_and_steps(runner: StandIn) -> None:
+    """What `.env` holds is set before anything else, and steps have it too."""
+    (runner.root / ".env").write_text("FROM_FILE=a=b c\nACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED=true\n")
+    job = runner.job(payload({"name": "Look", "run": "echo $FROM_FILE"}))
+    assert runner.call(ACTIONS_RUNNER_INPUT_JITCONFIG=runner.blob())[0] == 100
+    assert said(job, "Look").splitlines()[2:] == ["a=b c"]
+
+
+def test_a_summary_has_its_limit(runner: StandIn) -> None:
+    """Beyond a mebibyte it is refused with GitHub's words."""
+    script = "head -c 1100000 /dev/zero | tr '\\0' x >>$GITHUB_STEP_SUMMARY"
+    job = runner.steps([{"name": "Much", "run": script}, {"run": "echo fine >>$GITHUB_STEP_SUMMARY"}])
+    assert job.summaries == ["fine\n"]
+    assert "supports content up to a size of 1024k" in job.annotations[0]
+
+
+def test_a_job_without_steps_succeeds(runner: StandIn) -> None:
+    """What a test queues without a workflow is over at once."""
+    job = runner.run({})
+    assert (job.conclusion, list(ended(job))) == ("success", ["Set up job", "Complete job"])
+
+
+WORKFLOW = """
+name: Train
+on: push
+jobs:
+  train:
+    runs-on: gpu
+    outputs: { score: "${{ steps.fit.outputs.score }}" }
+    steps:
+      - uses: actions/checkout@v5
+      - id: fit
+        run: echo "score=$(cat data)" >>"$GITHUB_OUTPUT"; echo ${{ github.workspace }} ${{ github.actor }}
+  report:
+    needs: train
+    runs-on: gpu
+    steps:
+      - name: Report
+        run: echo "score ${{ needs.train.outputs.score }}"
+"""
+
+
+def test_a_workflow_runs_as_it_was_pushed(runner: StandIn) -> None:
+    """A push makes the run; the second job gets what the first one said."""
+    runner.world.push("acme/train", {".github/workflows/train.yml": WORKFLOW, "data": "0.9\n"})
+    for name in ("rk-1", "rk-2"):
+        assert runner.call(ACTIONS_RUNNER_INPUT_JITCONFIG=runner.blob(name))[0] == 0
+        shutil.rmtree(runner.root / "_work")
+    train, report = sorted(runner.world.state.live.jobs.values(), key=lambda each: each.id)
+    assert (train.conclusion, train.outputs, report.conclusion) == ("success", {"score": "0.9"}, "success")
+    assert f"{runner.root}/_work/train/train octocat" in train.log
+    assert said(report, "Report").splitlines()[2:] == ["score 0.9"]

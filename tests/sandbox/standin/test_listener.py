@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import base64
+import json
 import os
 import signal
 import subprocess
 import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,6 +115,35 @@ def test_an_unreachable_service_is_a_retryable_error(runner: StandIn) -> None:
     code, said = runner.call(ACTIONS_RUNNER_INPUT_JITCONFIG=blob, **FAST)
     assert code == 2
     assert "Retrying until reconnected" in said
+
+
+class Refusal(BaseHTTPRequestHandler):
+    """A service that refuses a version."""
+
+    def do_POST(self) -> None:
+        """Refuse."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(403)
+        self.end_headers()
+        self.wfile.write(b'{"message": "Runner version v2.328.0 is deprecated and cannot receive messages."}')
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("environ", "code"), [({}, 1), ({"ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE": "1"}, 7)]
+)
+def test_a_deprecated_version_is_told_when_asked(runner: StandIn, environ: dict[str, str], code: int) -> None:
+    """7 only for who wants to know it."""
+    with HTTPServer(("127.0.0.1", 0), Refusal) as server:
+        settings = json.dumps({"ServerUrl": f"http://127.0.0.1:{server.server_port}/"})
+        blob = json.dumps({".runner": base64.b64encode(settings.encode()).decode()})
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        encoded = base64.b64encode(blob.encode()).decode()
+        assert runner.call(ACTIONS_RUNNER_INPUT_JITCONFIG=encoded, **environ)[0] == code
+        thread.join(5)
 
 
 @pytest.mark.parametrize(("run", "code"), [("true", 100), ("false", 102)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -126,12 +127,37 @@ def test_a_worker_that_dies_is_told_by_the_listener(runner: StandIn) -> None:
     assert "ended unexpectedly with exit code 77" in job.annotations[0]
 
 
+def test_a_step_that_began_too_late_is_never_started(runner: StandIn, tmp_path: Path) -> None:
+    """A step may begin after the cancellation: its entry waits, and can be told without anything having run."""
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "told.json").write_text(json.dumps({"env": {}, "workspace": "/", "pace": 1}))
+    (state / "cancel").touch()
+    command = [str(runner.root / "bin" / "Runner.Step"), "touch", str(tmp_path / "ran")]
+    environ = runner.environment(RUNNERKIT_STANDIN_STATE=str(state), RUNNERKIT_STANDIN_STEP="2")
+    with subprocess.Popen(command, env=environ) as process:
+        until((state / "running").exists)
+        process.send_signal(signal.SIGUSR1)
+        until((state / "held").exists)
+        (state / "cancel").unlink()
+        assert process.wait(5) == 1
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_job_cancelled_before_its_first_step(runner: StandIn) -> None:
+    """Steps that ask for it run, in the workspace, and nothing else."""
+    job = runner.job(payload(*work("true")))
+    job.payload["job"]["timeout_minutes"] = 0.00001
+    assert runner.call(ACTIONS_RUNNER_INPUT_JITCONFIG=runner.blob())[0] == 0
+    assert (ended(job)["Work"], ended(job)["Always"], job.conclusion) == ("skipped", "success", "cancelled")
+
+
 class TestSchedule:
     """The schedule itself, on processes."""
 
     def test_a_process_that_obeys_gets_one_signal(self) -> None:
         """SIGINT is enough; what it started is left alone until the job ends."""
-        with _shell("sleep 60 & echo $!; trap 'exit 5' INT; while :; do sleep 0.02; done") as process:
+        with _shell("trap 'exit 5' INT; sleep 60 & echo $!; while :; do sleep 0.02; done") as process:
             child = int(process.stdout.readline()) if process.stdout else 0
             schedule.stop(process.pid, _ended(process), 1)
             assert (process.returncode, _alive(child)) == (5, True)

@@ -32,9 +32,7 @@ def test_checkout_gives_the_commit_of_the_run(runner: StandIn, commits: list[str
     """Not the newest one: the run's, on its branch, one deep, with credentials that are gone at the end."""
     github = {"sha": commits[1], "ref": "refs/heads/main"}
     look = "cat file; git rev-parse HEAD; git branch --show-current; git rev-list --count HEAD; git fetch origin main"
-    job = runner.run(
-        payload({"id": "co", "uses": "actions/checkout@v5"}, {"name": "Look", "run": look}, github=github)
-    )
+    job = runner.run(payload({"id": "co", "uses": "actions/checkout@v5"}, {"name": "Look", "run": look}, github=github))
     assert said(job, "Look").splitlines()[2:6] == ["1", commits[1], "main", "1"]
     assert ended(job)["Post Run actions/checkout@v5"] == "success"
     assert "extraheader" not in (runner.root / "_work/train/train/.git/config").read_text()
@@ -71,9 +69,7 @@ def test_checkout_takes_its_inputs(
         ({"path": "../.."}, "is not under"),
     ],
 )
-def test_checkout_fails_with_the_reason(
-    runner: StandIn, commits: list[str], given: dict[str, str], text: str
-) -> None:
+def test_checkout_fails_with_the_reason(runner: StandIn, commits: list[str], given: dict[str, str], text: str) -> None:
     """A wrong ref, a token without access, a path outside the workspace."""
     step = {"name": "Get", "uses": "actions/checkout@v5", "with": given}
     job = runner.run(payload(step, github={"sha": commits[1], "ref": "refs/heads/main"}))

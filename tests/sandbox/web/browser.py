@@ -51,7 +51,8 @@ class Browser:
 
     def __init__(self, driver: str, profile: Path) -> None:
         options = {"args": [*FLAGS, f"--user-data-dir={profile}"], "binary": shutil.which("chromium")}
-        asked = {"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}}
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        asked = {"capabilities": {"alwaysMatch": wanted}}
         self._driver = driver
         self._session = f"/session/{self._ask('POST', '/session', asked)['sessionId']}"
 

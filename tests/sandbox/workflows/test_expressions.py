@@ -67,6 +67,8 @@ def test_literals(expression: str, expected: object) -> None:
         ("!0", True),
         ("!-0", True),
         ("!null", True),
+        ("!NaN", True),
+        ("!-1", False),
         ("!'0'", False),
         ("!fromJSON('[]')", False),
         ("1 < 2", True),

@@ -97,6 +97,7 @@ def test_a_value_is_never_read_as_an_expression() -> None:
         ("permissions: {}", "", {"contents": "none", "id-token": "none"}),
         ("permissions: {contents: write}", "", {"contents": "write", "issues": "none"}),
         ("permissions: write-all", "permissions: {issues: read}", {"contents": "none", "issues": "read"}),
+        ("permissions: write-all", "permissions: {}", {"contents": "none"}),
         ("permissions: {}", "permissions: read-all", {"contents": "read"}),
     ],
 )

@@ -119,6 +119,14 @@ def test_a_cancelled_run_begins_only_what_asks_for_it() -> None:
     assert story(read, {}, cancelled=True) == {"a": "skipped", "b": "success", "c": "success", "d": "skipped"}
 
 
+def test_what_failed_before_a_cancellation_counts_no_more() -> None:
+    """Once the run is cancelled, failure() is false whatever failed before."""
+    (found,) = plans(chain("if: failure()"), {"a": [FAILURE], "b": [FAILURE]}, cancelled=True)
+    assert found.skipped
+    (found,) = plans(chain("if: failure() || cancelled()"), {"a": [FAILURE], "b": [FAILURE]}, cancelled=True)
+    assert not found.skipped
+
+
 def test_a_failure_that_may_be_ignored_is_a_success_for_the_next() -> None:
     """Continue-on-error, of the job or of the leg that failed."""
     assert story(chain("", ", continue-on-error: true"), {"a": FAILURE})["c"] == "success"
@@ -218,6 +226,7 @@ def test_a_matrix_may_come_out_of_a_job_before() -> None:
         ("${{ github.run_id && 'ubuntu-latest' || 'gpu' }}", ("ubuntu-latest",), None, True),
         ("{group: big, labels: [gpu, x64]}", ("gpu", "x64"), "big", False),
         ("{group: big}", (), "big", False),
+        ("{group: big, labels: ubuntu-latest}", ("ubuntu-latest",), "big", False),
         ("{labels: gpu}", ("gpu",), None, False),
         ("{group: '${{ github.run_id }}', labels: '${{ fromJSON(''[1]'') }}'}", ("1",), "7", False),
     ],

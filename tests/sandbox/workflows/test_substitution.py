@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runnerkit.sandbox.workflows.evaluator import Scope
@@ -157,6 +157,7 @@ def _readable(template: str) -> bool:
     return True
 
 
+@settings(deadline=None)  # a slow machine is no fault
 @given(TEMPLATES.filter(_readable), CONTEXT, CONTEXT)
 def test_substitution_does_not_change_what_a_template_means(template: str, matrix: Any, steps: Any) -> None:  # noqa: ANN401 - any values
     """Evaluated at once, or in two goes: the same text, whatever the values hold."""
@@ -171,6 +172,7 @@ def _names(template: str) -> set[str]:
     return {each.name for each in walk(node_of(template)) if isinstance(each, Name)}
 
 
+@settings(deadline=None)  # a slow machine is no fault
 @given(TREES, CONTEXT, CONTEXT, st.booleans())
 def test_substitution_does_not_change_conditions(tree: Node, matrix: Any, steps: Any, ok: bool) -> None:  # noqa: ANN401 - any values
     """With and without a status function, after success and after failure."""
@@ -182,6 +184,7 @@ def test_substitution_does_not_change_conditions(tree: Node, matrix: Any, steps:
         assert truth(evaluate_node(condition_of(rest), everything)) == once
 
 
+@settings(deadline=None)  # a slow machine is no fault
 @given(TREES)
 def test_a_tree_that_is_written_reads_as_the_same_tree(tree: Node) -> None:
     """Writing and reading are inverse."""

@@ -13,7 +13,7 @@ from runnerkit.sandbox.github.exchange import permission
 from runnerkit.sandbox.github.git import noticing, requests
 from runnerkit.sandbox.github.git.store import LONGEST, environment
 from runnerkit.sandbox.github.records import Repository
-from runnerkit.sandbox.github.refusals import Reason, Refused
+from runnerkit.sandbox.github.refusals import Reason, Refused, missing
 from runnerkit.sandbox.github.state import State
 from runnerkit.sandbox.github.tokens import Token, Tokens
 
@@ -29,11 +29,15 @@ class GitOverHttp:
     def __init__(self, state: State, tokens: Tokens) -> None:
         self._state, self._tokens = state, tokens
 
-    def respond(self, request: Request) -> Response | None:
-        """Answer a git client; None when the path is not one of a repository's contents."""
+    def serves(self, path: str) -> bool:
+        """Tell whether the path is one of a repository's contents."""
+        return PLACE.fullmatch(path) is not None
+
+    def respond(self, request: Request) -> Response:
+        """Answer a git client."""
         found = PLACE.fullmatch(request.path)
         if found is None:
-            return None
+            return _refusal(missing(), anonymous=False)
         rest = found["rest"] if found["bare"] is None else found["bare"]
         try:
             return self._serve(request, found["name"], rest)
@@ -77,7 +81,7 @@ class GitOverHttp:
             env=environment(settings | named),
             check=False,
         )
-        return _from_cgi(done.stdout)
+        return _from_cgi(done.stdout, done.stderr)
 
 
 def _secret(request: Request) -> str:
@@ -93,12 +97,13 @@ def _secret(request: Request) -> str:
     return password if password and password != "x-oauth-basic" else user  # noqa: S105 - GitHub's filler, no secret
 
 
-def _from_cgi(output: bytes) -> Response:
+def _from_cgi(output: bytes, errors: bytes) -> Response:
+    if not output:
+        return Response(b"git http-backend gave no answer: " + errors, status=500, content_type="text/plain")
     head, _, body = output.partition(b"\r\n\r\n")
     pairs = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line]
     headers = dict(pairs)
-    status = headers.pop("Status", "200 OK") if head else "500 Internal Server Error"
-    return Response(body, status=status, headers=headers)
+    return Response(body, status=headers.pop("Status", "200 OK"), headers=headers)
 
 
 def _refusal(error: Refused, *, anonymous: bool) -> Response:

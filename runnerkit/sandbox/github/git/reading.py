@@ -58,6 +58,9 @@ def resolve(store: Store, full_name: str, ref: str) -> str | None:
     if not store.holds(full_name) or not ref or ref.startswith("-"):
         return None
     names = [ref] if ref.startswith("refs/") or ref == "HEAD" else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+    known = store.seen[full_name].get(names[0], "") if names[0].startswith("refs/heads/") else ""
+    if known:
+        return known
     for each in [*names, *([ref] if _SHA.fullmatch(ref) else [])]:
         try:
             return store.run(full_name, "rev-parse", "--quiet", "--verify", each + "^{commit}").decode().strip()
@@ -101,14 +104,30 @@ def _entry(prefix: str, line: str) -> Entry:
     return Entry(prefix + name, KINDS.get(mode, "file"), sha, 0 if size == "-" else int(size))
 
 
-def workflow_files(store: Store, full_name: str, sha: str) -> dict[str, str]:
+def workflow_files(store: Store, full_name: str, ref: str) -> dict[str, str]:
     """Read the workflows of a commit, by path; a repository without git or without workflows gives none."""
-    found = resolve(store, full_name, sha)
-    if found is None or find_entry(store, full_name, found, WORKFLOWS) is None:
+    sha = ref if (full_name, ref) in store.workflows else resolve(store, full_name, ref)
+    if sha is None:
         return {}
-    paths = [each.path for each in entries(store, full_name, found, WORKFLOWS) if each.kind == "file"]
-    texts = {path: read_file(store, full_name, found, path) for path in paths if path.endswith((".yml", ".yaml"))}
-    return {path: text.decode(errors="replace") for path, text in texts.items() if text is not None}
+    if (full_name, sha) not in store.workflows:
+        store.workflows[full_name, sha] = _workflow_files(store, full_name, sha)
+    return dict(store.workflows[full_name, sha])
+
+
+def _workflow_files(store: Store, full_name: str, sha: str) -> dict[str, str]:
+    try:
+        found = entries(store, full_name, sha, WORKFLOWS)
+    except GitFailed:
+        return {}
+    files = [each for each in found if each.kind == "file" and each.path.endswith((".yml", ".yaml"))]
+    shown = store.run(full_name, "cat-file", "--batch", data="".join(f"{each.sha}\n" for each in files).encode())
+    texts: dict[str, str] = {}
+    for each in files:
+        # Each begins with a line that says what it is, and ends with a newline of its own.
+        start = shown.index(b"\n") + 1
+        texts[each.path] = shown[start : start + each.size].decode(errors="replace")
+        shown = shown[start + each.size + 1 :]
+    return texts
 
 
 def merge_base(store: Store, full_name: str, one: str, other: str) -> str | None:
@@ -134,14 +153,17 @@ def commits(store: Store, full_name: str, *which: str, path: str = "", most: int
     """List commits, newest first; ``which`` are SHAs or ranges of them."""
     form = "%x1f".join(FIELDS) + "%x1e"
     place = ["--", path] if path else ["--"]
-    shown = store.run(full_name, "--literal-pathspecs", "log", f"--format={form}", f"--max-count={most}", *which, *place)
+    shown = store.run(
+        full_name, "--literal-pathspecs", "log", f"--format={form}", f"--max-count={most}", *which, *place
+    )
     records = shown.decode(errors="replace").split("\x1e")
     return [_commit(record.lstrip("\n")) for record in records if record.strip()]
 
 
 def _commit(record: str) -> Commit:
-    sha, tree, parents, *people, message = record.split("\x1f")
-    return Commit(sha, tree, tuple(parents.split()), *people, message.strip("\n"))
+    sha, tree, parents, author, mail, at, committer, their_mail, committed, message = record.split("\x1f")
+    text = message.strip("\n")
+    return Commit(sha, tree, tuple(parents.split()), author, mail, at, committer, their_mail, committed, text)
 
 
 def find_commit(store: Store, full_name: str, ref: str) -> Commit | None:
@@ -196,4 +218,6 @@ def _counts(fields: list[str]) -> dict[str, tuple[int, int]]:
 
 def _patches(text: str) -> list[str]:
     pieces = re.split(r"^diff --git .*\n", text, flags=re.MULTILINE)[1:]
-    return [piece[piece.index("@@") :].rstrip("\n") if re.search(r"^@@", piece, re.MULTILINE) else "" for piece in pieces]
+    return [
+        piece[piece.index("@@") :].rstrip("\n") if re.search(r"^@@", piece, re.MULTILINE) else "" for piece in pieces
+    ]

@@ -41,7 +41,9 @@ def open_request(
     base_sha = reading.resolve(state.git, ready(state, base), BRANCH + into)
     if head_sha is None or base_sha is None:
         field = "head" if head_sha is None else "base"
-        raise invalid(f"Validation Failed: PullRequest {field} is invalid; there is no branch {head_sha and into or head}")
+        raise invalid(
+            f"Validation Failed: PullRequest {field} is invalid; there is no branch {(head_sha and into) or head}"
+        )
     _refuse_twins(state, base.full_name, (source.full_name, head, into))
     pull = Pull(source.full_name, head, head_sha, into, base_sha=base_sha, body=body)
     issue = Issue(0, base.full_name, 0, title, login, state.now(), state.now(), pull=pull)
@@ -97,12 +99,14 @@ def set_state(state: State, issue: Issue, wanted: str, login: str) -> None:
     """Close or reopen an issue or a pull request; what has that state already is left alone.
 
     Raises:
-        Refused: 422 for a merged pull request, which cannot be reopened.
+        Refused: 422 for a merged pull request or one whose branch is gone; neither can be reopened.
     """
     if issue.state == wanted:
         return
     if issue.pull is not None and issue.pull.merged:
         raise invalid("Validation Failed: state cannot be changed. The pull request is merged.")
+    if issue.pull is not None and issue.pull.base_sha and wanted == "open":
+        _catch_up(state, issue, issue.pull)
     issue.state, issue.updated_at = wanted, state.now()
     issue.closed_at = state.now() if wanted == "closed" else None
     action = "closed" if wanted == "closed" else "reopened"
@@ -112,19 +116,31 @@ def set_state(state: State, issue: Issue, wanted: str, login: str) -> None:
         events.pull_request(state, issue, issue.pull, action, login)
 
 
+def _catch_up(state: State, issue: Issue, pull: Pull) -> None:
+    head = reading.resolve(state.git, pull.head_repository, BRANCH + pull.head_ref)
+    base = reading.resolve(state.git, issue.repository, BRANCH + pull.base_ref)
+    if head is None or base is None:
+        gone = pull.head_ref if head is None else pull.base_ref
+        raise invalid(f"Validation Failed: state cannot be changed. The {gone} branch has been deleted.")
+    pull.head_sha, pull.base_sha = head, base
+    refresh(state, issue, pull)
+
+
 def merge_request(
     state: State, issue: Issue, pull: Pull, login: str, *, method: str = "merge", message: str = "", sha: str = ""
 ) -> str:
     """Merge a pull request and give the SHA that the base branch has then.
 
     Raises:
-        Refused: 405-like 409 and 422 where it cannot be merged.
+        Refused: 405 where it cannot be merged, 409 where a branch moved meanwhile.
     """
-    if issue.state != "open" or not pull.mergeable or not state.git.holds(issue.repository):
+    if issue.state != "open" or not pull.mergeable or not pull.base_sha:
         raise Refused(Reason.NOT_ALLOWED, "Pull Request is not mergeable")
     if sha and sha != pull.head_sha:
         raise Refused(Reason.CONFLICT, "Head branch was modified. Review and try the merge again.")
-    text = message or f"Merge pull request #{issue.number} from {pull.head_repository.partition('/')[0]}/{pull.head_ref}"
+    text = (
+        message or f"Merge pull request #{issue.number} from {pull.head_repository.partition('/')[0]}/{pull.head_ref}"
+    )
     author = writing.Author(add_account(state, login).login, state.now())
     made = writing.merge(state.git, issue.repository, pull.base_sha, pull.head_sha, f"{text}\n\n{issue.title}", author)
     if made is None:

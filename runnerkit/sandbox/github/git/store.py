@@ -17,7 +17,21 @@ SETTINGS = {
     "GIT_TEMPLATE_DIR": "",
     "LC_ALL": "C.UTF-8",
 }
-BARE = {"core.hooksPath": os.devnull, "gc.auto": "0", "receive.autogc": "false", "uploadpack.allowAnySHA1InWant": "true"}
+# No hooks, no clearing up in the background; any commit may be asked for, as at GitHub; and nobody pushes to the refs
+# that are GitHub's own.
+CONFIG = f"""\
+[core]
+\thooksPath = {os.devnull}
+[gc]
+\tauto = 0
+[receive]
+\tautogc = false
+\thideRefs = refs/pull
+[transfer]
+\thideRefs = refs/runnerkit
+[uploadpack]
+\tallowAnySHA1InWant = true
+"""
 
 
 class GitFailed(Exception):
@@ -40,6 +54,8 @@ class Store:
     def __init__(self) -> None:
         # What the refs of a repository were when the world last looked; see `noticing`.
         self.seen: dict[str, dict[str, str]] = {}
+        # Commits do not change, and the workflows of the same ones are read again and again.
+        self.workflows: dict[tuple[str, str], dict[str, str]] = {}
         self._lock = threading.RLock()
         self._root: Path | None = None
 
@@ -121,5 +137,5 @@ def _create(folder: Path, parent: Path | None) -> None:
         git("init", "--quiet", "--bare", "--initial-branch=main", str(folder))
     else:
         git("clone", "--quiet", "--bare", "--no-hardlinks", str(parent), str(folder))
-    for name, value in BARE.items():
-        git("--git-dir", str(folder), "config", name, value)
+    with (folder / "config").open("a", encoding="utf-8") as config:
+        config.write(CONFIG)

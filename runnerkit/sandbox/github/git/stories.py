@@ -79,9 +79,7 @@ class GitStories:
         with self.state.open():
             requests.set_state(self.state, self._issue(repository, number), "closed", login)
 
-    def merge_pull_request(
-        self, repository: str, number: int, *, method: str = "merge", login: str = "octocat"
-    ) -> str:
+    def merge_pull_request(self, repository: str, number: int, *, method: str = "merge", login: str = "octocat") -> str:
         """Merge a pull request and give the base branch's new SHA."""
         with self.state.open():
             issue = self._issue(repository, number)

@@ -11,12 +11,41 @@ HERE = frozenset({"127.0.0.1", "localhost"})
 FORMATS = ("json", "form")
 # What GitHub lets a repository's hook subscribe to, as far as anything here can happen, and "*" for everything.
 EVENTS = frozenset(
-    """
-    * check_run check_suite commit_comment create delete deployment deployment_protection_rule deployment_review
-    deployment_status fork issue_comment issues label member meta milestone ping public pull_request
-    pull_request_review pull_request_review_comment push registry_package release repository repository_dispatch star
-    status watch workflow_dispatch workflow_job workflow_run
-    """.split()
+    [
+        "*",
+        "check_run",
+        "check_suite",
+        "commit_comment",
+        "create",
+        "delete",
+        "deployment",
+        "deployment_protection_rule",
+        "deployment_review",
+        "deployment_status",
+        "fork",
+        "issue_comment",
+        "issues",
+        "label",
+        "member",
+        "meta",
+        "milestone",
+        "ping",
+        "public",
+        "pull_request",
+        "pull_request_review",
+        "pull_request_review_comment",
+        "push",
+        "registry_package",
+        "release",
+        "repository",
+        "repository_dispatch",
+        "star",
+        "status",
+        "watch",
+        "workflow_dispatch",
+        "workflow_job",
+        "workflow_run",
+    ]
 )
 
 

@@ -1,8 +1,7 @@
 """Delivering webhooks: a thread that posts what happened, signed, once, and writes down how it went."""
 
-import hashlib
-import hmac
 import heapq
+import hmac
 import json
 import socket
 import threading
@@ -11,8 +10,7 @@ import uuid
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, responses
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -151,11 +149,13 @@ class Sender:
         began = time.monotonic()
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection = HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
-        with self._ready:
-            if self._closed:
-                return
-            self._connection = connection
         try:
+            connection.connect()
+            with self._ready:
+                # From here on `close` can cut the connection off.
+                self._connection = connection
+                if self._closed:
+                    return
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
             status, text = answer.status, answer.read(LONGEST_ANSWER).decode(errors="replace")
@@ -200,4 +200,4 @@ def said(delivery: Delivery) -> str:
     """Say in GitHub's words how a delivery went."""
     if not delivery.status:
         return "failed to connect to host" if delivery.answer else "pending"
-    return "OK" if delivery.status == HTTPStatus.OK else HTTPStatus(delivery.status).phrase
+    return responses.get(delivery.status, f"status {delivery.status}")

@@ -27,9 +27,7 @@ class HookStories:
         with self.state.open():
             found = f"repos/{self.state.repository(where).full_name}" if "/" in where else ""
             level = found or f"orgs/{self.state.organization(where).login}"
-            return rules.add_hook(
-                self.state, level, url, list(events), secret=secret, content_type=content_type
-            )
+            return rules.add_hook(self.state, level, url, list(events), secret=secret, content_type=content_type)
 
     def deliveries(self, hook: Hook) -> list[Delivery]:
         """List what was delivered to a hook, or was meant to be, oldest first."""

@@ -83,6 +83,7 @@ class Watch:
     def _run(self, run: Run, action: str) -> Happening:
         state, at = self._state, events.links(self._state)
         shown = actions.run(state, at, run, state.live)
+        page = f"{at.web}/{run.repository}"
         if action != "completed":
             shown |= {"status": "queued" if action == "requested" else action, "conclusion": None}
         workflow = {
@@ -94,8 +95,8 @@ class Watch:
             "created_at": shown["created_at"],
             "updated_at": shown["created_at"],
             "url": shown["workflow_url"],
-            "html_url": f"{at.web}/{run.repository}/blob/{state.repository(run.repository).default_branch}/{shown['path']}",
-            "badge_url": f"{at.web}/{run.repository}/workflows/{run.workflow}/badge.svg",
+            "html_url": f"{page}/blob/{state.repository(run.repository).default_branch}/{shown['path']}",
+            "badge_url": f"{page}/workflows/{run.workflow}/badge.svg",
         }
         return self._told(run, "workflow_run", action, {"workflow_run": shown, "workflow": workflow})
 

@@ -14,6 +14,7 @@ from runnerkit.sandbox.github.routes import (
     reports,
     runners,
     runs,
+    variables,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "reports",
     "runners",
     "runs",
+    "variables",
 ]

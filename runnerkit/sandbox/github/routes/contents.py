@@ -5,8 +5,8 @@ import binascii
 
 from runnerkit.sandbox.github.exchange import Answer, Exchange, permission, route
 from runnerkit.sandbox.github.git import noticing, reading, requests, writing
-from runnerkit.sandbox.github.git.stories import push_files
 from runnerkit.sandbox.github.git.store import GitFailed
+from runnerkit.sandbox.github.git.stories import push_files
 from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
 from runnerkit.sandbox.github.views import changes, git
 
@@ -82,9 +82,7 @@ def get_commit(at: Exchange) -> Answer:
     """Show a commit by its SHA, a branch or a tag."""
     found = reading.find_commit(at.state.git, at.full_name, at.path["ref"])
     if found is not None:
-        changed = reading.changes(
-            at.state.git, at.full_name, found.parents[0] if found.parents else None, found.sha
-        )
+        changed = reading.changes(at.state.git, at.full_name, found.parents[0] if found.parents else None, found.sha)
         files = [git.change(at.links, at.full_name, found.sha, each) for each in changed]
         return Answer(200, git.commit(at.state, at.links, at.full_name, found) | {"files": files})
     message = at.state.commits.get((at.full_name, at.path["ref"]))

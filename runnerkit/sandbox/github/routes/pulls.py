@@ -111,7 +111,7 @@ def edit_pull(at: Exchange) -> Answer:
 def list_pull_commits(at: Exchange) -> Answer:
     """List a pull request's commits, oldest first."""
     _, pull = _find(at)
-    if not at.state.git.holds(at.full_name):
+    if not pull.base_sha:
         return at.page([], dict)
     found = reading.commits(at.state.git, at.full_name, f"{pull.base_sha}..{pull.head_sha}")
     return at.page(reversed(found), lambda each: git.commit(at.state, at.links, at.full_name, each))
@@ -122,7 +122,7 @@ def list_files(at: Exchange) -> Answer:
     """List the files a pull request changes, against where it left its base."""
     _, pull = _find(at)
     store, name = at.state.git, at.full_name
-    if not store.holds(name):
+    if not pull.base_sha:
         return at.page([], dict)
     start = reading.merge_base(store, name, pull.base_sha, pull.head_sha)
     found = reading.changes(store, name, start, pull.head_sha)

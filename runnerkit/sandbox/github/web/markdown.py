@@ -20,7 +20,7 @@ ATTRIBUTES = {
     "a": {"href", "name"},
     "img": {"src", "alt", "width", "height"},
     "details": {"open"},
-    "input": {"type", "checked", "disabled"},
+    "input": {"checked"},
     "ol": {"start"},
     **{cell: {"align", "colspan", "rowspan", "valign"} for cell in ("td", "th")},
     **{block: {"class"} for block in ("code", "blockquote", "li")},
@@ -49,6 +49,7 @@ class Markdown:
             attributes=ATTRIBUTES,
             attribute_filter=self._attribute,
             url_schemes={"http", "https", "mailto"},
+            set_tag_attribute_values={"input": {"type": "checkbox", "disabled": ""}},
             link_rel="noopener noreferrer nofollow",
             clean_content_tags={"script", "style", "title", "iframe", "noscript", "template", "xmp", "svg", "math"},
         )
@@ -59,8 +60,6 @@ class Markdown:
             return value if CLASSES.fullmatch(value) else None
         if (tag, name) == ("img", "src"):
             return value if self._shows(value) else None
-        if (tag, name) == ("input", "type"):
-            return "checkbox"
         return value
 
     def _shows(self, address: str) -> bool:

@@ -90,7 +90,7 @@ class Pages:
     ) -> None:
         self._state = state
         self._posts = Posts(state, actions)
-        self._render = Renderer(Markdown(image_origins), asset=_asset)
+        self._render: Callable[..., str] = Renderer(Markdown(image_origins), asset=_asset)
         self._headers = HEADERS | {"Content-Security-Policy": " ".join([POLICY, *image_origins])}
         shown = [Rule(path, methods=["GET"], endpoint=page) for path, page in PAGES.items()]
         pressed = [Rule(f"{PREFIX}{name}", methods=["POST"], endpoint=self._press) for name in self._posts.handlers]

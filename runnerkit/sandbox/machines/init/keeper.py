@@ -22,14 +22,17 @@ async def keep(spec: dict[str, Any]) -> int:
     lost: asyncio.Future[None] = loop.create_future()
     watch(lambda _: None if lost.done() else lost.set_result(None))
     me = Login("", "", os.geteuid(), os.getegid())
+    # With the marker in its environment it is found even if we are gone.
+    environ = {**spec["environ"], "RUNNERKIT_MACHINE": spec["marker"]}
     try:
-        process = Processes().start(spec["argv"], spec["environ"], me, cwd=Path(spec["cwd"]))
+        process = Processes().start(spec["argv"], environ, me, cwd=Path(spec["cwd"]))
     except OSError as error:
         print(f"{spec['argv'][0]} cannot be started: {error}", flush=True)  # noqa: T201 - its output
         return CANNOT_START
     either: set[asyncio.Future[Any]] = {process.ended, lost}
     await asyncio.wait(either, return_when="FIRST_COMPLETED")
-    if not process.ended.done():
+    kernel.kill_all(partial(kernel.descendants, os.getpid()))
+    if lost.done():
         return LOST
     ended = process.ended.result()
     return 128 + ended.signal if ended.signal else ended.code
@@ -40,9 +43,7 @@ def main() -> int:
     spec = described()
     if spec is None:
         return LOST
-    code = asyncio.run(keep(spec))
-    kernel.kill_all(partial(kernel.descendants, os.getpid()))
-    return code
+    return asyncio.run(keep(spec))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND = 5
 INACTIVE = 3
+PROPERTIES = {"ActiveState", "Result", "Job"}
 
 
 class UnknownCommand(Exception):
@@ -56,9 +57,9 @@ class Commands:
             self._manager.reload()
             return 0, ""
         if verb == "show" and len(names) == 1:
-            return 0, self._show(names[0], options)
+            return 0, self._show(_full(names[0]), options)
         if verb == "is-active" and len(names) == 1 and set(options) <= {"--quiet"}:
-            state = self._manager.find(names[0]).state
+            state = self._manager.find(_full(names[0])).state
             return 0 if state == "active" else INACTIVE, f"{state}\n" if not options else ""
         raise UnknownCommand(f"this machine knows no command {' '.join(['systemctl', *options, verb, *names])!r}")
 
@@ -66,7 +67,7 @@ class Commands:
         """The units meant: a pattern stands for those that are loaded."""
         if any(mark in name for mark in "*?["):
             return self._manager.matching(name)
-        return [name if "." in name else f"{name}.service"]
+        return [_full(name)]
 
     async def _start(self, names: Sequence[str], *, wait: bool) -> tuple[int, str]:
         if not wait:
@@ -100,9 +101,8 @@ class Commands:
         if self._manager.job(name):
             properties["Job"] = str(self._manager.job(name))
         asked = [option.removeprefix("--property=") for option in options]
-        unknown = {"ActiveState", "Result", "Job"}.symmetric_difference({*asked, "ActiveState", "Result", "Job"})
-        if unknown:
-            raise UnknownCommand(f"systemctl show cannot tell {', '.join(sorted(unknown))} here")
+        if set(asked) - PROPERTIES:
+            raise UnknownCommand(f"systemctl show cannot tell {', '.join(asked)} here, only {', '.join(PROPERTIES)}")
         return "".join(f"{key}={properties[key]}\n" for key in asked if key in properties)
 
     async def _run(self, options: Sequence[str], words: Sequence[str]) -> tuple[int, str]:
@@ -134,6 +134,10 @@ def _split(argv: Sequence[str]) -> tuple[str, list[str], list[str]]:
         return argv[0], rest[:first], rest[first:]
     options = [word for word in rest if word.startswith("-")]
     return argv[0] if argv else "", options, [word for word in rest if not word.startswith("-")]
+
+
+def _full(name: str) -> str:
+    return name if "." in name else f"{name}.service"
 
 
 def _quoted(words: Sequence[str]) -> str:

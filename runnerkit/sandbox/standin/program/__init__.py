@@ -1,1 +1,1 @@
-"""The stand-in's program: the standard library only, so that it starts fast and runs from a copy in the runner's root."""
+"""The stand-in's program: only the standard library, so that a copy in the runner's root starts fast."""

@@ -80,8 +80,10 @@ class Act:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNNERKIT_STANDIN_")}
+        # act reads its own configuration from there; steps get the real one back.
+        home = dict.fromkeys(("HOME", "XDG_CONFIG_HOME"), str(self._place.state))
         searched = f"{self._place.shims}{os.pathsep}{kept.get('PATH', os.defpath)}"
-        return kept | {STATE: str(self._place.state), "PATH": searched, "DOCKER_HOST": NO_ENGINE}
+        return kept | {STATE: str(self._place.state), "PATH": searched, "DOCKER_HOST": NO_ENGINE, **home}
 
     def read(self) -> list[dict[str, Any]]:
         """Give the lines that have come since the last time."""

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,12 @@ from .registration import NotConfigured, forget, pack, settings, unpack
 from .service import Service, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
 DONE, TERMINATED, RETRY, CONFLICT, DEPRECATED = 0, 1, 2, 5, 7
 BLOB = "ACTIONS_RUNNER_INPUT_JITCONFIG"
 POLL = 20.0
-RENEW = 3.0
+RENEW, FASTEST = 3.0, 0.2
 CONFLICT_EVERY, CONFLICT_FOR = 30.0, 240.0
 BACK_OFF, ERRORS = 15.0, 10
 RESULTS = {100: "Succeeded", 102: "Failed", 103: "Canceled"}
@@ -218,11 +217,11 @@ class Listener:
             try:
                 status, answer = service.call("POST", f"sessions/{session}/renew", patience=10)
                 self._diary.note(f"renewed: {status}")
-                if status == 404 or (isinstance(answer, dict) and answer.get("cancelled")):  # noqa: PLR2004 - HTTP
+                if status in {404, 409} or (isinstance(answer, dict) and answer.get("cancelled")):
                     self._inbox.put(("cancelled", None))
             except Unreachable as error:
                 self._diary.note(f"not renewed: {error}", "ERR")
-            time.sleep(RENEW * min(self._pace, 1))
+            time.sleep(max(RENEW * self._pace, FASTEST))
 
     def _report_crash(self, session: str, code: int) -> None:
         why = f"The runner's worker process ended unexpectedly with exit code {code}; its log is in _diag."
@@ -254,7 +253,9 @@ def main(root: Path, arguments: list[str]) -> int:
     if arguments[:1] == ["warmup"]:
         return DONE
     if arguments[:1] in (["configure"], ["remove"]):
-        text = f"This is runnerkit's stand-in for GitHub's runner: it cannot {arguments[0]}; it takes a JIT configuration."
+        text = (
+            f"This is runnerkit's stand-in for GitHub's runner: it cannot {arguments[0]}; it takes a JIT configuration."
+        )
         return _say(text, TERMINATED)
     return _say("Usage: Runner.Listener run [--once] [--jitconfig BLOB] | warmup | --version", TERMINATED)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .reporter import Reporter
 
 HIDDEN = {PREPARE, OUTPUTS}
+# What act says about an end that the step's entry program has told already, in GitHub's words.
+KNOWN = ("exit", "this step has been cancelled")
 CANCELED = "The operation was canceled."
 LARGEST_SUMMARY = 1024 * 1024
 CONCLUSIONS = {"": "", "user": "cancelled", "timeout": "cancelled", "shutdown": "failure"}
@@ -26,7 +28,7 @@ class Progress:
         self.annotations: list[str] = []
         self.summaries: list[str] = []
         self.current: Step | None = None
-        self.heard_result = False
+        self.heard = False
         self._all = steps
         self._numbers = {step.key: number for number, step in enumerate(steps, start=1) if step.key}
         self._state = state
@@ -51,7 +53,7 @@ class Progress:
 
     def hear(self, told: dict[str, Any]) -> None:
         """Take one of act's lines."""
-        self.heard_result = self.heard_result or "jobResult" in told
+        self.heard = True
         ids = told.get("stepID") or []
         number = self._numbers.get(str(ids[0])) if ids else None
         if number is None:
@@ -118,7 +120,7 @@ class Progress:
         elif "raw" in told and told.get("command") not in {"set-output", "save-state", "add-mask"}:
             # A command that a JavaScript action printed: those do not pass through a step's entry program.
             self._log(number, str(told["raw"]))
-        elif told.get("level") == "error" and not str(told.get("msg", "")).startswith("exit"):
+        elif told.get("level") == "error" and not str(told.get("msg", "")).startswith(KNOWN):
             self._log(number, f"##[error]{told.get('msg', '')}\n")
 
     def _summarize(self, number: int, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The end of a step's process: SIGINT to the entry process alone, 7.5 s, SIGTERM, 2.5 s, then the whole tree is killed."""
+"""The end of a step's process: SIGINT to the entry process alone, 7.5 s, SIGTERM, 2.5 s, then its tree is killed."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Service:
             answer = self._connection.getresponse()
             return answer.status, _read(answer.read())
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"{method} {self.url}/{path}: {error or type(error).__name__}") from error
+            raise Unreachable(f"{method} {self.url}/{path}: {type(error).__name__} {error}") from error
         finally:
             self._connection.close()
 

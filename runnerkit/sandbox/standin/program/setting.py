@@ -8,11 +8,13 @@ import platform
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .registration import NotConfigured, settings
 from .workflow import Setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ARCHITECTURES = {"x86_64": "X64", "amd64": "X64", "aarch64": "ARM64", "arm64": "ARM64"}
 GIVEN = (
@@ -66,7 +68,7 @@ class Root:
         made.state.mkdir(mode=0o700)
         return made
 
-    def setting(self, folders: Folders, values: dict[str, str]) -> Setting:
+    def setting(self, values: dict[str, str]) -> Setting:
         """Tell what there is to run a job with."""
         found = sorted(self.substitutes.glob("*/*/action.yml")) + sorted(self.substitutes.glob("*/*/*/action.yml"))
         names = {str(each.parent.relative_to(self.substitutes)): str(each.parent) for each in found}
@@ -92,7 +94,7 @@ class Root:
         return mapped
 
 
-def literals(root: Root, folders: Folders, message: dict[str, Any]) -> dict[str, str]:
+def literals(root: Root, folders: Folders) -> dict[str, str]:
     """Tell what expressions stand for that only the runner knows, or that act would get wrong."""
     return {
         "github.workspace": str(folders.workspace),
@@ -103,7 +105,7 @@ def literals(root: Root, folders: Folders, message: dict[str, Any]) -> dict[str,
         "runner.name": str(root.settings.get("AgentName", "")),
         "runner.os": "Linux",
         "runner.arch": architecture(),
-        "runner.environment": environment_kind(message),
+        "runner.environment": os.environ.get("RUNNERKIT_STANDIN_ENVIRONMENT", "self-hosted"),
         "runner.debug": "",
     }
 
@@ -113,11 +115,6 @@ def architecture() -> str:
     return ARCHITECTURES.get(platform.machine(), platform.machine().upper())
 
 
-def environment_kind(message: dict[str, Any]) -> str:
-    """Tell whose machine this is."""
-    return "github-hosted" if message.get("hosted") else "self-hosted"
-
-
 def step_environment(root: Root, folders: Folders, message: dict[str, Any]) -> dict[str, str]:
     """Give the variables that GitHub's runner sets for every step, with the values it would give them."""
     github = {**_bare(message), **(message.get("payload", {}).get("github") or {})}
@@ -125,12 +122,13 @@ def step_environment(root: Root, folders: Folders, message: dict[str, Any]) -> d
     values = {f"GITHUB_{name.upper()}": _text(github[name]) for name in GIVEN if github.get(name) is not None}
     values |= {"GITHUB_SERVER_URL": urls.get("server", ""), "GITHUB_API_URL": urls.get("api", "")}
     values["GITHUB_GRAPHQL_URL"] = f"{urls.get('api', '')}/graphql"
-    known = literals(root, folders, message)
+    known = literals(root, folders)
     values |= {"GITHUB_WORKSPACE": known["github.workspace"], "GITHUB_EVENT_PATH": known["github.event_path"]}
     names = ("temp", "tool_cache", "workspace", "name", "os", "arch", "environment")
     values |= {f"RUNNER_{name.upper()}": known[f"runner.{name}"] for name in names}
     values |= {"CI": "true", "GITHUB_ACTIONS": "true", "RUNNER_TRACKING_ID": root.tracking}
-    values |= {"RUNNERKIT_STANDIN_SUBSTITUTE": str(root.substitute), "DOCKER_HOST": os.environ.get("DOCKER_HOST", "")}
+    values |= {name: os.environ.get(name, "") for name in ("HOME", "XDG_CONFIG_HOME", "DOCKER_HOST")}
+    values |= {"RUNNERKIT_STANDIN_SUBSTITUTE": str(root.substitute)}
     return {name: value for name, value in values.items() if value or name.endswith("_REF")}
 
 

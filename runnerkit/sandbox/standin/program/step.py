@@ -25,7 +25,7 @@ from .schedule import stop
 STATE = "RUNNERKIT_STANDIN_STATE"
 STEP = "RUNNERKIT_STANDIN_STEP"
 OUTPUT = "RUNNERKIT_STANDIN_OUTPUT_"
-PRIVATE = {STATE, STEP, "ACT", "SHA_REF", "ImageOS", "DOCKER_HOST"}
+PRIVATE = {STATE, STEP, "ACT", "SHA_REF", "ImageOS", "DOCKER_HOST", "HOME", "XDG_CONFIG_HOME"}
 LOOK = 0.02
 PARENT_LOOK = 0.5
 NOT_FOUND = 127
@@ -46,6 +46,9 @@ def environment(forced: dict[str, str], given: dict[str, str]) -> dict[str, str]
     """Turn the environment that act gives into that of GitHub's runner."""
     shims = str(Path(__file__).parent.parent / "shims")
     kept = {name: value for name, value in given.items() if name not in PRIVATE} | forced
+    if not {"LANG", "LC_ALL"} & kept.keys() and kept.get("LC_CTYPE") == "C.UTF-8":
+        # Python's own doing, in this process or in the listener.
+        del kept["LC_CTYPE"]
     kept["PATH"] = os.pathsep.join(each for each in kept.get("PATH", "").split(os.pathsep) if each != shims)
     return kept
 
@@ -96,8 +99,12 @@ class Entry:
 
     def _wait_while_cancelling(self) -> None:
         # A step that act began before it heard of the cancellation; act ends this process, or the step may run.
-        while (self._state / "cancel").exists() and os.getppid() == self._act:
-            time.sleep(LOOK)
+        while self._cancelling():
+            if signal.sigtimedwait({signal.SIGUSR1}, LOOK) is not None:
+                self._hold()
+
+    def _cancelling(self) -> bool:
+        return (self._state / "cancel").exists() and os.getppid() == self._act
 
     def _start(self, arguments: list[str]) -> int:
         kept = environment(self._told["env"], dict(os.environ)) | {"PWD": str(Path.cwd())}
@@ -139,7 +146,7 @@ class Entry:
 
     def _hold(self) -> NoReturn:
         (self._state / "held").write_text(str(os.getpid()))
-        while os.getppid() == self._act:
+        while self._cancelling():
             time.sleep(LOOK)
         os._exit(1)
 

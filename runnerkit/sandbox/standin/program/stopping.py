@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .acting import Act
     from .workflow import Step
 
-SETTLE = 0.3
+SETTLE = 2.0
 HOLDS = re.compile(r"always\s*\(|(?<!!)\bcancelled\s*\(")
 
 
@@ -76,7 +76,7 @@ class Stopping:
         hard = self.asked == "shutdown"
         pid = self._running()
         if not hard and self._told_at is not None:
-            self._let_go()
+            self._let_go(current)
         elif pid is not None and pid not in self._signalled and (hard or not _goes_on(current)):
             self._signal(signal.SIGUSR1)
         elif pid is None or self._held(pid) or pid not in self._signalled:
@@ -89,8 +89,10 @@ class Stopping:
             self._note("act is told of the cancellation")
             self._told_at = time.monotonic()
 
-    def _let_go(self) -> None:
-        if self._told_at is not None and time.monotonic() - self._told_at > SETTLE:
+    def _let_go(self, current: Step | None) -> None:
+        # act still ends a step that began too early and may not go on; the seconds are for conditions only act knows.
+        late = self._told_at is not None and time.monotonic() - self._told_at > SETTLE
+        if late or _goes_on(current):
             (self._state / "cancel").unlink(missing_ok=True)
 
 

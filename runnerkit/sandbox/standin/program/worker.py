@@ -12,9 +12,8 @@ import shutil
 import sys
 import threading
 import time
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import workflow
 from .acting import Act, Place
@@ -26,10 +25,13 @@ from .schedule import bearing, send
 from .setting import Root, literals, step_environment
 from .stopping import Stopping
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 RESULTS = {"success": 100, "failure": 102, "cancelled": 103}
 TICK = 0.03
 GONE = 1
-LONGEST = 360 * 60.0
+LONGEST_MINUTES = 360
 SHUTDOWN = (
     "The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually"
     " started runner is canceled."
@@ -65,12 +67,14 @@ class Worker:
         self._masks = Masks([*self._secrets.values(), str(self._message.get("runtime_token") or "")])
         self._reporter = Reporter(told["service"], told["session"], self._diary.note)
         self._folders = root.folders(str(self._message.get("repository") or "acme/repository"), told["work_folder"])
-        self._until = time.monotonic() + 60 * float(self._payload.get("job", {}).get("timeout_minutes") or 360)
+        self._until = time.monotonic() + 60 * float(
+            self._payload.get("job", {}).get("timeout_minutes") or LONGEST_MINUTES
+        )
 
     def run(self) -> int:
         """Run it and give the code of its result."""
         event = str(self._github.get("event_name") or self._message.get("event") or "push")
-        setting = self._root.setting(self._folders, literals(self._root, self._folders, self._message))
+        setting = self._root.setting(literals(self._root, self._folders))
         try:
             plan = workflow.plan(self._payload, event, setting)
         except workflow.Refused as refused:
@@ -103,10 +107,15 @@ class Worker:
         event.write_text(json.dumps(self._github.get("event") or {}))
         place = Place(self._root.act, self._root.shims, folders.workspace, folders.state, folders.actions)
         self._diary.note(f"{len(plan.steps)} steps by {self._root.act}")
-        return Act(place, plan, self._github | {"event_name": next(iter(plan.workflow["on"]))}, {
-            "env": given | {"SHA_REF": given.get("GITHUB_SHA", "")},
-            "secrets": self._secrets,
-        })
+        return Act(
+            place,
+            plan,
+            self._github | {"event_name": next(iter(plan.workflow["on"]))},
+            {
+                "env": given | {"SHA_REF": given.get("GITHUB_SHA", "")},
+                "secrets": self._secrets,
+            },
+        )
 
     def _runtime(self) -> dict[str, Any]:
         permissions = self._payload.get("permissions") or {}
@@ -121,7 +130,9 @@ class Worker:
             for line in told:
                 progress.hear(line)
             progress.look()
-            stopping.go_on(progress.current)
+            # An act that has not yet said a word would die of the signal that tells it of a cancellation.
+            if progress.heard or stopping.asked == "shutdown":
+                stopping.go_on(progress.current)
             self._hear(progress, stopping)
             if running and not told:
                 time.sleep(TICK)

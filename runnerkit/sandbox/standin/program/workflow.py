@@ -57,7 +57,6 @@ class Setting:
     posts: dict[str, str]
     literals: dict[str, str]
     hooks: dict[str, str]
-    containers: bool = False
 
 
 def plan(payload: dict[str, Any], event: str, setting: Setting) -> Plan:
@@ -73,13 +72,10 @@ def plan(payload: dict[str, Any], event: str, setting: Setting) -> Plan:
         "name": _key(payload),
         "runs-on": "self-hosted",
         "env": builder.spell(_texts(payload.get("env") or {})),
-        "defaults": builder.spell(payload.get("defaults") or {}),
         "steps": builder.build(given),
     }
-    workflow = {"name": payload.get("workflow", {}).get("name") or "workflow", "on": {event: {}}}
-    return Plan(
-        workflow | {"jobs": {_key(payload): job}}, [Step("Set up job"), *builder.steps, Step("Complete job")]
-    )
+    workflow: dict[str, Any] = {"name": payload.get("workflow", {}).get("name") or "workflow", "on": {event: {}}}
+    return Plan(workflow | {"jobs": {_key(payload): job}}, [Step("Set up job"), *builder.steps, Step("Complete job")])
 
 
 def _key(payload: dict[str, Any]) -> str:
@@ -123,9 +119,10 @@ class _Builder:
         self.steps: list[Step] = []
         defaults = (payload.get("defaults") or {}).get("run") or {}
         self._shell = str(defaults.get("shell") or "")
+        self._folder = defaults.get("working-directory")
 
     def build(self, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        built = [{"id": PREPARE, "run": "true", "shell": f"{self._setting.entry} --prepare"}]
+        built = [{"id": PREPARE, "if": "always()", "run": "true", "shell": f"{self._setting.entry} --prepare"}]
         built += self._hook("started", "Set up runner", "")
         mains = [self._step(each, number) for number, each in enumerate(given)]
         posts = [post for each in reversed(mains) if (post := self._post(each))]
@@ -144,6 +141,9 @@ class _Builder:
         step["id"] = str(given.get("id") or f"_{number}")
         step["name"] = str(given.get("name") or _title(given))
         step["env"] = _texts(given.get("env") or {})
+        if "run" in step and self._folder:
+            # Not as act's default: that would hold for the steps of our own too.
+            step.setdefault("working-directory", self._folder)
         if given.get("with"):
             step["with"] = _texts(given["with"])
         return self._listed(step, step["id"], _minutes(given.get("timeout-minutes")))

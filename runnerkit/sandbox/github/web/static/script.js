@@ -53,6 +53,14 @@ async function repeatedly(milliseconds, work) {
   }
 }
 
+// Everything that unfolds, with a name that it keeps when the page is made anew: where it stands, and as which.
+function* folding(part) {
+  for (const fold of part.querySelectorAll("details")) {
+    const place = fold.id ? fold : fold.parentElement.closest("[id]");
+    yield [`${place.id} ${[...place.querySelectorAll("details")].indexOf(fold)}`, fold];
+  }
+}
+
 // A page that shows something else by now is exchanged in place; what the reader opened or is writing stays.
 async function refresh() {
   const main = document.querySelector("main[data-live]");
@@ -61,7 +69,8 @@ async function refresh() {
   const answer = await fetch(address);
   if (answer.status !== 200 || main.contains(document.activeElement?.closest("form"))) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const open of main.querySelectorAll("details[id][open]")) page.getElementById(open.id)?.setAttribute("open", "");
+  const folds = new Map(folding(main));
+  for (const [name, fold] of folding(page)) fold.open = folds.get(name)?.open ?? fold.open;
   const graph = main.querySelector(".graph")?.scrollLeft;
   for (const part of ["main", "header.top"]) document.querySelector(part).replaceWith(page.querySelector(part));
   if (graph) document.querySelector(".graph")?.scrollTo(graph, 0);

@@ -50,11 +50,12 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An environment that waits for one of ``reviewers``."""
+    """An environment that a run waits for; ``open`` while somebody's word is missing, otherwise its timer runs."""
 
     environment: str
     reviewers: tuple[str, ...]
     jobs: tuple[str, ...]
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,11 @@ def _files(state: State, run: Run) -> tuple[File, ...]:
 
 def _review(state: State, run: Run, name: str) -> Review:
     environment = approvals.known(state, run.repository, name)
-    waiting = [job.name for job in jobs_of(state.live.jobs, run.latest) if job.environment == name]
-    return Review(name, environment.reviewers if environment else (), tuple(waiting))
+    known = environment.reviewers if environment else ()
+    free = tuple(login for login in known if environment and approvals.may_review(environment, run, login))
+    waiting = [job for job in jobs_of(state.live.jobs, run.latest) if job.environment == name]
+    missing_word = not run.path or (bool(known) and not all(job.approved for job in waiting))
+    return Review(name, free or known, tuple(job.name for job in waiting), missing_word)
 
 
 def _decision(found: Approval) -> Decision:

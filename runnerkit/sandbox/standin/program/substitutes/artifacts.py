@@ -33,8 +33,8 @@ def upload() -> None:
     told = json.loads(_call("PUT", f"/{quote(name)}", data))
     output("artifact-id", str(told["id"]))
     output("artifact-digest", hashlib.sha256(data).hexdigest())
-    url = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}/actions/runs/{os.environ['GITHUB_RUN_ID']}"
-    output("artifact-url", f"{url}/artifacts/{told['id']}")
+    repository = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
+    output("artifact-url", f"{repository}/actions/runs/{os.environ['GITHUB_RUN_ID']}/artifacts/{told['id']}")
     say(f"Artifact {name} has been successfully uploaded! {len(files)} files, {len(data)} bytes, ID {told['id']}")
     return None
 
@@ -57,7 +57,7 @@ def _matched(patterns: list[str], *, hidden: bool) -> list[Path]:
         if pattern.startswith("!"):
             found = {each: None for each in found if not _under(each, base)}
         else:
-            for each in sorted(glob.glob(base, recursive=True, include_hidden=hidden)):
+            for each in sorted(glob.glob(base, recursive=True, include_hidden=hidden)):  # noqa: PTH207 - for hidden files
                 found |= dict.fromkeys(_files(Path(each), hidden=hidden))
     return list(found)
 
@@ -91,7 +91,9 @@ def _roots() -> list[Path]:
 
 def _zip(files: list[Path], top: Path) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=int(given("compression-level", "6"))) as archive:
+    with zipfile.ZipFile(
+        packed, "w", zipfile.ZIP_DEFLATED, compresslevel=int(given("compression-level", "6"))
+    ) as archive:
         for each in files:
             archive.write(each, each.relative_to(top))
     return packed.getvalue()

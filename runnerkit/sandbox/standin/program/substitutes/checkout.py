@@ -91,10 +91,11 @@ class Checkout:
             return os.environ["GITHUB_SHA"], os.environ.get("GITHUB_REF", "")
         if re.fullmatch(r"[0-9a-f]{40}", ref):
             return ref, ""
-        known = dict(reversed(line.split("\t")) for line in self._git("ls-remote", "--symref", "origin").splitlines())
+        told = [line.split("\t") for line in self._git("ls-remote", "--symref", "origin").splitlines()]
         if not ref:
-            head = next((name for name in known.values() if name.startswith("ref: ")), "ref: refs/heads/main")
+            head = next((each[0] for each in told if each[0].startswith("ref: ")), "ref: refs/heads/main")
             return head.removeprefix("ref: "), head.removeprefix("ref: ")
+        known = {each[1] for each in told}
         for full in (ref, f"refs/heads/{ref}", f"refs/tags/{ref}"):
             if full in known:
                 return full, full

@@ -1,0 +1,95 @@
+"""A repository's variables, and the names of its secrets."""
+
+import re
+from typing import Any
+
+from runnerkit.sandbox.github.clock import stamp
+from runnerkit.sandbox.github.exchange import Answer, Exchange, permission, route
+from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
+
+VARIABLES = "/repos/{owner}/{repo}/actions/variables"
+VARIABLE = f"{VARIABLES}/{{name}}"
+SECRETS = "/repos/{owner}/{repo}/actions/secrets"
+READ, WRITE = permission("actions_variables", "read"), permission("actions_variables", "write")
+SECRETS_READ = permission("secrets", "read")
+NAME = re.compile(r"(?!GITHUB_)[A-Z_][A-Z0-9_]*")
+
+
+def _known(at: Exchange) -> str:
+    name = str(at.path["name"]).upper()
+    if name not in at.repository.variables:
+        raise missing()
+    return name
+
+
+def _shown(at: Exchange, name: str) -> dict[str, Any]:
+    # When a value changed is not remembered; it is no older than its repository.
+    since = stamp(at.repository.created_at)
+    return {"name": name, "created_at": since, "updated_at": since}
+
+
+def _variable(at: Exchange, name: str) -> dict[str, Any]:
+    return _shown(at, name) | {"value": at.repository.variables[name]}
+
+
+def _checked(name: str) -> str:
+    if NAME.fullmatch(name.upper()) is None:
+        raise invalid(
+            "Variable name can only contain alphanumeric characters ([A-Z], [0-9]) or underscores (_), must start with"
+            " a letter or an underscore and must not begin with GITHUB_."
+        )
+    return name.upper()
+
+
+@route("GET", VARIABLES, needs=READ)
+def list_variables(at: Exchange) -> Answer:
+    """List the variables by name."""
+    return at.page(sorted(at.repository.variables), lambda each: _variable(at, each), "variables")
+
+
+@route("POST", VARIABLES, needs=WRITE)
+def create_variable(at: Exchange) -> Answer:
+    """Make a variable that is not there yet."""
+    name = _checked(at.body["name"])
+    if name in at.repository.variables:
+        raise Refused(Reason.CONFLICT, "Already exists - Variable already exists")
+    at.repository.variables[name] = at.body["value"]
+    return Answer(201, {})
+
+
+@route("GET", VARIABLE, needs=READ)
+def get_variable(at: Exchange) -> Answer:
+    """Show a variable."""
+    return Answer(200, _variable(at, _known(at)))
+
+
+@route("PATCH", VARIABLE, needs=WRITE)
+def edit_variable(at: Exchange) -> Answer:
+    """Change a variable's value or name."""
+    before = _known(at)
+    name = _checked(at.body.get("name", before))
+    value = at.repository.variables.pop(before)
+    at.repository.variables[name] = at.body.get("value", value)
+    return Answer(204)
+
+
+@route("DELETE", VARIABLE, needs=WRITE)
+def delete_variable(at: Exchange) -> Answer:
+    """Delete a variable."""
+    del at.repository.variables[_known(at)]
+    return Answer(204)
+
+
+@route("GET", SECRETS, needs=SECRETS_READ)
+def list_secrets(at: Exchange) -> Answer:
+    """List the secrets' names; no call gives their values."""
+    return at.page(sorted(at.repository.secrets), lambda each: _shown(at, each), "secrets")
+
+
+@route("GET", f"{SECRETS}/{{secret_name}}", needs=SECRETS_READ)
+def get_secret(at: Exchange) -> Answer:
+    """Show that a secret is there."""
+    name = str(at.path["secret_name"]).upper()
+    if name not in at.repository.secrets:
+        raise missing()
+    return Answer(200, _shown(at, name))

@@ -1,0 +1,290 @@
+"""`runnerkit report`: what it says, where, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runnerkit.errors import ForgeDenied
+from runnerkit.job.pipeline import Project
+from runnerkit.job.place import Place
+from runnerkit.job.progress import State
+from runnerkit.job.publishing import publish
+from runnerkit.job.reporting import Report
+from runnerkit.job.result import Result, StageResult, folder_for_results
+from runnerkit.job.sticky import Origin, marker, writer
+from runnerkit.sandbox.github import GitHubWorld
+from runnerkit.testing import FakeClock, FakeForge
+from tests.job.workshop import Workshop, commit, git
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runnerkit.model import Comment
+
+REPO = "acme/widgets"
+PROJECT = """stages:
+  evaluate:
+    cmd: "true"
+    params: [train]
+    metrics: [{metrics.json: {cache: false}}]
+    plots: [{curve.csv: {x: epoch, y: loss}}]
+"""
+STAGES = [StageResult("train", State.RUN, 2.0), StageResult("evaluate", State.RESTORED)]
+
+
+def anyone(_: str) -> bool:
+    return True
+
+
+def report(run: int = 7, attempt: int = 1, *, outcome: str = "success", interrupted: bool = False) -> Report:
+    place = Place(REPO, "ab" * 20, run_number=run, run_attempt=attempt, workflow="train", job="gpu", url="https://x/7")
+    result = Result(outcome=outcome, started=1.0, finished=4.0, stages=list(STAGES), interrupted=interrupted)
+    return Report(place, place.key, result, interruptions=int(interrupted))
+
+
+class TestTheComment:
+    """One for each key, replaced in place."""
+
+    def test_is_created_once_and_then_replaced(self) -> None:
+        """A later run and a later attempt write into the same comment; another key has its own."""
+        forge = FakeForge(FakeClock())
+        found = [publish(each, forge, REPO, 1, anyone).what for each in (report(7), report(7, 2), report(8))]
+        other = report(8)
+        other.key = "train/cpu"
+        assert [*found, publish(other, forge, REPO, 1, anyone).what] == ["created", "updated", "updated", "created"]
+        assert [Origin.read(each.body) for each in forge.comments(REPO, 1)] == [Origin(8, 1, "ab" * 20)] * 2
+
+    @pytest.mark.parametrize(("run", "attempt"), [(6, 1), (6, 9), (7, 1)])
+    def test_is_never_overwritten_by_an_older_run(self, run: int, attempt: int) -> None:
+        """Whichever ends last: what counts is which began last."""
+        forge = FakeForge(FakeClock())
+        publish(report(7, 2), forge, REPO, 1, anyone)
+        done = publish(report(run, attempt), forge, REPO, 1, anyone)
+        assert (done.what, "run 7, attempt 2" in done.why) == ("older", True)
+        assert Origin.read(forge.comments(REPO, 1)[0].body) == Origin(7, 2, "ab" * 20)
+
+    def test_of_somebody_else_is_not_touched(self) -> None:
+        """Anybody can write our marker into a comment; only the author cannot be forged."""
+        forge = FakeForge(FakeClock())
+        planted = forge.comment(REPO, 1, f"{marker('train/gpu')}\n{Origin(999_999, 1)}\nall is well")
+        assert publish(report(), forge, REPO, 1, writer("", "ghs_x")).what == "created"
+        assert forge.comments(REPO, 1)[0] == planted
+
+    def test_that_only_quotes_a_marker_is_not_ours(self) -> None:
+        """A marker counts at the beginning, not in a quoted log."""
+        forge = FakeForge(FakeClock())
+        forge.comment(REPO, 1, f"look: {marker('train/gpu')}")
+        assert publish(report(), forge, REPO, 1, anyone).what == "created"
+
+    def test_counts_the_interruptions_of_the_same_run(self) -> None:
+        """The second attempt tells of the first one's interruption; the next run starts at none."""
+        forge = FakeForge(FakeClock())
+        publish(report(7, 1, outcome="interrupted", interrupted=True), forge, REPO, 1, anyone)
+        assert "Interrupted: AWS took the machine" in forge.comments(REPO, 1)[0].body
+        publish(report(7, 2), forge, REPO, 1, anyone)
+        assert "1 spot interruption ·" in forge.comments(REPO, 1)[0].body
+        publish(report(8), forge, REPO, 1, anyone)
+        assert "spot interruption" not in forge.comments(REPO, 1)[0].body
+
+    def test_that_this_token_may_not_write_is_no_failure(self) -> None:
+        """A fork's token is read-only, and its pull request is as welcome."""
+        done = publish(report(), ReadOnly(FakeClock()), REPO, 1, anyone)
+        assert (done.what, done.why) == ("denied", "read-only")
+
+    @pytest.mark.parametrize("key", ["a-->b", "x" * 500, "two\nlines", "--", "ключ"])
+    def test_has_a_marker_that_no_key_can_end(self, key: str) -> None:
+        """A key may be a workflow's name, which may be anything."""
+        text = marker(key)
+        assert text.count("-->") == 1
+        assert "\n" not in text
+
+
+class ReadOnly(FakeForge):
+    """A forge as a fork's token sees it."""
+
+    def comment(self, repo: str, number: int, body: str, *, replace: int | None = None) -> Comment:
+        """Refuse."""
+        del repo, number, body, replace
+        raise ForgeDenied("read-only")
+
+
+class TestWhatItSays:
+    """Status, cost, tails, problems."""
+
+    def test_status_names_stages_machine_price_and_cost(self) -> None:
+        """Facts come from the agent's file, by way of the result."""
+        told = report()
+        assert told.result is not None
+        told.result.machine = {
+            "type": "g4dn.xlarge",
+            "market": "spot",
+            "zone": "eu-west-1a",
+            "price": "0.16",
+            "started_at": 1,
+        }
+        body = told.body()
+        assert "stages: 1 run, 1 restored · 3.0 s · g4dn.xlarge spot in eu-west-1a · $0.160/h · about $" in body
+        assert "[run 7](https://x/7)" in body
+
+    def test_shows_the_end_of_a_failed_stages_log(self) -> None:
+        """Folded, in a fence, the last lines only."""
+        told = report(outcome="failed")
+        assert told.result is not None
+        lines = "\n".join(f"line {number}" for number in range(100))
+        told.result.stages = [StageResult("train", State.FAILED, 2.0, exit_code=3, log_tail=f"{lines}\n```")]
+        told.result.error = "stage 'train' failed: its command ended with exit code 3"
+        body = told.body()
+        assert "<summary>The end of train's log</summary>" in body
+        assert ("line 99" in body, "line 10\n" in body, "exit code 3" in body) == (True, False, True)
+
+    def test_of_a_run_that_never_began_says_so(self) -> None:
+        """For example because the set-up before it failed."""
+        told = report()
+        told.result = None
+        assert "The pipeline did not run" in told.body()
+
+    def test_that_would_be_too_long_loses_sections_not_its_head(self) -> None:
+        """GitHub takes 65,536 bytes and refuses one more."""
+        told = report()
+        told.drawings = [(f"plot {number}", "█" * 5_000) for number in range(20)]
+        body = told.body()
+        assert len(body.encode()) <= 65_536
+        assert body.startswith(marker("train/gpu"))
+        assert "Shortened to what GitHub takes" in body
+
+
+class TestReadingAProject:
+    """Metrics and params now and at the base, from a real git repository."""
+
+    @pytest.fixture
+    def project(self, tmp_path: Path) -> Project:
+        """A shallow checkout of a branch whose metrics and params differ from main's."""
+        workshop = Workshop(tmp_path)
+        files = {"metrics.json": '{"accuracy": 0.9, "loss": 0.5, "gone": 1}', "curve.csv": "epoch,loss\n1,2\n2,1\n"}
+        here = workshop.origin(project=PROJECT, files=files)
+        git(here, "checkout", "-q", "-b", "change")
+        (here / "metrics.json").write_text('{"accuracy": NaN, "loss": 0.25}', encoding="utf-8")
+        (here / "params.yaml").write_text("train:\n  depth: 4\n", encoding="utf-8")
+        commit(here)
+        git(tmp_path, "clone", "-q", "--depth", "1", "--branch", "change", f"file://{here}", "shallow")
+        return Project.find(tmp_path / "shallow")
+
+    def test_the_base_is_fetched_into_a_shallow_checkout(self, project: Project) -> None:
+        """Checkout's default depth of 1 is enough."""
+        found = Report.gather(project, Place(base="main", base_is_branch=True))
+        rows = {change.name: (change.old, found.directions.verdict(change)) for change in found.metrics}
+        assert rows == {"accuracy": (0.9, "not a number"), "loss": (0.5, "better"), "gone": (1, "gone")}
+        assert [(change.name, change.old, change.new) for change in found.params] == [("train.depth", 3, 4)]
+        assert "`git" not in found.body()
+        assert "| loss | 0.5 | 0.25 | ▼ -0.25 | 🟢 better |" in found.body()
+
+    def test_a_base_that_cannot_be_had_is_said(self, project: Project) -> None:
+        """The report comes all the same, without a comparison."""
+        found = Report.gather(project, Place(base="nowhere", base_is_branch=True))
+        assert found.params == []
+        assert found.problems == ["the base nowhere could not be read, so nothing is compared"]
+
+    def test_a_base_cannot_be_an_option_to_git(self, project: Project, tmp_path: Path) -> None:
+        """Branch names come from a pull request."""
+        bad = f"--upload-pack=touch {tmp_path / 'owned'};"
+        assert Report.gather(project, Place(), base=bad).base == ""
+        assert not (tmp_path / "owned").exists()
+
+    @pytest.mark.parametrize("text", ["{", "[1, 2]", '"x"', "\x80", None])
+    def test_a_metrics_file_that_is_broken_or_missing_breaks_nothing(self, project: Project, text: str | None) -> None:
+        """It is named, and the rest is reported."""
+        file = project.here / "metrics.json"
+        file.unlink() if text is None else file.write_bytes(text.encode("latin-1"))
+        found = Report.gather(project, Place(base="main", base_is_branch=True))
+        assert "curve.csv" in found.body()
+        assert all(change.new is None for change in found.metrics if change.name == "accuracy")
+
+    def test_cached_metrics_at_the_base_come_from_the_cache(self, project: Project) -> None:
+        """By the hash that the base's lock names."""
+        (project.here / "dvc.lock").write_text(
+            "stages: {evaluate: {outs: [{path: metrics.json, md5: abcdef}]}}", encoding="utf-8"
+        )
+        git(project.here, "rm", "-q", "--cached", "metrics.json")
+        commit_without_metrics(project)
+        cached = project.root / ".dvc/cache/files/md5/ab/cdef"
+        cached.parent.mkdir(parents=True)
+        cached.write_text('{"loss": 0.75}', encoding="utf-8")
+        found = Report.gather(project, Place(), base="HEAD")
+        assert [change.old for change in found.metrics if change.name == "loss"] == [0.75]
+
+
+def commit_without_metrics(project: Project) -> None:
+    git(project.here, "add", "dvc.lock")
+    git(project.here, "-c", "user.name=octocat", "-c", "user.email=o@example.com", "commit", "-q", "-m", "cached")
+
+
+class TestWhereItGoes:
+    """The command in the environment that GitHub gives a job."""
+
+    def test_finds_the_pull_request_in_the_event(self, tmp_path: Path) -> None:
+        """The report speaks of the head that was pushed, not of the merge that was checked out."""
+        event = {"pull_request": {"number": 12, "head": {"sha": "cd" * 20}, "base": {"ref": "main"}}}
+        (tmp_path / "event.json").write_text(json.dumps(event), encoding="utf-8")
+        place = Place.of({"GITHUB_EVENT_PATH": str(tmp_path / "event.json"), "GITHUB_SHA": "ef" * 20})
+        assert (place.number, place.sha, place.base, place.base_is_branch) == (12, "cd" * 20, "main", True)
+
+    def test_finds_it_in_the_ref_when_there_is_no_event(self) -> None:
+        """As in container steps that do not see the file."""
+        assert Place.of({"GITHUB_REF": "refs/pull/34/merge", "GITHUB_EVENT_PATH": "/nowhere"}).number == 34
+
+    def test_compares_a_push_with_the_commit_before(self, tmp_path: Path) -> None:
+        """And a first push with the default branch."""
+        file = tmp_path / "event.json"
+        file.write_text(json.dumps({"before": "ab" * 20}), encoding="utf-8")
+        pushed = Place.of({"GITHUB_EVENT_PATH": str(file)})
+        file.write_text(json.dumps({"before": "0" * 40, "repository": {"default_branch": "main"}}), encoding="utf-8")
+        first = Place.of({"GITHUB_EVENT_PATH": str(file)})
+        assert [(each.base, each.base_is_branch, each.number) for each in (pushed, first)] == [
+            ("ab" * 20, False, None),
+            ("main", True, None),
+        ]
+
+    @pytest.mark.slow
+    def test_writes_comment_and_step_summary_as_a_job_would(self, tmp_path: Path) -> None:
+        """Through the real adapter to the sandbox's GitHub; with a read-only token it is in the summary only."""
+        workshop = Workshop(tmp_path)
+        here = workshop.origin(project=PROJECT, files={"metrics.json": '{"loss": 0.5}'})
+        Result(outcome="success", started=1.0, finished=2.0, stages=list(STAGES)).write(
+            folder_for_results(here / ".runnerkit")
+        )
+        with GitHubWorld() as world:
+            world.add_repository(REPO)
+            issue = world.add_pull_request(REPO)
+            tokens = [
+                world.add_token("actions", {"pull_requests": "write", "metadata": "read"}),
+                world.add_token("actions", {"pull_requests": "read", "metadata": "read"}),
+            ]
+            told = [self._report(workshop, here, world, issue.number, token) for token in (*tokens, tokens[0])]
+            violations = world.violations
+        assert [code for code, _, _ in told] == [0, 0, 0], told
+        assert "report created: " in told[0][1]
+        assert "::notice::runnerkit: this token may not comment" in told[1][1]
+        assert "report updated: " in told[2][1]
+        assert all("Pipeline done" in summary for _, _, summary in told)
+        assert violations == []
+
+    def _report(
+        self, workshop: Workshop, here: Path, world: GitHubWorld, number: int, token: str
+    ) -> tuple[int, str, str]:
+        summary = workshop.folder / "summary.md"
+        summary.unlink(missing_ok=True)
+        environ = {
+            "GITHUB_API_URL": world.environment()["GITHUB_API_URL"],
+            "GITHUB_REPOSITORY": REPO,
+            "GITHUB_REF": f"refs/pull/{number}/merge",
+            "GITHUB_TOKEN": token,
+            "GITHUB_STEP_SUMMARY": str(summary),
+            "GITHUB_ACTIONS": "true",
+        }
+        command = workshop.command(here, "report", **environ)
+        output, _ = command.communicate(timeout=60)
+        return command.returncode, output, summary.read_text(encoding="utf-8") if summary.exists() else os.devnull
