@@ -6,13 +6,14 @@ What git holds is read from git, what DVC caches from its cache by the hash in `
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ConfigError
-from runnerkit.job.checks import git
+from runnerkit.job.checks import fetched, git
 from runnerkit.job.pipeline import LOCK, PROJECT, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
@@ -116,15 +117,11 @@ class Base:
         for rev in filter(None, (wanted, *_names(place, wanted))):
             if _commit(project, rev):
                 return cls(project, _commit(project, rev))
-        name = wanted or place.base
+        name = (wanted or place.base).removeprefix("origin/")
         is_commit = not (wanted or place.base_is_branch)
-        target = (
-            name
-            if is_commit
-            else f"+refs/heads/{name.removeprefix('origin/')}:refs/remotes/origin/{name.removeprefix('origin/')}"
-        )
-        if name and git(project.root, "fetch", "--quiet", "--no-tags", "--depth", "1", "origin", target) is not None:
-            return cls(project, _commit(project, name if is_commit else f"origin/{name.removeprefix('origin/')}"))
+        target = name if is_commit else f"+refs/heads/{name}:refs/remotes/origin/{name}"
+        if name and fetched(project.root, target, os.environ):
+            return cls(project, _commit(project, name if is_commit else f"origin/{name}"))
         return cls(project, "")
 
     def read(self, file: str) -> str | None:

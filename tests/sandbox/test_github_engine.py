@@ -247,3 +247,23 @@ def test_an_idle_registration_vanishes_before_the_next_job(world: GitHubWorld, t
     end(world, run, "prepare")
     assert states(world, run) == {"prepare": "success", "train": "queued"}
     assert world.runners() == []
+
+
+def test_the_end_of_a_run_starts_the_workflows_that_wait_for_it(world: GitHubWorld) -> None:
+    """They are those of the default branch, named by the workflow they wait for, and told what happened."""
+    after = """
+        name: resume
+        on: {workflow_run: {workflows: [train], types: [completed]}}
+        jobs:
+          resume:
+            runs-on: [box]
+            steps: [{run: "echo ${{ github.event.workflow_run.conclusion }}"}]
+    """
+    push(world, after, "resume.yml")
+    push(world, after.replace("[train]", "[other]").replace("name: resume", "name: deaf"), "deaf.yml")
+    run = one(world, f"name: train\non: push\njobs:\n  make:\n    {BOX}\n")
+    assert [each.workflow for each in world.runs(REPO)] == ["train"]
+    end(world, run, "make", "failure")
+    started = world.runs(REPO)[0]
+    assert (started.workflow, started.event) == ("resume", "workflow_run")
+    assert job(world, started, "resume").payload["steps"][0]["run"] == "echo failure"

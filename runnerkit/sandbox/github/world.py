@@ -24,6 +24,7 @@ from runnerkit.sandbox.github.service import Call, Service
 from runnerkit.sandbox.github.state import State
 from runnerkit.sandbox.github.stories import Stories
 from runnerkit.sandbox.github.tokens import GENEROUS, SCOPES, Tokens, default_permissions
+from runnerkit.sandbox.github.web import Pages
 
 
 class GitHubWorld(Stories, GitStories, WorkflowStories, HookStories, Scripting):
@@ -48,6 +49,7 @@ class GitHubWorld(Stories, GitStories, WorkflowStories, HookStories, Scripting):
         self.limits = Limits(self.clock)
         self.faults = Faults()
         self.service = Service(self.state, self.tokens, self.limits, self.faults)
+        self.service.pages = Pages(self.state)
         self._server = Server(self.service)
         self.state.workflow_files = partial(reading.workflow_files, self.state.git)
         self.state.ref_sha = partial(reading.resolve, self.state.git)

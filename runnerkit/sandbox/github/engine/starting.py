@@ -64,6 +64,7 @@ def _event(happening: Happening) -> Event:
         base_ref=happening.base_ref,
         head_ref=happening.head_ref,
         changed=happening.changed,
+        workflow=str((happening.payload.get("workflow") or {}).get("name", "")),
     )
 
 
