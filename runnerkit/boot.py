@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -56,16 +56,23 @@ def user_data(machine: Machine, jit_config: Secret) -> bytes:
     Raises:
         LaunchRejected: It would be larger than EC2 takes.
     """
-    raw = HEADER + json.dumps(document(machine, jit_config), separators=(",", ":")).encode("ascii")
+    raw = _written(machine, jit_config)
     if len(raw) <= USER_DATA_LIMIT:
         return raw
     packed = gzip.compress(raw, compresslevel=9, mtime=0)
-    if len(packed) > USER_DATA_LIMIT:
-        raise LaunchRejected(
-            f"the user data of {machine.name} has {len(packed)} bytes when compressed; EC2 takes {USER_DATA_LIMIT}",
-            hint="shorten the start-up script, or use an image that has the agent and the runner in it already",
-        )
-    return packed
+    if len(packed) <= USER_DATA_LIMIT:
+        return packed
+    if machine.prices:
+        # Nice to have in a report, not worth a launch.
+        return user_data(replace(machine, prices={}), jit_config)
+    raise LaunchRejected(
+        f"the user data of {machine.name} has {len(packed)} bytes when compressed; EC2 takes {USER_DATA_LIMIT}",
+        hint="shorten the start-up script, or use an image that has the agent and the runner in it already",
+    )
+
+
+def _written(machine: Machine, jit_config: Secret) -> bytes:
+    return HEADER + json.dumps(document(machine, jit_config), separators=(",", ":")).encode("ascii")
 
 
 def document(machine: Machine, jit_config: Secret) -> dict[str, Any]:
@@ -160,6 +167,7 @@ def _for_agent(machine: Machine) -> dict[str, Any]:
         "life": machine.life,
         "imds_for_job": machine.imds_for_job,
         "facts": dict(machine.facts),
+        "prices": dict(machine.prices),
         "runner_url": machine.runner_url,
         "runner_sha256": machine.runner_sha256,
     }

@@ -184,7 +184,7 @@ class Launcher:
         tries: Sequence[Attempt],
         images: Mapping[tuple[str, str], Image],
     ) -> Launched:
-        order = self._order(launch, registration, images)
+        order = self._order(launch, registration, tries, images)
         note = LaunchNote(order.name, launch.repo, self._outside.clock.now())
         try:
             launched = self._outside.cloud.launch(order, tries)
@@ -210,7 +210,11 @@ class Launcher:
             self._outside.events.emit(OfferingRefused(name, refusal))
 
     def _order(
-        self, launch: Launch, registration: Registration, images: Mapping[tuple[str, str], Image]
+        self,
+        launch: Launch,
+        registration: Registration,
+        tries: Sequence[Attempt],
+        images: Mapping[tuple[str, str], Image],
     ) -> LaunchOrder:
         spec, policy, now = launch.spec, self._policy, self._outside.clock.now()
         online_within = self._online_within(images)
@@ -227,6 +231,7 @@ class Launcher:
             baked=_baked(images),
             imds_for_job=spec.profile is not None,
             facts={"run_id": str(launch.run_id or ""), "job_id": str(launch.job_id or "")},
+            prices=_prices(tries),
             **self._download(launch.repo, images),
         )
         return LaunchOrder(
@@ -274,6 +279,11 @@ class Launcher:
         except (RunnerBusy, ForgeError):
             return
         self._outside.events.emit(RunnerDeregistered(str(launch.name), "its launch failed"))
+
+
+def _prices(tries: Sequence[Attempt]) -> dict[str, float]:
+    offerings = [offering for attempt in tries for offering in attempt.offerings]
+    return {f"{o.type.name} {o.zone} {o.market}": round(o.price, 6) for o in offerings if o.price is not None}
 
 
 def _baked(images: Mapping[tuple[str, str], Image]) -> bool:

@@ -273,7 +273,8 @@ class Machine:
     """What a machine must know about itself. Durations are seconds; epochs are absolute.
 
     ``imds_for_job`` opens the metadata service to the job's user (``profile=``), ``baked`` says that runner and agent
-    are in the image already, ``facts`` go to ``/run/runnerkit/machine.json`` for reports.
+    are in the image already, ``facts`` go to ``/run/runnerkit/machine.json`` for reports. ``prices`` (dollars an hour
+    by "TYPE ZONE MARKET") are those of the offerings that the launch may choose from; the machine knows its own.
     """
 
     name: str
@@ -285,6 +286,7 @@ class Machine:
     baked: bool
     imds_for_job: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
+    prices: Mapping[str, float] = field(default_factory=dict)
     runner_url: str = ""
     runner_sha256: str = ""
     startup: str = ""

@@ -27,6 +27,7 @@ TITLE = "Give the network more neurons"
 BODY = "It still errs where the classes overlap. More neurons should help; the pipeline tells."
 BUCKET = "acme-models"
 LOOK_EVERY = 0.1
+CONTROLLER_UP_WITHIN = 30.0
 # Seconds of warning in the story of the interruption; AWS gives 120, which nobody wants to watch.
 NOTICE = 32.0
 
@@ -80,22 +81,23 @@ class MainJob:
 
     def play(self) -> Ending:
         """Play it to its end, or until its limit."""
-        run = self._open_pull_request()
         with Controller(self._sandbox, self._events.append) as controller:
-            while not self._look(run):
+            self._prepare()
+            self._await_controller(controller)
+            run = self._open_pull_request()
+            while not self._ending.trouble and not self._look(run):
                 if controller.gone:
                     self._ending.trouble = "the controller ended: " + " ".join(controller.said[-5:])
                 elif time.monotonic() - self._began > self._limit:
                     self._ending.trouble = f"it was not over after {self._limit:.0f} s"
-                if self._ending.trouble:
-                    break
                 time.sleep(LOOK_EVERY)
         self._finish(run)
         return self._ending
 
     # --- the beginning ------------------------------------------------------------------------------------------------
 
-    def _open_pull_request(self) -> Run:
+    def _prepare(self) -> None:
+        """What a team has before the story begins: a repository, a bucket, a role, and the branch."""
         sandbox, github = self._sandbox, self._sandbox.github
         sandbox.aws("s3").create_bucket(Bucket=BUCKET)
         github.set_variable(sandbox.repository, "AWS_ROLE_ARN", "arn:aws:iam::210000000001:role/train-and-serve")
@@ -103,6 +105,16 @@ class MainJob:
         if self._no_capacity:
             sandbox.ec2.capacity("*", "*", "spot", 0)
         github.push(sandbox.repository, change(example()), branch=BRANCH, message=TITLE)
+
+    def _await_controller(self, controller: Controller) -> None:
+        """A controller is up before anybody opens a pull request; its first pass reads AWS's catalogue."""
+        until = time.monotonic() + CONTROLLER_UP_WITHIN
+        while not self._events and not controller.gone and time.monotonic() < until:
+            time.sleep(LOOK_EVERY)
+        self._events.clear()
+
+    def _open_pull_request(self) -> Run:
+        sandbox, github = self._sandbox, self._sandbox.github
         self._began = time.monotonic()
         pull = github.open_pull_request(sandbox.repository, head=BRANCH, title=TITLE, body=BODY)
         self._ending.page = f"{github.url}/{sandbox.repository}/pull/{pull.number}"

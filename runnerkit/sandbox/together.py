@@ -108,12 +108,15 @@ class Sandbox:
         """What a runner of ours knows of the sandbox, as one on AWS knows of AWS."""
         aws = self.ec2.environment()
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL")
-        return {"RUNNERKIT_SANDBOX_PYTHON": sys.executable} | {f"RUNNERKIT_SANDBOX_{name}": aws[name] for name in names}
+        # Asked whether it is up to date, pip would call home.
+        own = {"RUNNERKIT_SANDBOX_PYTHON": sys.executable, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        return own | {f"RUNNERKIT_SANDBOX_{name}": aws[name] for name in names}
 
     def aws(self, service: str) -> Any:  # noqa: ANN401 - boto3's clients are made at run time
         """A boto3 client of the sandbox's AWS."""
         environ = self.ec2.environment()
-        return boto3.client(  # type: ignore[call-overload] - any service's name
+        make: Any = boto3.client
+        return make(
             service,
             endpoint_url=self.ec2.url,
             region_name=environ["AWS_REGION"],

@@ -103,6 +103,9 @@ def _facts(paths: Paths, machine: Mapping[str, Any], environ: Mapping[str, str])
     except OSError as error:
         say(f"the metadata service does not answer: {error}")
     known = {name: machine.get(name) for name in ("name", "repo", "labels", "life")}
+    place = " ".join(found.get(name, "") for name in ("type", "zone", "market"))
+    if place in machine.get("prices", {}):
+        known["price"] = machine["prices"][place]
     write_json(paths.facts, {**machine.get("facts", {}), **found, **known, "started_at": time.time()})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runnerkit.sandbox.machines import HostedRunners
@@ -55,20 +56,25 @@ def test_hosted_jobs_run_and_others_do_not(world: GitHubWorld, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_few_run_at_once_and_all_end_with_the_context(world: GitHubWorld) -> None:
+def below(folder: Path) -> list[int]:
+    """The runners at work in a folder."""
+    found = []
+    for pid in kernel.marked(MARK):
+        # It may have ended meanwhile.
+        with suppress(OSError):
+            if (kernel.PROC / str(pid) / "cwd").readlink().is_relative_to(folder):
+                found.append(pid)
+    return found
+
+
+def test_a_few_run_at_once_and_all_end_with_the_context(world: GitHubWorld, tmp_path: Path) -> None:
     """The others wait; leaving the block kills what still runs."""
-    with HostedRunners(world, runner=scripted(SLOW)):
+    with HostedRunners(world, runner=scripted(SLOW), folder=tmp_path):
         hosted(world, AT_ONCE + 2)
-        # A keeper and its runner each.
-        eventually(lambda: len(kernel.marked(MARK)) >= 2 * AT_ONCE, "they start")
+        eventually(lambda: len(below(tmp_path)) >= AT_ONCE, "they start")
         time.sleep(0.3)
-        assert len({_job(pid) for pid in kernel.marked(MARK)}) == AT_ONCE
-    assert kernel.marked(MARK) == []
-
-
-def _job(pid: int) -> bytes:
-    environ = (kernel.PROC / str(pid) / "environ").read_bytes()
-    return environ.partition(MARK.encode())[2].partition(b"/")[0]
+        assert len(below(tmp_path)) == AT_ONCE
+    assert below(tmp_path) == []
 
 
 def test_a_runner_that_fails_is_tried_a_few_times_and_told(
@@ -85,25 +91,25 @@ def test_a_runner_that_fails_is_tried_a_few_times_and_told(
 
 
 SANDBOX = """
-import threading
+import sys, threading
+from pathlib import Path
 from runnerkit.sandbox.machines import HostedRunners
 from tests.sandbox.github_world import acme
 from tests.sandbox.machines.test_hosted import SLOW, hosted, scripted
 
-with acme() as world, HostedRunners(world, runner=scripted(SLOW)):
-    print(hosted(world)[0].id, flush=True)
+with acme() as world, HostedRunners(world, runner=scripted(SLOW), folder=Path(sys.argv[1])):
+    hosted(world)
     threading.Event().wait(60)
 """
 
 
-def test_a_hosted_runner_ends_with_the_sandbox() -> None:
+def test_a_hosted_runner_ends_with_the_sandbox(tmp_path: Path) -> None:
     """Which is killed without a word."""
-    with subprocess.Popen([sys.executable, "-c", SANDBOX], stdout=subprocess.PIPE, text=True) as sandbox:
-        assert sandbox.stdout is not None
-        marker = f"{MARK}{sandbox.stdout.readline().strip()}/"
-        eventually(lambda: len(kernel.marked(marker)) == 2, "keeper and runner")
+    with subprocess.Popen([sys.executable, "-c", SANDBOX, str(tmp_path)]) as sandbox:
+        eventually(lambda: below(tmp_path), "the runner")
         sandbox.kill()
-        eventually(lambda: not kernel.marked(marker), "both end", within=5)
+        eventually(lambda: not below(tmp_path), "it ends", within=5)
+        eventually(lambda: list(tmp_path.iterdir()) == [], "its folder is removed", within=5)
 
 
 def test_the_stand_in_serves_a_hosted_job() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import kernel
-from .lifeline import LOST, described, watch
+from .lifeline import LOST, described, tidy_up, watch
 from .processes import Login, Processes
 
 CANNOT_START = 66
@@ -19,8 +19,8 @@ CANNOT_START = 66
 async def keep(spec: dict[str, Any]) -> int:
     """Run the command to its end."""
     loop = asyncio.get_running_loop()
-    lost: asyncio.Future[None] = loop.create_future()
-    watch(lambda _: None if lost.done() else lost.set_result(None))
+    lost: asyncio.Future[bool] = loop.create_future()
+    watch(lambda died: None if lost.done() else lost.set_result(died))
     me = Login("", "", os.geteuid(), os.getegid())
     # With the marker in its environment it is found even if we are gone.
     environ = {**spec["environ"], "RUNNERKIT_MACHINE": spec["marker"]}
@@ -33,6 +33,8 @@ async def keep(spec: dict[str, Any]) -> int:
     await asyncio.wait(either, return_when="FIRST_COMPLETED")
     kernel.kill_all(partial(kernel.descendants, os.getpid()))
     if lost.done():
+        if lost.result():
+            tidy_up(Path(spec["cwd"]))
         return LOST
     ended = process.ended.result()
     return 128 + ended.signal if ended.signal else ended.code

@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from . import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 LOST = 65
 STDIN = 0
@@ -47,3 +50,10 @@ def watch(over: Callable[[bool], None]) -> None:
     loop.add_reader(STDIN, told)
     # Sent by the kernel; the pipe's other end may live on in a process that the sandbox had forked.
     loop.add_signal_handler(signal.SIGTERM, over, True)  # noqa: FBT003 - a callback's argument
+
+
+def tidy_up(folder: Path) -> None:
+    """The sandbox has died, so nobody else will. Within the loop: after it SIGTERM would end us half-way."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()

@@ -36,19 +36,12 @@ async def run(spec: dict[str, Any]) -> str:
         if not kernel.kill_all(partial(kernel.descendants, os.getpid())):
             print("init: some processes could not be killed", flush=True)  # noqa: T201 - the console
         if outcome == "lost":
-            _tidy_up(Path(spec["folder"]))
+            lifeline.tidy_up(Path(spec["folder"]))
         if outcome != "reboot":
             return outcome
         # What real machines keep there is gone after a reboot.
         shutil.rmtree(root / "run")
         first = False
-
-
-def _tidy_up(folder: Path) -> None:
-    """The sandbox has died, so nobody else will. Within the loop: after it SIGTERM would end us half-way."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):
-        folder.parent.rmdir()
 
 
 async def _boot(spec: dict[str, Any], root: Path, processes: Processes, *, first: bool) -> str:
