@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -112,7 +113,9 @@ class Stage:
             self._live.update(self._status(NEXT.get(moment.what, moment.text)))
 
     def log(self, line: str) -> None:
-        """A line of the job's log."""
+        """A line of the job's log; what only frames it is left out."""
+        if not line.strip() or line.startswith("[command]"):
+            return
         text = Text.from_ansi(line)
         if line.startswith("##["):
             kind, _, rest = line[3:].partition("]")
@@ -127,8 +130,9 @@ class Stage:
         out = self._console
         out.print()
         if ending.report:
-            shown = "\n".join(line for line in ending.report.splitlines() if not line.startswith("<!--"))
-            out.print(Panel(Markdown(shown), title="the report on the pull request", border_style="dim"))
+            report = Panel(Markdown(_for_terminal(ending.report)), border_style="dim")
+            report.title = "the report on the pull request"
+            out.print(report)
         out.print(_timeline(ending))
         out.print(_cost(ending))
         if ending.trouble:
@@ -146,6 +150,13 @@ class Stage:
             Group(Text.assemble("look at ", (page, "bold")), Text("or use it:"), *lines), soft_wrap=True
         )
         self._console.print("\nCtrl-C ends it and everything in it.")
+
+
+def _for_terminal(report: str) -> str:
+    """The report's markdown without what only a browser understands."""
+    text = re.sub(r"<!--.*?-->\n?", "", report, flags=re.DOTALL)
+    text = re.sub(r"<details>\s*<summary>(.*?)</summary>", r"**\1**\n", text)
+    return re.sub(r"\n{3,}", "\n\n", text.replace("</details>", ""))
 
 
 SPANS = (

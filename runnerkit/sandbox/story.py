@@ -29,7 +29,9 @@ BUCKET = "acme-models"
 LOOK_EVERY = 0.1
 CONTROLLER_UP_WITHIN = 30.0
 # Seconds of warning in the story of the interruption; AWS gives 120, which nobody wants to watch.
-NOTICE = 32.0
+NOTICE = 45.0
+# Epochs in that story: long enough for the notice to come in the middle.
+LONG_TRAINING = 150
 
 
 def example() -> Path:
@@ -104,7 +106,8 @@ class MainJob:
         github.seed(sandbox.repository, example())
         if self._no_capacity:
             sandbox.ec2.capacity("*", "*", "spot", 0)
-        github.push(sandbox.repository, change(example()), branch=BRANCH, message=TITLE)
+        files = change(example(), epochs=LONG_TRAINING if self._interrupt else None)
+        github.push(sandbox.repository, files, branch=BRANCH, message=TITLE)
 
     def _await_controller(self, controller: Controller) -> None:
         """A controller is up before anybody opens a pull request; its first pass reads AWS's catalogue."""
@@ -130,10 +133,10 @@ class MainJob:
     def _look(self, run: Run) -> bool:
         """Tell what is new; whether all is over."""
         self._hear()
+        self._watch_machines()
         jobs = self._sandbox.github.jobs(run)
         for job in jobs:
             self._follow(job)
-        self._watch_machines()
         self._watch_comments(run)
         if self._interrupt and len(run.attempts) == 1:
             self._maybe_interrupt(jobs)
@@ -212,7 +215,7 @@ class MainJob:
 
     def _watch(self, machine: Machine) -> None:
         view = machine.view
-        if view.state == "running" and self._once("booting", view.id):
+        if view.state == "running" and view.id in self._prices and self._once("booting", view.id):
             self._say("instance-booting", f"{view.id} boots from its image")
         if view.state != "terminated" and self._online(machine.runner) and self._once("online", view.id):
             self._say("runner-online", f"{machine.runner} listens for its one job")
@@ -283,10 +286,15 @@ def run_conclusion(jobs: list[Job]) -> str:
     return next((each for each in ("failure", "cancelled", "in_progress", "queued") if each in found), "success")
 
 
-def change(folder: Path) -> dict[str, str]:
-    """What the pull request changes: one parameter of the training."""
+def change(folder: Path, epochs: int | None = None) -> dict[str, str]:
+    """What the pull request changes: a wider network, and where asked for a longer training."""
     params = (folder / "params.yaml").read_text(encoding="utf-8")
-    changed = re.sub(r"(?m)^(\s*hidden:\s*)(\d+)", lambda found: f"{found[1]}{int(found[2]) * 4}", params, count=1)
-    if changed == params:
-        raise ConfigError(f"{folder / 'params.yaml'} has no number of hidden neurons to change")
-    return {"params.yaml": changed}
+    changed = _set(params, "hidden", 48)
+    return {"params.yaml": changed if epochs is None else _set(changed, "epochs", epochs)}
+
+
+def _set(params: str, name: str, value: int) -> str:
+    changed, found = re.subn(rf"(?m)^(\s*{name}:\s*)\d+", rf"\g<1>{value}", params, count=1)
+    if not found:
+        raise ConfigError(f"params.yaml of the example has no {name} to change")
+    return changed

@@ -133,6 +133,8 @@ class FakeForge:
 
     def rerun_failed(self, repo: str, run_id: int) -> None:
         """Queue a completed run's failed jobs again, under new ids."""
+        self.lies.at_effect("before rerun_failed")
+        self._may_fail("rerun_failed")
         jobs = self.jobs(repo, run_id)
         failed = [job for job in jobs if job.conclusion in FAILED]
         if not failed or any(job.status != OVER for job in jobs):
@@ -141,6 +143,7 @@ class FakeForge:
         for job in failed:
             self._superseded.add(job.id)
             self._change_job(self._again(job))
+        self.lies.at_effect("after rerun_failed")
 
     def cancel(self, repo: str, run_id: int) -> None:
         """Cancel what is not over yet."""

@@ -136,6 +136,12 @@ class HostileWorld(RuleBasedStateMachine):
             assert [] == self.world.killed
 
     @invariant()
+    def no_run_is_repeated_for_ever(self) -> None:
+        """However often AWS takes machines back, a run has its first attempt and so many more."""
+        if hasattr(self, "world"):
+            assert all(job.run_attempt <= 1 + POLICY.max_reruns for job in self.world.forge.real_jobs())
+
+    @invariant()
     def names_are_unique(self) -> None:
         """The name is a lock: never two live machines of one registration."""
         if hasattr(self, "world"):
