@@ -60,7 +60,7 @@ def _overhead(there: World, boot: float) -> tuple[float, float]:
         if event.kind == "pending":
             accepted.append(time.monotonic())
 
-    there.sandbox.machines.boot = boot
+    there.sandbox.hollow.boot = boot
     silence = there.sandbox.ec2.subscribe(hear)
     try:
         command = there.launch("--wait")

@@ -45,7 +45,7 @@ class World:
 @contextmanager
 def world() -> Iterator[World]:
     """A sandbox in which one machine was launched, so that the security group exists and every cache is warm."""
-    with Sandbox(boot=FAST_BOOT) as sandbox:
+    with Sandbox(boot=FAST_BOOT, machines="hollow") as sandbox:
         there = World(sandbox)
         there.launch("--wait")
         yield there

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 KEPT = timedelta(days=7)
 COMPACT_OVER = 1_000_000
+LONGEST_WAIT = 0.5
 
 
 class SystemClock:
@@ -34,7 +36,11 @@ class SystemClock:
 
     def wait(self, seconds: float) -> bool:
         """Sleep, or return True at once when woken."""
-        woken = self._woken.wait(seconds)
+        # In parts: a wait does not notice a signal that the system gave to another thread.
+        end, woken, left = time.monotonic() + seconds, self._woken.is_set(), seconds
+        while not woken and left > 0:
+            woken = self._woken.wait(min(left, LONGEST_WAIT))
+            left = end - time.monotonic()
         self._woken.clear()
         return woken
 

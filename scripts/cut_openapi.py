@@ -33,9 +33,11 @@ _RUN = {
     "/artifacts": ["get"],
     "/attempts/{attempt_number}": ["get"],
     "/attempts/{attempt_number}/jobs": ["get"],
+    "/attempts/{attempt_number}/logs": ["get"],
     "/cancel": ["post"],
     "/force-cancel": ["post"],
     "/jobs": ["get"],
+    "/logs": ["get"],
     "/pending_deployments": ["get", "post"],
     "/rerun": ["post"],
     "/rerun-failed-jobs": ["post"],
@@ -80,6 +82,10 @@ _PULLS = {
     "/{pull_number}/merge": ["get", "put"],
 }
 _ENVIRONMENTS = {
+    "/deployments": ["get"],
+    "/deployments/{deployment_id}": ["get"],
+    "/deployments/{deployment_id}/statuses": ["get"],
+    "/deployments/{deployment_id}/statuses/{status_id}": ["get"],
     "/environments": ["get"],
     "/environments/{environment_name}": ["get", "put", "delete"],
 }

@@ -17,7 +17,8 @@ class Guard:
     test: str
 
 
-UNIT, CONTRACT = "tests/unit/test_", "tests/contract/test_"
+UNIT, CONTRACT, SANDBOX = "tests/unit/test_", "tests/contract/test_", "tests/sandbox/test_"
+APART = "tests/typing/test_sandbox_is_apart.py"
 
 MACHINE = (
     Guard(
@@ -307,6 +308,38 @@ CALLS = (
         f"{CONTRACT}github_forge_limits.py::test_a_pause_that_github_asks_for_holds_for_everything",
     ),
     Guard(
+        10,
+        "a run that AWS interrupted is repeated",
+        "runnerkit/plan.py",
+        "if each.over and each.job.run_attempt <= policy.max_reruns:",
+        "if False:",
+        f"{UNIT}reruns.py::test_an_interrupted_job_runs_again_on_a_new_machine",
+    ),
+    Guard(
+        10,
+        "but not for ever",
+        "runnerkit/plan.py",
+        "if each.over and each.job.run_attempt <= policy.max_reruns:",
+        "if each.over:",
+        f"{UNIT}reruns.py::test_a_run_is_repeated_once_it_is_over_and_within_bounds",
+    ),
+    Guard(
+        10,
+        "and only when AWS is to blame",
+        "runnerkit/observing.py",
+        "if each.taken_back and each.run_id",
+        "if each.run_id",
+        f"{UNIT}reruns.py::test_a_job_that_merely_failed_is_not_repeated",
+    ),
+    Guard(
+        10,
+        "and never when the job forbids it",
+        "runnerkit/observing.py",
+        "return spec is not None and spec.retry is not Retry.NEVER",
+        "return spec is not None",
+        f"{UNIT}reruns.py::test_a_label_may_forbid_the_repetition",
+    ),
+    Guard(
         11,
         "forks are refused",
         "runnerkit/specs.py",
@@ -347,12 +380,44 @@ CALLS = (
         f"{UNIT}specs.py::test_policy_refuses_and_says_what_it_allows",
     ),
     Guard(
+        11,
+        "a label that is almost ours is refused",
+        "runnerkit/observing.py",
+        "            if slip is not None:\n",
+        "            if False:\n",
+        f"{UNIT}unserved.py::test_an_almost_label_is_refused_with_the_right_spelling",
+    ),
+    Guard(
+        11,
+        "the jobs of a fork get no secrets",
+        "runnerkit/sandbox/github/engine/credentials.py",
+        "        if from_fork(run):\n            return {}\n",
+        "",
+        f"{SANDBOX}github_engine_machines.py::test_a_forks_pull_request_gets_no_secrets_and_writes_nothing",
+    ),
+    Guard(
+        11,
+        "nor a token that writes",
+        "runnerkit/sandbox/github/engine/credentials.py",
+        '        held = dict.fromkeys(held, "read")\n',
+        "        pass\n",
+        f"{SANDBOX}github_engine_machines.py::test_a_forks_pull_request_gets_no_secrets_and_writes_nothing",
+    ),
+    Guard(
         12,
         "no code of ours asks whether it runs in the sandbox",
         "runnerkit/app.py",
         "    from runnerkit.ec2 import Ec2Cloud\n",
         "    from runnerkit.ec2 import Ec2Cloud\n    from runnerkit.sandbox import together as _together\n",
-        "tests/typing/test_sandbox_is_apart.py",
+        f"{APART}::test_only_commands_and_fixtures_of_the_sandbox_import_it",
+    ),
+    Guard(
+        12,
+        "nor does it behave otherwise there",
+        "runnerkit/app.py",
+        "    from runnerkit.ec2 import Ec2Cloud\n",
+        '    from runnerkit.ec2 import Ec2Cloud\n\n    if "RUNNERKIT_SANDBOX" in os.environ:\n        clock = clock\n',
+        f"{APART}::test_nothing_depends_on_being_in_the_sandbox",
     ),
 )
 

@@ -7,21 +7,30 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from runnerkit.errors import RunnerkitError
+from runnerkit.errors import ConfigError, RunnerkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from runnerkit.config import Config
     from runnerkit.ports import Events
 
 PARTLY = 9
+LOOK_EVERY = 0.1
+# Windows has no terminals that hang up.
+ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+ENDED = "interrupted; the sandbox has ended with everything in it"
+# What the extras bring, by the names under which it is imported.
+SANDBOX_PACKAGES = ("cryptography", "jinja2", "jwt", "markdown_it", "moto", "nh3", "openapi_core", "werkzeug")
+DEMO_PACKAGES = (*SANDBOX_PACKAGES, "dvc", "dvc_s3", "sklearn")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
 ConfigPath = Annotated[
@@ -69,33 +78,85 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
     sys.stdout.flush()
 
 
-@contextmanager
-def ending_well(*, as_json: bool) -> Iterator[None]:
-    """Turn our errors into a message, a hint and a documented exit code; never a traceback."""
+def need_packages(names: Iterable[str], extra: str) -> None:
+    """Refuse, before anything is started, what needs packages that are not installed.
+
+    Raises:
+        ConfigError: One is missing; the message names it and the hint how to get it.
+    """
+    for name in names:
+        if not _is_installed(name):
+            raise ConfigError(
+                f"this needs the package {name}, which is not installed",
+                hint=f"install runnerkit with its extra: runnerkit[{extra}]",
+            )
+
+
+def _is_installed(name: str) -> bool:
     try:
-        with _terminable():
+        return find_spec(name) is not None
+    except ImportError:
+        return False
+
+
+@contextmanager
+def ending_well(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
+    """Turn our errors into a message, a hint and a documented exit code; never a traceback.
+
+    ``interrupted`` is told after Ctrl-C by commands whose end takes everything back, instead of what is true of those
+    that launch. Nothing disturbs that end: a second Ctrl-C is too late to change anything.
+    """
+    try:
+        with _terminable(_interrupt_once if interrupted else _interrupt):
             yield
     except RunnerkitError as error:
         fail(error, as_json=as_json)
     except KeyboardInterrupt:
-        fail(Interrupted(), as_json=as_json)
+        fail(Interrupted(interrupted), as_json=as_json)
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C, so that what is half done is taken back; GitHub sends both when a job is cancelled."""
+def _terminable(interrupt: Callable[[int, object], None]) -> Iterator[None]:
+    """Treat SIGTERM and the end of the terminal as Ctrl-C, so that what is half done is taken back.
+
+    GitHub sends SIGINT and SIGTERM when a job is cancelled. What is ignored stays ignored: ``nohup`` means it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {number: signal.getsignal(number) for number in ENDING}
+    heard = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in heard:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in heard.items():
+            if signal.getsignal(number) is interrupt:
+                signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _interrupt_once(_number: int, _frame: object) -> NoReturn:
+    # A handler, for a signal that is ignored would stay ignored in what we start.
+    for number in ENDING:
+        signal.signal(number, _too_late)
+    raise KeyboardInterrupt
+
+
+def _too_late(_number: int, _frame: object) -> None:
+    pass
+
+
+def until_told() -> None:
+    """Wait for Ctrl-C or SIGTERM, both of which mean a good end here."""
+    # Short waits: one that is long does not end when another thread is chosen to take the signal.
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(LOOK_EVERY)
 
 
 class Interrupted(RunnerkitError):
@@ -104,11 +165,11 @@ class Interrupted(RunnerkitError):
     code = "interrupted"
     exit_code = 130
 
-    def __init__(self) -> None:
-        super().__init__(
-            "interrupted; a machine that was launched stays until its leases end",
-            hint="`runnerkit status` shows it, `runnerkit terminate` ends it, the same launch again adopts it",
-        )
+    MESSAGE = "interrupted; a machine that was launched stays until its leases end"
+    HINT = "`runnerkit status` shows it, `runnerkit terminate` ends it, the same launch again adopts it"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.MESSAGE, hint="" if message else self.HINT)
 
 
 def fail(error: RunnerkitError, *, as_json: bool) -> NoReturn:

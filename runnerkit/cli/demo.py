@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import AsJson, ending_well, print_json
-from runnerkit.errors import ConfigError
+from runnerkit.cli.common import DEMO_PACKAGES, ENDED, AsJson, ending_well, need_packages, print_json, until_told
 
 if TYPE_CHECKING:
     from runnerkit.cli.stage import Stage
@@ -36,7 +33,7 @@ def demo(
 
     Exits with 0 only if the job succeeded and nothing is left.
     """
-    with ending_well(as_json=as_json):
+    with ending_well(as_json=as_json, interrupted=ENDED):
         sandbox = _sandbox(boot)
         from runnerkit.cli.stage import Stage
 
@@ -51,13 +48,10 @@ def demo(
 
 
 def _sandbox(boot: float) -> Sandbox:
-    try:
-        from runnerkit.sandbox.story import REPOSITORY
-        from runnerkit.sandbox.together import Sandbox
-    except ImportError as error:
-        raise ConfigError(
-            f"the sandbox needs the package {error.name}", hint="install runnerkit with its extra: runnerkit[demo]"
-        ) from None
+    need_packages(DEMO_PACKAGES, "demo")
+    from runnerkit.sandbox.story import REPOSITORY
+    from runnerkit.sandbox.together import Sandbox
+
     return Sandbox(REPOSITORY, boot=boot)
 
 
@@ -98,5 +92,4 @@ def as_dict(ending: Ending) -> dict[str, Any]:
 def _wait(sandbox: Sandbox, ending: Ending, stage: Stage) -> None:
     """Stay up until somebody has seen enough."""
     stage.kept(sandbox.environment(), ending.page)
-    with suppress(KeyboardInterrupt):
-        threading.Event().wait()
+    until_told()

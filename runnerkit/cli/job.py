@@ -12,8 +12,6 @@ import typer
 from runnerkit.cli.common import AsJson, ConfigPath, ending_well, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runnerkit.config import Config
     from runnerkit.job.place import Place
     from runnerkit.job.publishing import Published
@@ -76,9 +74,13 @@ def _summarize(result: Result) -> None:
 def append_to_summary(text: str) -> None:
     """Add to GitHub's step summary, where there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - the runner names a file to append to
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - the runner names a file to append to
             file.write(text + "\n")
+    except OSError as error:
+        sys.stderr.write(f"::warning::runnerkit: the step summary could not be written: {error}\n")
 
 
 def _sentence(result: Result) -> str:
@@ -148,7 +150,7 @@ def _publish(found: Report, place: Place, repo: str, number: int, author: str, c
     from runnerkit.system import SystemClock
 
     # Not from the checkout, which is the pull request's: no file of it may say where the token goes.
-    config: Config = load(_settings_of(os.environ), Path("/"), config_path)[0]
+    config: Config = load(os.environ, Path("/"), config_path)[0]
     where = repo or place.repo
     if not where:
         raise ConfigError("the repository is not known", hint="give --repo OWNER/NAME, or set GITHUB_REPOSITORY")
@@ -158,12 +160,6 @@ def _publish(found: Report, place: Place, repo: str, number: int, author: str, c
         return publish(found, reports, where, number, writer(author, token))
     finally:
         reports.close()
-
-
-def _settings_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what the machine tells its jobs, which is no setting."""
-    ours = ("RUNNERKIT_ROOT", "RUNNERKIT_USER", "RUNNERKIT_SANDBOX_")
-    return {name: value for name, value in environ.items() if not name.startswith(ours)}
 
 
 def _told(done: Published | None) -> dict[str, Any]:

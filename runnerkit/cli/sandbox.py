@@ -6,14 +6,12 @@ import os
 import shlex
 import subprocess
 import sys
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runnerkit.cli.common import AsJson, ending_well, print_json
+from runnerkit.cli.common import ENDED, SANDBOX_PACKAGES, AsJson, ending_well, need_packages, print_json, until_told
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ def up(
 
     It runs until Ctrl-C, or with --detach until `runnerkit sandbox down`: eval "$(runnerkit sandbox up --detach)"
     """
-    with ending_well(as_json=as_json):
+    with ending_well(as_json=as_json, interrupted=ENDED):
         folder = _state(state)
         if detach:
             _print(_detached(folder, repo, boot, machines), as_json=as_json)
@@ -72,25 +70,16 @@ def up(
             _print(folder.write(sandbox), as_json=as_json)
             if sys.stderr.isatty():
                 sys.stderr.write(f"look at {sandbox.github.url}/{repo}; Ctrl-C ends the sandbox\n")
-            _until_told()
+            until_told()
 
 
 def _sandbox(repo: str, boot: float, machines: str) -> Sandbox:
-    try:
-        from runnerkit.sandbox.together import MACHINES, Sandbox
-    except ImportError as error:
-        raise ConfigError(
-            f"the sandbox needs the package {error.name}", hint="install runnerkit with its extra: runnerkit[sandbox]"
-        ) from None
+    need_packages(SANDBOX_PACKAGES, "sandbox")
+    from runnerkit.sandbox.together import MACHINES, Sandbox
+
     if machines not in MACHINES:
         raise ConfigError(f"--machines is {' or '.join(MACHINES)}, not {machines!r}")
     return Sandbox(repo, boot=boot, machines=machines)
-
-
-def _until_told() -> None:
-    """Wait for Ctrl-C or SIGTERM, both of which mean a good end here."""
-    with suppress(KeyboardInterrupt):
-        threading.Event().wait()
 
 
 def _detached(folder: StateFolder, repo: str, boot: float, machines: str) -> Standing:

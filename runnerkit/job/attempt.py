@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runnerkit.job.checks import lock_holder
 from runnerkit.job.listening import Lines, Signals
 from runnerkit.job.notice import ANNOTATION, Notice
 from runnerkit.job.processes import ON_CANCEL, ON_NOTICE, Group, Stopping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 TICK = 0.2
 GRACE = 4.0  # seconds for a push when a signal came
 PAUSE = 30.0  # seconds after a push that failed
+LOCK_SAID = 5.0  # seconds of silence before we look whether DVC waits for somebody
+DRAIN = 1.0  # seconds for what is in the pipe when DVC has ended: something it left behind may print for ever
 
 
 @dataclass(slots=True)
@@ -41,19 +44,32 @@ class Attempt:
     say: Callable[[str], None]
     settled: Callable[[], None]
     push_after: float
+    lock: Path
     notice: Notice | None = None
     cancelled: bool = False
     push_failed: bool = False
+    wait_for_lock: float = 600.0
+    locked_out: int = 0
+    _waits_for: int = 0
     _stopping: Stopping | None = None
     _unpushed: list[Stage] = field(default_factory=list)
     _sending: list[Stage] = field(default_factory=list)
     _not_before: float = 0.0
-    _pulled: bool = False
+    _own: bool = False
+    _begun: float = field(default_factory=time.time)
+    _heard_of: bool = False
 
     @property
     def stopped(self) -> bool:
-        """Whether we ended the pipeline."""
-        return self._stopping is not None
+        """Whether we ended the pipeline because somebody or AWS said so."""
+        return self._stopping is not None and not self.locked_out
+
+    @property
+    def taken(self) -> bool:
+        """Whether AWS has ended it: also when it was the agent that told us so, by ending the job."""
+        if self.notice is None:
+            return False
+        return time.time() >= self.notice.push_until() if self.cancelled else self.stopped
 
     def go(self) -> int:
         """Run to the end; returns DVC's exit code."""
@@ -79,24 +95,37 @@ class Attempt:
             self._attend(group)
             code = group.poll() if told is not None else group.wait(TICK)
             if code is not None:
-                while rest := lines.read(0):
-                    for line in rest:
-                        self._hear(line)
+                self._linger(group, lines)
                 return code
 
+    def _linger(self, group: Group, lines: Lines) -> None:
+        """Hear the rest; what we are ending keeps its time although DVC, which dies at once, is gone."""
+        until = time.monotonic() + DRAIN
+        while (rest := lines.read(0)) and time.monotonic() < until:
+            for line in rest:
+                self._hear(line)
+        while self._stopping is not None and not self._stopping.over() and group.alive():
+            number = self._stopping.due(time.time())
+            if number is not None:
+                group.send(number)
+            time.sleep(TICK / 4)
+
     def _hear(self, line: str) -> None:
-        news = heard(line)
-        own = news is not None and bool(self.recorder.running())
-        ended = self.progress.line(line, time.time(), own=own)
+        text, mark = self.recorder.boundary(line)
+        if text or not mark:
+            self._take(text)
+        if mark:
+            self._own = mark == "start"
+
+    def _take(self, line: str) -> None:
+        news = None if self._own else heard(line)
+        ended = self.progress.line(line, time.time(), own=self._own)
         if ended is not None:
             self._finished(ended)
         self.say(line)
-        if news is None or own:
-            return
-        if news[1] is State.RUNNING and not self._pulled and self.pusher is not None:
-            self.pusher.pulled()
-        self._pulled = self._pulled or news[1] is State.RUNNING
-        self.settled()
+        if news is not None:
+            self._heard_of = True
+            self.settled()
 
     def _finished(self, stage: Stage) -> None:
         if not self.recorder_knows(stage):
@@ -112,6 +141,7 @@ class Attempt:
         now = time.time()
         self._heed_signals(now)
         self._heed_notice(now)
+        self._heed_lock(group, now)
         if self._stopping is not None:
             number = self._stopping.due(now)
             if number is not None:
@@ -132,16 +162,30 @@ class Attempt:
 
     def _heed_notice(self, now: float) -> None:
         if self.notice is None:
-            self.notice = Notice.read(self.environ, now)
-            if self.notice is not None:
-                at = time.strftime("%H:%M:%S UTC", time.gmtime(self.notice.at))
-                self.say(
-                    f"::warning::{ANNOTATION} - AWS takes this machine at {at}; finished stages are pushed, "
-                    "run the job again to go on from there"
-                )
+            self._look_for_notice(now)
         elif self._stopping is None and now >= self.notice.stop_at(self.pusher.seconds if self.pusher else 0.0):
             self.say("runnerkit: interrupting the pipeline, the machine is about to go")
-            self._stopping = Stopping(ON_NOTICE, now)
+            self._stopping = Stopping(ON_NOTICE, now, self.notice.scale)
+
+    def _look_for_notice(self, now: float) -> None:
+        self.notice = Notice.read(self.environ, now)
+        if self.notice is not None:
+            at = time.strftime("%H:%M:%S UTC", time.gmtime(self.notice.at))
+            self.say(
+                f"::warning::{ANNOTATION} - AWS takes this machine at {at}; finished stages are pushed, "
+                "run the job again to go on from there"
+            )
+
+    def _heed_lock(self, group: Group, now: float) -> None:
+        """DVC waits without a word, and for ever; so we say for whom, and give it up some time."""
+        if self._heard_of or self._stopping is not None or now - self._begun < LOCK_SAID:
+            return
+        holder = lock_holder(self.lock, group.pid)
+        if holder and not self._waits_for:
+            self.say(f"runnerkit: another dvc command (process {holder}) works in this project; waiting for it to end")
+        self._waits_for = holder
+        if holder and now - self._begun >= self.wait_for_lock:
+            self.locked_out, self._stopping = holder, Stopping(ON_CANCEL, now)
 
     # --- pushes
 
@@ -150,9 +194,14 @@ class Attempt:
             return
         at_risk = now - (self._unpushed[0].started or now)
         wanted = self.notice is not None or at_risk >= self.push_after
-        if wanted and now >= self._not_before and self.pusher.start():
-            self._sending, self._unpushed = self._unpushed, []
+        if wanted and now >= self._not_before and self._start(self.pusher):
             self.say(f"runnerkit: pushing {_names(self._sending)}")
+
+    def _start(self, pusher: Pusher, *, last: bool = False) -> bool:
+        if not pusher.start([stage.name for stage in self._unpushed], self.recorder.began(), last=last):
+            return False
+        self._sending, self._unpushed = self._unpushed, []
+        return True
 
     def _take_push(self, well: bool | None) -> None:  # noqa: FBT001 - an answer with three values, passed on
         if well is None or self.pusher is None:
@@ -169,27 +218,30 @@ class Attempt:
         """Push what is not on the remote yet; whether all of it is there now."""
         if self.pusher is None:
             return False
-        until = self.notice.push_until() if self.notice else float("inf")
-        self._await_push(until)
-        executed = bool(self._unpushed)
-        if not executed and not (self.pusher.seeded and not self.pusher.pushes and not self.stopped):
+        self._await_push()
+        if not self._unpushed and not self._may_hold_more(self.pusher):
             return True
-        if not self.pusher.start():
+        if not self._start(self.pusher, last=True):
             return False
-        self._sending, self._unpushed = self._unpushed, []
-        self._await_push(until)
+        self._await_push()
         return not self.push_failed and not self._unpushed
 
-    def _await_push(self, until: float) -> None:
+    def _may_hold_more(self, pusher: Pusher) -> bool:
+        """Whether an earlier run here may have left something unsent."""
+        return pusher.seeded and not pusher.pushes and not self.stopped and not pusher.remembered()
+
+    def _await_push(self) -> None:
         if self.pusher is None:
             return
-        pusher = self.pusher
+        pusher, until = self.pusher, float("inf")
         while pusher.busy():
             self._take_push(pusher.over(TICK))
             if self.signals.fresh():
                 self.cancelled = True
                 until = min(until, time.time() + GRACE)
-            if pusher.busy() and time.time() >= until:
+            if self.notice is None:
+                self._look_for_notice(time.time())
+            if pusher.busy() and time.time() >= min(until, self.notice.push_until() if self.notice else until):
                 pusher.abandon()
                 self.push_failed, self._unpushed = True, [*self._sending, *self._unpushed]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from runnerkit.job.pipeline import Project
 
 GIT_SECONDS = 60
+OLDEST = (3, 0)
+# What DVC itself writes into.
+DVCS_OWN = ("dvc.lock", ".dvc", ".gitignore")
+# Exit codes that a shell gives to commands that signals ended, and to those it could not start.
+_ENDED = {
+    126: "the command could not be executed: is the file executable?",
+    127: "a command was not found: is it installed on this machine, in the environment of this step?",
+    134: "it aborted itself (SIGABRT)",
+    137: "it was killed (SIGKILL), mostly for want of memory: ask for more in the label, for example ram=32",
+    139: "it crashed (SIGSEGV)",
+}
 
 
 def find_dvc(environ: Mapping[str, str]) -> str:
@@ -29,7 +41,7 @@ def find_dvc(environ: Mapping[str, str]) -> str:
     if found is None:
         raise ConfigError(
             "the command dvc is not on PATH",
-            hint="install it where the job runs: pip install 'dvc[s3]' (the images of `runnerkit ami` have it)",
+            hint="install it where the job runs: pip install 'dvc[s3]'",
         )
     return found
 
@@ -39,6 +51,23 @@ def dvc_version(dvc: str) -> str:
     folder = Path(dvc).resolve().parent.parent
     found = sorted(folder.glob("lib/python*/site-packages/dvc-[0-9]*.dist-info"))
     return found[-1].name.removeprefix("dvc-").removesuffix(".dist-info") if found else ""
+
+
+def check_version(version: str) -> None:
+    """Make sure that DVC knows what we ask of it.
+
+    Args:
+        version: Empty when it could not be found out; then DVC will tell.
+
+    Raises:
+        ConfigError: It is too old.
+    """
+    numbers = tuple(int(part) for part in re.findall(r"[0-9]+", version)[:2])
+    if numbers and numbers < OLDEST:
+        raise ConfigError(
+            f"dvc {version} is too old: restoring stages from the remote needs 3.0 or later",
+            hint="install a newer one where the job runs: pip install --upgrade 'dvc[s3]'",
+        )
 
 
 def check_remote(project: Project, environ: Mapping[str, str]) -> None:
@@ -58,6 +87,15 @@ def check_remote(project: Project, environ: Mapping[str, str]) -> None:
             f"the default remote {settings.remote!r} has no url in {project.root / '.dvc/config'}",
             hint=f"set it: dvc remote modify {settings.remote} url s3://BUCKET/PREFIX",
         )
+
+
+def lock_holder(lock: Path, ours: int) -> int:
+    """The process that has DVC's lock of the project; 0 when none has, or it is of our own group."""
+    try:
+        holder = int(lock.read_text(encoding="utf-8").split()[0])
+        return 0 if os.getpgid(holder) == ours else holder
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def git(here: Path, *words: str, environ: Mapping[str, str] | None = None) -> str | None:
@@ -83,7 +121,9 @@ def fetched(here: Path, target: str, environ: Mapping[str, str]) -> bool:
     The second road is for checkouts with ``persist-credentials: false``. Header and token go by the environment, since
     everybody on the machine can read a command line.
     """
-    words = ("fetch", "--quiet", "--no-tags", "--depth", "1", "origin", target)
+    # One commit is enough for a shallow checkout; a whole one would be made shallow by asking for so little.
+    shallow = (git(here, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
+    words = ("fetch", "--quiet", "--no-tags", *(("--depth", "1") if shallow else ()), "origin", target)
     if git(here, *words) is not None:
         return True
     token, server = environ.get("GITHUB_TOKEN"), environ.get("GITHUB_SERVER_URL")
@@ -124,9 +164,13 @@ def check_git(project: Project) -> str:
 
 
 def changed_files(project: Project) -> set[str]:
-    """Tracked files that differ from what is checked out; empty outside of git."""
-    said = git(project.root, "status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
-    return {entry[3:] for entry in (said or "").split("\0") if entry}
+    """Tracked files below the project's root, and relative to it, that are not as in the last commit.
+
+    Empty outside of git.
+    """
+    # Refreshing the index in memory only: it is not ours to lock while others may want it.
+    said = git(project.root, "--no-optional-locks", "diff", "HEAD", "--name-only", "--no-renames", "--relative", "-z")
+    return {name for name in (said or "").split("\0") if name}
 
 
 def undeclared(project: Project, before: set[str], outputs: Sequence[Path]) -> list[str]:
@@ -136,8 +180,7 @@ def undeclared(project: Project, before: set[str], outputs: Sequence[Path]) -> l
     return sorted(
         name
         for name in new
-        if not name.endswith(("dvc.lock", ".dvc"))
-        and not any(name == out or name.startswith(f"{out}/") for out in ours)
+        if not name.endswith(DVCS_OWN) and not any(name == out or name.startswith(f"{out}/") for out in ours)
     )
 
 
@@ -187,7 +230,10 @@ def pipeline_failed(stage: str, code: int | None, output: str) -> PipelineFailed
     """
     if stage and code:
         return PipelineFailed(
-            f"stage {stage!r} failed: its command ended with exit code {code}", stage=stage, stage_exit=code
+            f"stage {stage!r} failed: its command ended with exit code {code}",
+            stage=stage,
+            stage_exit=code,
+            hint=_ENDED.get(code) or hint_for(output),
         )
     if stage:
         return PipelineFailed(f"stage {stage!r} failed: {last_error(output)}", stage=stage, hint=hint_for(output))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 COMMENT_LIMIT = 65_536
 SUMMARY_LIMIT = 1_048_576
 CELL = 200
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_LINKS = re.compile(r"@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|\bhttps?:|\bftp:|\bwww(?=\.)", re.IGNORECASE)
 NOTE = "\n\n> Shortened to what GitHub takes: {left} left out.\n"
 
 
@@ -22,10 +24,13 @@ class Section:
     title: str
     text: str
     folded: bool = False
+    opened: bool = False
 
     def __str__(self) -> str:
         if self.folded:
-            return f"<details><summary>{escaped(self.title)}</summary>\n\n{self.text}\n\n</details>"
+            return (
+                f"<details{' open' * self.opened}><summary>{tagless(self.title)}</summary>\n\n{self.text}\n\n</details>"
+            )
         return f"#### {escaped(self.title)}\n\n{self.text}" if self.title else self.text
 
 
@@ -38,7 +43,7 @@ def fitted(head: str, sections: Iterable[Section], limit: int) -> str:
     text, left = cut(head, room), []
     for section in sections:
         longer = f"{text}\n\n{section}"
-        if len(longer.encode()) <= room:
+        if len(longer.encode("utf-8", "replace")) <= room:
             text = longer
         else:
             left.append(section.title or "a part")
@@ -55,15 +60,23 @@ def cut(text: str, limit: int) -> str:
 
 def escaped(text: object) -> str:
     """A text as one cell or phrase: it can start no tag, link, mention, column or line."""
-    one = " ".join(str(text).split())
+    return re.sub(r"([\\`*_\[\]|~#!])", r"\\\1", tagless(text))
+
+
+def tagless(text: object) -> str:
+    """A text as one phrase inside a tag, where GitHub reads no Markdown but would still link names and numbers.
+
+    A space without width stands behind what begins a mention, an issue's number, or an address.
+    """
+    one = " ".join(_CONTROL.sub("", str(text)).encode("utf-8", "replace").decode().split())
     one = one if len(one) <= CELL else f"{one[: CELL - 1]}…"
     one = one.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    one = re.sub(r"([\\`*_\[\]|~#!])", r"\\\1", one)
-    return re.sub(r"@(?=[A-Za-z0-9])", "@\u200b", one)
+    return _LINKS.sub("\\g<0>\u200b", one)
 
 
 def fenced(text: str) -> str:
     """A text as it is, in a fence that it cannot end."""
+    text = text.encode("utf-8", "replace").decode()
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"

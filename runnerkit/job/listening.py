@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BLOCK = 65_536
 LONGEST = 1_000_000
+KEPT = 200  # of a line that is too long, so that a mark at its end is not cut in two
 
 
 class Signals:
@@ -98,7 +99,7 @@ class Lines:
             return [_text(last)] if last else None
         *whole, self._rest = (self._rest + block).split(b"\n")
         if len(self._rest) > LONGEST:
-            whole, self._rest = [*whole, self._rest], b""
+            whole, self._rest = [*whole, self._rest[:-KEPT]], self._rest[-KEPT:]
         return [_text(line) for line in whole]
 
     def __enter__(self) -> Self:

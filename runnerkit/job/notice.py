@@ -1,4 +1,20 @@
-"""AWS's announcement that it takes the machine, and how the time that is left is used."""
+"""AWS's announcement that it takes the machine, and how the time that is left is used.
+
+With T the moment at which AWS takes the machine, and the usual two minutes of warning::
+
+    T-120  the agent learns of it (it asks every 5 s) and leaves word here; we look five times a second
+           what is finished is pushed at once, while the stage under way goes on
+    T-60   SIGINT to the pipeline; earlier when pushes have taken long: the last one must fit in
+    T-52   SIGTERM, T-48 SIGKILL, for those that do not listen
+    ...    the last push; it is given up at T-35
+    T-35   what is left is for the steps after us: the report, the mark of the failure
+    T-25   the agent ends GitHub's listener, and with it the job, so that it fails in seconds and can run again
+
+The last line stands still however short the warning is. When less than 35 s are left until then, the pipeline is
+interrupted at once and everything before that line shrinks alike: with 45 s of warning there are 20 s for all of it, so
+SIGTERM after 4.6 s, SIGKILL after 6.9 s, 5.7 s for the steps after us. With less than 30 s the agent ends the listener
+nearly at once: then we use what there is until its signal arrives.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 USUAL = 120.0  # what AWS gives between notice and end
-STOP_BEFORE = 60.0
 LISTENER_BEFORE = 25.0  # the agent then ends the runner, and the job with it
+HURRY = 30.0  # with less than this the listener ends nearly at once
+STOP = 35.0  # from the interrupt to the end of the listener
+AFTER = 10.0  # of it for the steps after us
+ENDING = 12.0  # and for a pipeline that does not want to end
 PUSH_MARGIN = 1.25
 ANNOTATION = "runnerkit: spot interruption"
 
@@ -29,7 +48,7 @@ def machine_facts(environ: Mapping[str, str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """The machine goes at ``at``; it was known at ``seen`` (both seconds since the epoch)."""
+    """The machine goes at ``at``; we learnt of it at ``seen`` (both seconds since the epoch)."""
 
     at: float
     seen: float
@@ -43,19 +62,26 @@ class Notice:
             return None
         said = _read(file) or {}
         at = _number(said.get("at"), now + USUAL)
-        return cls(at, min(_number(said.get("seen_at"), now), at), str(said.get("action") or "terminate"))
+        return cls(at, min(now, at), str(said.get("action") or "terminate"))
+
+    @property
+    def end(self) -> float:
+        """When the job ends, whatever we do."""
+        left = self.at - self.seen
+        return self.at - (LISTENER_BEFORE if left >= HURRY else left / 6)
+
+    @property
+    def scale(self) -> float:
+        """How much of the usual time there is between our hearing of it and the end of the job."""
+        return min(1.0, max(self.end - self.seen, 0.0) / STOP)
 
     def stop_at(self, push: float) -> float:
-        """When the pipeline is interrupted, so that a push of so many seconds ends before the listener does.
-
-        That is a minute before the end. Where less than the usual time is given, every part shrinks alike.
-        """
-        scale = min(1.0, max(self.at - self.seen, 0.0) / USUAL)
-        return self.at - max(STOP_BEFORE * scale, LISTENER_BEFORE * scale + PUSH_MARGIN * push)
+        """When the pipeline is interrupted, so that a push of so many seconds ends in time for the steps after us."""
+        return self.end - max(STOP, ENDING + PUSH_MARGIN * push + AFTER)
 
     def push_until(self) -> float:
-        """When the last push must have ended: then the agent ends the runner."""
-        return self.at - LISTENER_BEFORE * min(1.0, max(self.at - self.seen, 0.0) / USUAL)
+        """When the last push is given up, to leave time for the report."""
+        return self.end - AFTER * self.scale
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -5,7 +5,9 @@ DVC's own commands answer the same questions in seconds each; the files answer a
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from configparser import ConfigParser
 from configparser import Error as ConfigBroken
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import yaml
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 PROJECT = "dvc.yaml"
 LOCK = "dvc.lock"
@@ -84,14 +86,20 @@ class Project:
         """The configuration, from all the places where DVC looks."""
         return Settings.of(self.root / FOLDER, environ)
 
-    def declared(self) -> dict[str, dict[str, Any]]:
+    def declared(self, targets: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
         """The stages of the ``dvc.yaml`` here, by name; those made by ``foreach`` or ``matrix`` under their base name.
 
+        Args:
+            targets: What shall run; when all of it names its file, none is needed here.
+
         Raises:
-            ConfigError: The file is missing or broken.
+            ConfigError: The file is missing or broken, or a merge left its conflicts in the lock.
         """
         path = self.here / PROJECT
         said = read_yaml(path)
+        self._check_lock()
+        if said is None and targets and all(":" in name or name.endswith((".yaml", ".dvc")) for name in targets):
+            return {}
         if said is None:
             raise ConfigError(
                 f"there is no {PROJECT} in {self.here}", hint="run this where the pipeline's dvc.yaml is (`cd`)"
@@ -100,6 +108,15 @@ class Project:
         if not isinstance(stages, dict):
             raise ConfigError(f"{path} declares no stages")
         return {str(name): body if isinstance(body, dict) else {} for name, body in stages.items()}
+
+    def _check_lock(self) -> None:
+        lock = self.here / LOCK
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if re.search(r"^<<<<<<< ", lock.read_text(encoding="utf-8"), re.MULTILINE):
+                raise ConfigError(
+                    f"{lock} holds the conflicts of a merge",
+                    hint="delete it and run again: the remote's run cache knows every result, and DVC writes it anew",
+                )
 
     def outputs(self, addresses: frozenset[str] | None = None) -> dict[str, list[Path]]:
         """What each stage wrote by the lock files, and each ``.dvc`` file tracks: paths by the stage's address.
@@ -111,36 +128,70 @@ class Project:
         return {name: paths for name, paths in found.items() if addresses is None or name in addresses}
 
     def folders(self) -> Iterator[Path]:
-        """Every folder of the project that may hold DVC's files."""
-        for path, names, _ in os.walk(self.root):
-            names[:] = sorted(set(names) - SKIPPED)
-            yield Path(path)
+        """Every folder that may hold DVC's files; data that DVC tracks, perhaps millions of files, holds none."""
+        tracked: set[Path] = set()
+        for path, names, files in os.walk(self.root):
+            folder = Path(path)
+            if LOCK in files or any(name.endswith(".dvc") for name in files):
+                tracked |= {out for _, outs in self._outputs(folder) for out in outs}
+            names[:] = [name for name in sorted(set(names) - SKIPPED) if folder / name not in tracked]
+            yield folder
 
     def _outputs(self, folder: Path) -> Iterator[tuple[str, list[Path]]]:
         prefix = "" if folder == self.here else f"{os.path.relpath(folder / PROJECT, self.here)}:"
-        lock = read_yaml(folder / LOCK)
-        stages = lock.get("stages") if isinstance(lock, dict) else None
-        project = read_yaml(folder / PROJECT) if isinstance(stages, dict) else None
-        bodies = (project.get("stages") if isinstance(project, dict) else None) or {}
-        for name, entry in (stages or {}).items():
+        stages = _stages(folder / LOCK)
+        bodies = _stages(folder / PROJECT) if stages else {}
+        for name, entry in stages.items():
             body = bodies.get(name) or bodies.get(str(name).partition("@")[0])
-            if body is not None:
+            if isinstance(body, dict):
                 yield f"{prefix}{name}", _paths(entry, folder / _wdir(body))
         for file in sorted(folder.glob("*.dvc")):
-            said = read_yaml(file) if file.is_file() else None
+            said = lenient(file)
             if isinstance(said, dict):
                 yield os.path.relpath(file, self.here), _paths(said, folder / str(said.get("wdir") or "."))
 
 
 def _wdir(body: Mapping[str, Any]) -> str:
     # A templated working directory is known to DVC alone; the lock then still names the paths below it.
-    wdir = str((body.get("do") or body).get("wdir") or ".")
+    inner = body.get("do")
+    wdir = str((inner if isinstance(inner, dict) else body).get("wdir") or ".")
     return "." if "${" in wdir else wdir
+
+
+def lenient(path: Path) -> Any:  # noqa: ANN401 - YAML is anything
+    """What a file says, None when it cannot be read: whether that matters is for DVC to say."""
+    try:
+        return read_yaml(path) if path.is_file() else None
+    except ConfigError:
+        return None
+
+
+def _stages(path: Path) -> dict[str, Any]:
+    said = lenient(path)
+    stages = said.get("stages") if isinstance(said, dict) else None
+    return stages if isinstance(stages, dict) else {}
+
+
+def variable_files(folder: Path) -> set[Path]:
+    """The files from which a ``dvc.yaml`` is filled in: ``params.yaml``, and those under ``vars``."""
+    said = lenient(folder / PROJECT)
+    parts = [(said if isinstance(said, dict) else {}, "."), *((body, _wdir(body)) for body in _bodies(folder))]
+    named = {folder / wdir / "params.yaml" for _, wdir in parts}
+    for part, wdir in parts:
+        listed = part.get("vars")
+        names = [each.partition(":")[0] for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+        named |= {folder / wdir / name for name in names}
+    return {Path(os.path.normpath(path)) for path in named}
+
+
+def _bodies(folder: Path) -> list[dict[str, Any]]:
+    return [body for body in _stages(folder / PROJECT).values() if isinstance(body, dict)]
 
 
 def _paths(entry: Any, base: Path) -> list[Path]:  # noqa: ANN401 - YAML is anything
     outs = entry.get("outs") if isinstance(entry, dict) else None
-    named = [str(out["path"]) for out in outs or [] if isinstance(out, dict) and out.get("path")]
+    listed = outs if isinstance(outs, list) else []
+    named = [str(out["path"]) for out in listed if isinstance(out, dict) and out.get("path")]
     return [Path(os.path.normpath(base / path)) for path in named if "://" not in path]
 
 
@@ -214,6 +265,9 @@ def _sections(file: Path) -> dict[str, dict[str, str]]:
 
 def _absolute(key: str, value: str, base: Path) -> str:
     """DVC reads a relative path as relative to the file in which it stands."""
-    if key not in PATHS or "://" in value or value.startswith(("/", "~")):
+    if key not in PATHS:
+        return value
+    value = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+    if "://" in value or value.startswith(("/", "~")):
         return value
     return os.path.normpath(base / value)

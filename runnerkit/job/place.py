@@ -19,7 +19,7 @@ class Place:
     """A job of a run; everything may be empty outside of GitHub Actions.
 
     ``sha`` is the commit that the report speaks of: a pull request's head, not the merge that was checked out. ``base``
-    is what to compare with: a branch for pull requests, the commit before for a push.
+    is what to compare with: a branch for pull requests, the commit before for a push or in a merge queue.
     """
 
     repo: str = ""
@@ -75,7 +75,7 @@ def _base(environ: Mapping[str, str], event: Mapping[str, Any], pull: Mapping[st
     branch = environ.get("GITHUB_BASE_REF") or _below(pull, "base", "ref")
     if branch:
         return str(branch), True
-    before = event.get("before")
+    before = _below(event, "merge_group", "base_sha") or event.get("before")
     if isinstance(before, str) and re.fullmatch(r"[0-9a-f]{40}", before) and before != NO_COMMIT:
         return before, False
     default = _below(event, "repository", "default_branch")

@@ -10,6 +10,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from runnerkit.job.document import escaped, fenced
 from runnerkit.job.values import number, shown
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def drawn(plot: Plot, text: str) -> str:
         return _confusion(rows, plot.x or "actual", plot.y or "predicted")
     names = [plot.y] if plot.y else _numeric(rows, plot.x)
     lines = [line for name in names[:4] if (line := _curve(name, _column(rows, name)))]
-    return "```text\n" + "\n".join(lines) + "\n```" if lines else ""
+    return fenced("\n".join(lines)) if lines else ""
 
 
 def _rows(file: str, text: str) -> list[dict[str, Any]]:
@@ -72,8 +73,10 @@ def _curve(name: str, values: Sequence[float]) -> str:
     points = _thinned(values)
     low, high = min(points), max(points)
     span = (high - low) or 1.0
+    least, most = min(values), max(values)
     line = "".join(BLOCKS[min(int((value - low) / span * len(BLOCKS)), len(BLOCKS) - 1)] for value in points)
-    return f"{name:<12.40} {line}  {shown(values[0])} → {shown(values[-1])}  (min {shown(low)}, max {shown(high)})"
+    ends = f"{shown(values[0])} → {shown(values[-1])}  (min {shown(least)}, max {shown(most)})"
+    return f"{_one(name):<12.40} {line}  {ends}"
 
 
 def _thinned(values: Sequence[float]) -> list[float]:
@@ -85,17 +88,22 @@ def _thinned(values: Sequence[float]) -> list[float]:
 
 
 def _confusion(rows: Sequence[dict[str, Any]], actual: str, predicted: str) -> str:
-    pairs = Counter((str(row.get(actual)), str(row.get(predicted))) for row in rows)
+    pairs = Counter((_one(row.get(actual)), _one(row.get(predicted))) for row in rows)
     classes = sorted({name for pair in pairs for name in pair}, key=_by_size)
     if not pairs or len(classes) > MOST_CLASSES:
         return ""
     wide = max(3, *(len(str(count)) for count in pairs.values()), *(len(name) for name in classes))
     wide = min(wide, 12)
-    lines = [f"{'':>{wide}} " + " ".join(f"{name[:wide]:>{wide}}" for name in classes) + f"  ← {predicted}"]
+    lines = [f"{'':>{wide}} " + " ".join(f"{name[:wide]:>{wide}}" for name in classes) + f"  ← {_one(predicted)}"]
     for row in classes:
         cells = (pairs.get((row, column), 0) for column in classes)
         lines.append(f"{row[:wide]:>{wide}} " + " ".join(f"{count or '·':>{wide}}" for count in cells))
-    return "```text\n" + "\n".join(lines) + f"\n```\nRows: {actual}."
+    return f"{fenced(chr(10).join(lines))}\nRows: {escaped(actual)}."
+
+
+def _one(text: object) -> str:
+    """A name on one line, whatever characters it has."""
+    return " ".join(str(text).split())
 
 
 def _by_size(name: str) -> tuple[int, float, str]:

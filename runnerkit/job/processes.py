@@ -19,7 +19,7 @@ GUARDIAN = 'read -r _ && exit 0; kill -INT "-$1" 2>/dev/null || exit 0; sleep 2;
 # GitHub sends SIGINT when a job is cancelled, SIGTERM 7.5 s later, and kills 2.5 s after that. What is left of the
 # first 7.5 seconds after the last step is ours, for the result file.
 ON_CANCEL = ((0.0, signal.SIGINT), (4.0, signal.SIGTERM), (6.0, signal.SIGKILL))
-ON_NOTICE = ((0.0, signal.SIGINT), (8.0, signal.SIGTERM), (12.0, signal.SIGKILL))
+ON_NOTICE = ((0.0, signal.SIGINT), (8.0, signal.SIGTERM), (12.0, signal.SIGKILL))  # shorter on a shorter notice
 
 
 class Group:
@@ -83,13 +83,23 @@ class Group:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
+    def alive(self) -> bool:
+        """Whether anything of the group is left, be it without the process that began it."""
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
     def close(self) -> None:
         """End whatever is left of the group, then its guardian."""
         self.send(signal.SIGKILL)
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             self._guardian.communicate(b"over\n", timeout=5)
 
     def __enter__(self) -> Self:
@@ -105,10 +115,11 @@ class Stopping:
     Args:
         schedule: Seconds after the first, and the signal.
         now: When it starts.
+        scale: Below 1, all comes sooner by so much.
     """
 
-    def __init__(self, schedule: Sequence[tuple[float, signal.Signals]], now: float) -> None:
-        self._left = list(schedule)
+    def __init__(self, schedule: Sequence[tuple[float, signal.Signals]], now: float, scale: float = 1.0) -> None:
+        self._left = [(after * scale, number) for after, number in schedule]
         self._start = now
 
     def due(self, now: float) -> signal.Signals | None:
@@ -116,6 +127,10 @@ class Stopping:
         if not self._left or now - self._start < self._left[0][0]:
             return None
         return self._left.pop(0)[1]
+
+    def over(self) -> bool:
+        """Whether all signals are sent."""
+        return not self._left
 
     def hasten(self, now: float) -> None:
         """Bring the next signal forward: whoever asks twice does not want to wait."""

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 TAIL_LINES = 60
 TAIL_BYTES = 8_000
+# Escape sequences (colours, titles, links), and control characters but for tab and newline.
+_UNSEEN = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 
 
 class State(StrEnum):
@@ -149,6 +153,6 @@ class Progress:
 
 
 def told_tail(stage: Stage) -> str:
-    """The last lines of a stage's output, bounded."""
-    text = "\n".join(stage.tail).encode()[-TAIL_BYTES:]
+    """The last lines of a stage's output, bounded, without colours and what else only a terminal understands."""
+    text = _UNSEEN.sub("", "\n".join(stage.tail)).encode("utf-8", "replace")[-TAIL_BYTES:]
     return text.decode("utf-8", "ignore")

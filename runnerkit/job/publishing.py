@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runnerkit.errors import ForgeDenied
-from runnerkit.job.sticky import Origin, existing
+from runnerkit.errors import ForgeDenied, ForgeError, NotFound
+from runnerkit.job.sticky import Origin, every, existing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runnerkit.job.reporting import Report
-    from runnerkit.job.sticky import Reports
+    from runnerkit.job.sticky import Reports, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,14 @@ class Published:
     what: str
     url: str = ""
     why: str = ""
+
+
+def _write(reports: Reports, repo: str, number: int, body: str, there: Written | None) -> Written:
+    if there is not None:
+        # Somebody may have deleted it since we looked.
+        with suppress(NotFound):
+            return reports.comment(repo, number, body, replace=there.id)
+    return reports.comment(repo, number, body)
 
 
 def publish(report: Report, reports: Reports, repo: str, number: int, ours: Callable[[str], bool]) -> Published:
@@ -44,7 +53,19 @@ def publish(report: Report, reports: Reports, repo: str, number: int, ours: Call
             why = f"the comment is from run {earlier.number}, attempt {earlier.attempt}, which is newer"
             return Published("older", there.url if there else "", why)
         report.follows(earlier)
-        written = reports.comment(repo, number, report.body(), replace=there.id if there else None)
+        written = _write(reports, repo, number, report.body(), there)
     except ForgeDenied as error:
         return Published("denied", why=error.message)
+    if there is None:
+        _leave_one(reports, repo, number, report.key, ours)
     return Published("updated" if there else "created", written.url)
+
+
+def _leave_one(reports: Reports, repo: str, number: int, key: str, ours: Callable[[str], bool]) -> None:
+    """Where another job has made a comment at the same moment, keep the same one as that job will."""
+    with suppress(ForgeError):
+        comments = reports.comments(repo, number)
+        kept = existing(comments, key, ours)
+        for each in every(comments, key, ours):
+            if kept is not None and each.id != kept.id:
+                reports.comment(repo, number, f"This report is in [another comment]({kept.url}).", replace=each.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,16 @@ from runnerkit.job.values import Directions, compared, shown, shown_delta
 from runnerkit.job.versions import Base, Versions, declared
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runnerkit.job.pipeline import Project
     from runnerkit.job.place import Place
     from runnerkit.job.values import Change
 
 HOUR = 3600.0
 TAIL_LINES = 40
+ALL_ROWS = 30  # so many metrics are shown whether they changed or not
+MOST_ROWS = 200
 ICONS = {"success": "✅", "failed": "❌", "interrupted": "⚡", "cancelled": "⏹️", "running": "⏹️"}
 WORDS = {
     "success": "Pipeline done",
@@ -30,6 +35,8 @@ WORDS = {
     "cancelled": "Cancelled",
     "running": "Ended from outside",
 }
+DID_NOT_RUN = "a step before it failed, or `runnerkit dvc run` was started in another folder than this report"
+NOT_OF_THIS_RUN = "The pipeline did not come to its end, so these may be what was committed, not what it would measure."
 ARROWS = {"better": "🟢 better", "worse": "🔴 worse", "not a number": "⚠️ not a number", "gone": "⚠️ gone"}
 
 
@@ -75,7 +82,7 @@ class Report:
         wanted = base or place.base
         if wanted and not before.rev:
             found.problems.append(f"the base {wanted} could not be read, so nothing is compared")
-        found.base = wanted if before.rev else ""
+        found.base = (wanted[:8] if re.fullmatch(r"[0-9a-f]{40}", wanted) else wanted) if before.rev else ""
         for plot in named.plots:
             file = project.here / plot.file
             if file.is_file() and file.stat().st_size <= document.SUMMARY_LIMIT * 5:
@@ -97,13 +104,15 @@ class Report:
 
     def body(self, limit: int = document.COMMENT_LIMIT) -> str:
         """The report as Markdown of at most so many bytes."""
-        return redacted(document.fitted(self._head(), self._sections(), limit), os.environ)
+        marks = f"{marker(self.key)}\n{self.origin}\n\n"
+        text = redacted(document.fitted(self._head(), self._sections(), limit - len(marks)), os.environ)
+        return marks + document.cut(text, limit - len(marks))
 
     def _head(self) -> str:
-        parts = [marker(self.key), str(self.origin), f"### {self._title()}", self._status()]
-        if self.result is not None:
-            parts += [f"> {escaped(note)}" for note in notes_of(self.result)]
-        return "\n\n".join([parts[0] + "\n" + parts[1], *(part for part in parts[2:] if part)])
+        parts = [f"### {self._title()}", self._status()]
+        notes = notes_of(self.result) if self.result else [DID_NOT_RUN]
+        parts += [f"> {escaped(note)}" for note in notes]
+        return "\n\n".join(part for part in parts if part)
 
     def _title(self) -> str:
         outcome = self.result.outcome if self.result else ""
@@ -131,10 +140,15 @@ class Report:
             (result.count(State.UNCHANGED), "unchanged"),
             (result.count(State.FAILED), "failed"),
             (result.count(State.STOPPED), "stopped"),
-            (result.count(State.NOT_REACHED), "not reached"),
+            (result.count(State.NOT_REACHED), self._unreached),
         ]
         told = ", ".join(f"{count} {word}" for count, word in counts if count)
         return [f"stages: {told}" if told else "no stages", *([duration(result.seconds)] if result.seconds else [])]
+
+    @property
+    def _unreached(self) -> str:
+        """What a stage is that did not come up: in a run that went well, nobody asked for it."""
+        return "not asked for" if self._done else str(State.NOT_REACHED)
 
     def _machine(self) -> list[str]:
         facts = self.result.machine if self.result else {}
@@ -144,34 +158,58 @@ class Report:
         if price is not None:
             bits.append(f"${price:.3f}/h")
             if started:
-                bits.append(f"about ${price * max(time.time() - started, 0.0) / HOUR:.4f} so far")
+                cost = price * max(time.time() - started, 0.0) / HOUR
+                bits.append(f"about ${cost:.{2 if cost >= 1 else 4}f} so far")
         return bits
 
     def _sections(self) -> list[Section]:
         parts = [self._metrics(), self._params(), self._failure(), self._stages()]
         drawings = [Section(title, text, folded=True) for title, text in self.drawings]
         problems = Section("", "\n".join(f"> ⚠️ {escaped(each)}" for each in self.problems))
-        return [part for part in (*parts[:2], problems, *parts[2:], *drawings) if part is not None and part.text]
+        rest = [*parts[2:], self._same_metrics(), *drawings]
+        return [part for part in (*parts[:2], problems, *rest) if part is not None and part.text]
 
     def _metrics(self) -> Section | None:
         if not self.metrics:
             return None
+        found = [each for each in self.metrics if not self._folds(each)]
+        told = self._table_of(found) if found else f"All {len(self.metrics)} are as at the base."
+        left = len(self.metrics) - len(found)
+        more = f"\n\n{left} more are as at the base." if found and left else ""
+        return Section("Metrics", told + more + ("" if self._done else f"\n\n{NOT_OF_THIS_RUN}"))
+
+    @property
+    def _done(self) -> bool:
+        return self.result is not None and self.result.outcome == "success"
+
+    def _folds(self, change: Change) -> bool:
+        """Whether a metric can stand further down, because it did not change and there are many."""
+        return bool(self.base) and change.same and len(self.metrics) > ALL_ROWS
+
+    def _same_metrics(self) -> Section | None:
+        same = [each for each in self.metrics if self._folds(each)]
+        return Section(f"{len(same)} metrics as at the base", self._table_of(same), folded=True) if same else None
+
+    def _table_of(self, metrics: Sequence[Change]) -> str:
         several = len({each.file for each in self.metrics}) > 1
         titles = ["metric", f"base ({escaped(self.base)})", "now", "change", ""] if self.base else ["metric", "now"]
         rows = []
-        for each in self.metrics:
+        for each in metrics[:MOST_ROWS]:
             name = f"{each.file}: {each.name}" if several else each.name
             verdict = ARROWS.get(self.directions.verdict(each), "")
             row = [name, shown(each.old), shown(each.new), shown_delta(each), verdict]
             rows.append(row if self.base else [name, shown(each.new)])
-        return Section("Metrics", table(titles, rows, frozenset({1, 2, 3})))
+        left = len(metrics) - MOST_ROWS
+        return table(titles, rows, frozenset({1, 2, 3})) + (f"\n\nand {left} more" if left > 0 else "")
 
     def _params(self) -> Section | None:
-        rows = [[f"{each.file}: {each.name}", shown(each.old), shown(each.new)] for each in self.params]
+        rows = [[f"{each.file}: {each.name}", shown(each.old), shown(each.new)] for each in self.params[:MOST_ROWS]]
         if not rows:
             return None
         titles = ["param", f"base ({escaped(self.base)})", "now"]
-        return Section("Changed params", table(titles, rows, frozenset({1, 2})))
+        left = len(self.params) - MOST_ROWS
+        more = f"\n\nand {left} more" if left > 0 else ""
+        return Section("Changed params", table(titles, rows, frozenset({1, 2})) + more)
 
     def _failure(self) -> Section | None:
         result = self.result
@@ -180,12 +218,15 @@ class Report:
         if not tails:
             return None
         name, tail = tails[-1]
-        return Section(f"The end of {name}'s log", fenced("\n".join(tail.splitlines()[-TAIL_LINES:])), folded=True)
+        return Section(
+            f"The end of {name}'s log", fenced("\n".join(tail.splitlines()[-TAIL_LINES:])), folded=True, opened=True
+        )
 
     def _stages(self) -> Section | None:
         if self.result is None or not self.result.stages:
             return None
-        rows = [[each.name, each.state, duration(each.seconds)] for each in self.result.stages]
+        words = {str(State.NOT_REACHED): self._unreached}
+        rows = [[each.name, words.get(each.state, each.state), duration(each.seconds)] for each in self.result.stages]
         return Section("Stages", table(["stage", "state", "time"], rows, frozenset({2})), folded=True)
 
     def as_dict(self) -> dict[str, Any]:

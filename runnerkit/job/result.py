@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runnerkit.job.document import escaped, table
 from runnerkit.job.progress import Stage, State, told_tail
 
 if TYPE_CHECKING:
@@ -14,8 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "run.json"
-SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "PRIVATE", "API_KEY", "ACCESS_KEY")
+# Parts of names of variables whose values are secret, and words (between underscores) that are too short for that.
+SECRET_PARTS = ("TOKEN", "SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL", "PRIVATE", "APIKEY", "WEBHOOK", "CONNECTION")
+SECRET_WORDS = frozenset({"KEY", "PAT", "PWD", "DSN", "AUTH", "COOKIE", "JWT"})
 SECRET_LENGTH = 8
+# What is secret wherever it stands: tokens by their shape, passwords in addresses, private keys.
+_SHAPES = [
+    re.compile(r"\b(?:gh[opsur]_[A-Za-z0-9._-]{20,}|github_pat_\w{20,}|xox[abprs]-[\w-]{10,}|hf_[A-Za-z0-9]{20,})"),
+    re.compile(r"\b(?:sk-[\w-]{20,}|AKIA[A-Z0-9]{16}|ASIA[A-Z0-9]{16}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)"),
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"),
+]
+_IN_ADDRESS = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{0,200}:)[^\s/@]{1,500}(?=@)", re.IGNORECASE)
+_SIGNED = re.compile(r"([?&](?:X-Amz-Signature|X-Amz-Security-Token|sig|Signature)=)[^&\s]+", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -107,24 +119,39 @@ def folder_for_results(folder: Path) -> Path:
 
 
 def redacted(text: str, environ: Mapping[str, str]) -> str:
-    """The text without values of variables whose names say that they are secret: GitHub masks its log, not comments."""
-    for name, value in environ.items():
-        if len(value) >= SECRET_LENGTH and any(word in name.upper() for word in SECRET_WORDS):
-            text = text.replace(value, "***")
-    return text
+    """The text without what looks secret: GitHub masks its log, not comments.
+
+    Values of variables whose names say so (each line of those that have several, as GitHub does it), and what has the
+    shape of a secret. Both as they are and as :func:`runnerkit.job.document.escaped` writes them.
+    """
+    values = {line.strip() for name, value in environ.items() if _secret(name) for line in value.splitlines()}
+    for value in sorted((each for each in values if len(each) >= SECRET_LENGTH), key=len, reverse=True):
+        text = text.replace(value, "***").replace(escaped(value), "***")
+    for shape in _SHAPES:
+        text = shape.sub("***", text)
+    return _SIGNED.sub(r"\1***", _IN_ADDRESS.sub(r"\1***", text))
+
+
+def _secret(name: str) -> bool:
+    upper = name.upper()
+    return upper not in {"PWD", "OLDPWD"} and _says_secret(upper)
+
+
+def _says_secret(upper: str) -> bool:
+    return any(part in upper for part in SECRET_PARTS) or not SECRET_WORDS.isdisjoint(upper.split("_"))
 
 
 def summary(result: Result) -> str:
     """The run as a table for GitHub's step summary."""
-    rows = "".join(f"| {_cell(each.name)} | {each.state} | {duration(each.seconds)} |\n" for each in result.stages)
-    notes = "".join(f"\n> {_cell(note)}\n" for note in notes_of(result))
+    rows = [[each.name, each.state, duration(each.seconds)] for each in result.stages]
+    notes = "".join(f"\n> {escaped(note)}\n" for note in notes_of(result))
     title = f"### Pipeline: {result.outcome} after {duration(result.seconds)}\n\n"
-    return f"{title}| stage | state | time |\n| --- | --- | ---: |\n{rows}{notes}\n"
+    return f"{title}{table(['stage', 'state', 'time'], rows, frozenset({2}))}\n{notes}\n"
 
 
 def notes_of(result: Result) -> Sequence[str]:
     """What a reader should know besides the stages."""
-    notes = [result.error] if result.error else []
+    notes = ["; ".join(filter(None, (result.error, result.hint)))] if result.error else []
     if result.missing:
         notes.append(f"declared outputs that do not exist: {_listed(result.missing)}")
     if result.changed:
@@ -135,10 +162,6 @@ def notes_of(result: Result) -> Sequence[str]:
 def _listed(names: Iterable[str], most: int = 10) -> str:
     names = list(names)
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
 
 
 def duration(seconds: float | None) -> str:

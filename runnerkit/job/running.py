@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runnerkit.errors import JobCancelled, NotPushed, OutputsMissing, RunnerkitError, SpotInterrupted
+from runnerkit.errors import JobCancelled, NotPushed, OutputsMissing, PipelineFailed, RunnerkitError, SpotInterrupted
 from runnerkit.job import checks
 from runnerkit.job.attempt import Attempt
 from runnerkit.job.listening import Lines, signals
@@ -18,7 +18,7 @@ from runnerkit.job.processes import Group
 from runnerkit.job.progress import Progress, Stage, State
 from runnerkit.job.pushing import Pusher
 from runnerkit.job.recorder import Recorder
-from runnerkit.job.result import Result, StageResult, folder_for_results, redacted
+from runnerkit.job.result import FILE, Result, StageResult, folder_for_results, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 OUTCOMES = {SpotInterrupted.exit_code: "interrupted", JobCancelled.exit_code: "cancelled"}
 # Stages write as they go, so that the log lives; and nothing is sent to DVC's makers from a job.
+MASK = "::add-mask::"
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
 
 
@@ -35,11 +36,13 @@ class Options:
     """What a run shall do.
 
     ``push_after`` is how much finished work, in seconds, may be on this machine alone; a spot notice pushes at once.
+    ``wait_for_lock`` is how many seconds another dvc command in this project may keep the run from starting.
     """
 
     targets: tuple[str, ...] = ()
     push: bool = True
     push_after: float = 10.0
+    wait_for_lock: float = 600.0
 
 
 class Pipeline:
@@ -68,11 +71,14 @@ class Pipeline:
         self._environ = {**ENVIRONMENT, **environ}
         self._dvc = checks.find_dvc(self._environ)
         self.project = Project.find(start or Path.cwd())
-        self._progress = Progress(self.project.declared())
+        version = checks.dvc_version(self._dvc)
+        checks.check_version(version)
+        self._progress = Progress(self.project.declared(options.targets))
         sha = checks.check_git(self.project)
         if options.push:
             checks.check_remote(self.project, self._environ)
-        self.result = Result(started=time.time(), targets=list(options.targets), sha=sha)
+        self._masks: list[str] = []
+        self.result = Result(started=time.time(), targets=list(options.targets), sha=sha, dvc=version)
 
     def preview(self) -> Result:
         """Say which stages would run, without running or restoring anything.
@@ -110,7 +116,6 @@ class Pipeline:
         """
         folder = folder_for_results(self.project.work)
         self.result.machine = machine_facts(self._environ)
-        self.result.dvc = checks.dvc_version(self._dvc)
         self.result.write(folder)
         try:
             with signals() as heard:
@@ -118,26 +123,35 @@ class Pipeline:
         except RunnerkitError as error:
             self.result.outcome = OUTCOMES.get(error.exit_code, "failed")
             self.result.exit_code, self.result.hint = error.exit_code, error.hint
-            self.result.error = redacted(error.message, self._environ)
+            self.result.error = redacted(error.message, self._hidden())
             raise
         else:
             self.result.outcome, self.result.exit_code = "success", 0
             return self.result
         finally:
             self.result.finished = time.time()
+            self._write(folder)
+
+    def _write(self, folder: Path) -> None:
+        """Write the result; a full disk must end neither a training nor the telling of what really happened."""
+        try:
             self.result.write(folder)
+        except OSError as error:
+            self._say(f"::warning::runnerkit: {folder / FILE} could not be written: {error.strerror or error}")
 
     def _go(self, heard: Signals, folder: Path) -> None:
         before = checks.changed_files(self.project)
         attempt = self._attempt(heard, folder)
         try:
             code = attempt.go()
-            self.result.interrupted = attempt.notice is not None
-            if not attempt.cancelled:
+            if not attempt.cancelled and not attempt.locked_out:
                 self._look(code, before)
                 self.result.pushed = attempt.push_rest()
+                if attempt.pusher is not None and self.result.pushed and code == 0:
+                    attempt.pusher.remember()
             self._judge(attempt, code)
         finally:
+            self.result.interrupted = attempt.notice is not None
             self._leave(attempt)
 
     def _attempt(self, heard: Signals, folder: Path) -> Attempt:
@@ -152,15 +166,28 @@ class Pipeline:
             recorder=recorder,
             pusher=Pusher(self.project, self._dvc, self._environ) if self._options.push else None,
             signals=heard,
-            say=self._say,
+            say=self._heard,
             settled=lambda: self._settle(folder),
             push_after=self._options.push_after,
+            lock=self.project.root / ".dvc/tmp/lock",
+            wait_for_lock=self._options.wait_for_lock,
         )
 
+    def _heard(self, line: str) -> None:
+        """Pass a line on; what it asks GitHub to mask in the log must not be in the result either."""
+        if line.startswith(MASK) and len(line) > len(MASK):
+            self._masks.append(line.removeprefix(MASK))
+        self._say(line)
+
+    def _hidden(self) -> Mapping[str, str]:
+        """The environment, and what stages declared to be secret."""
+        return {**self._environ, **{f"SECRET {number}": text for number, text in enumerate(self._masks)}}
+
     def _settle(self, folder: Path | None = None) -> None:
-        self.result.stages = [StageResult.of(stage, self._environ) for stage in self._progress.stages()]
+        hidden = self._hidden()
+        self.result.stages = [StageResult.of(stage, hidden) for stage in self._progress.stages()]
         if folder is not None:
-            self.result.write(folder)
+            self._write(folder)
 
     def _look(self, code: int, before: set[str]) -> None:
         """Compare what is there with what was promised."""
@@ -174,9 +201,14 @@ class Pipeline:
             self._say(f"::warning::runnerkit: changed but declared by no stage: {', '.join(self.result.changed)}")
 
     def _judge(self, attempt: Attempt, code: int) -> None:
-        if attempt.cancelled:
+        if code != 0 and attempt.locked_out:
+            raise PipelineFailed(
+                f"another dvc command (process {attempt.locked_out}) worked in {self.project.root} all the time",
+                hint="let it end, or end it; two runs need two checkouts",
+            )
+        if attempt.cancelled and not attempt.taken:
             raise JobCancelled("the job was cancelled; its pipeline was ended", hint="what was pushed stays pushed")
-        if code != 0 and attempt.stopped:
+        if attempt.taken and (code != 0 or attempt.cancelled):
             raise SpotInterrupted(
                 f"AWS takes this machine; what was finished is {'' if self.result.pushed else 'not '}pushed",
                 hint="run the job again: it restores what is finished and goes on from there",
@@ -198,7 +230,7 @@ class Pipeline:
     def _failure(self) -> RunnerkitError:
         failed = next((stage for stage in self._progress.stages() if stage.state is State.FAILED), Stage(""))
         output = "\n".join([*self._progress.before, *failed.tail])
-        self.result.log_tail = "" if failed.name else redacted(output, self._environ)
+        self.result.log_tail = "" if failed.name else redacted(output, self._hidden())
         return checks.pipeline_failed(failed.name, failed.exit_code, output)
 
     def _leave(self, attempt: Attempt) -> None:

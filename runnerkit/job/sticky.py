@@ -101,7 +101,17 @@ def writer(author: str, token: str) -> Callable[[str], bool]:
 
 
 def existing(comments: Sequence[Written], key: str, ours: Callable[[str], bool]) -> Written | None:
-    """The comment of this key: the last one, should there be several."""
+    """The comment of this key: the one of the newest run, should there be several, and of those the last."""
+    found = every(comments, key, ours)
+    return max(found, key=lambda each: (*_order(each), each.id)) if found else None
+
+
+def every(comments: Sequence[Written], key: str, ours: Callable[[str], bool]) -> list[Written]:
+    """The comments of this key; two jobs that report for the first time at the same moment make two."""
     mark = marker(key)
-    found = [each for each in comments if each.body.lstrip().startswith(mark) and ours(each.author)]
-    return found[-1] if found else None
+    return [each for each in comments if each.body.lstrip().startswith(mark) and ours(each.author)]
+
+
+def _order(comment: Written) -> tuple[int, int]:
+    origin = Origin.read(comment.body)
+    return (origin.number, origin.attempt) if origin else (0, 0)

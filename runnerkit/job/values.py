@@ -48,7 +48,10 @@ class Change:
 
 def number(value: object) -> float | None:
     """The value as a number; None for everything else, truth values included."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    except OverflowError:
+        return math.inf
 
 
 def flat(said: object, at: str = "") -> dict[str, Any]:
@@ -99,7 +102,8 @@ class Directions:
     def verdict(self, change: Change) -> str:
         """What a change means: better, worse, or nothing to say."""
         delta, way = change.delta, self.of(change.name)
-        if number(change.new) is not None and not math.isfinite(float(change.new)):
+        new = number(change.new)
+        if new is not None and not math.isfinite(new):
             return "not a number"
         if number(change.old) is not None and change.new is None:
             return "gone"

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ConfigError
 from runnerkit.job.checks import fetched, git
-from runnerkit.job.pipeline import LOCK, PROJECT, parse_yaml, read_yaml
+from runnerkit.job.pipeline import LOCK, PROJECT, lenient, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from runnerkit.job.pipeline import Project
     from runnerkit.job.place import Place
@@ -45,17 +46,41 @@ class Declared:
     plots: tuple[Plot, ...]
 
     @classmethod
-    def of(cls, project: object) -> Declared:
-        """Read them from the parsed file; names that are templates are left out, for only DVC can fill them in."""
+    def of(cls, project: object, lock: object = None) -> Declared:
+        """Read them.
+
+        Args:
+            project: The parsed ``dvc.yaml``.
+            lock: The parsed ``dvc.lock``. Names with ``${}`` are looked up there, as DVC has filled them in; those that
+                stand for no output in it are left out.
+        """
         said = project if isinstance(project, dict) else {}
         stages = said.get("stages")
         bodies = [body for body in (stages.values() if isinstance(stages, dict) else ()) if isinstance(body, dict)]
         bodies = [body["do"] if isinstance(body.get("do"), dict) else body for body in bodies]
         parts = [(said, PurePosixPath()), *((body, PurePosixPath(str(body.get("wdir") or "."))) for body in bodies)]
+        outs = _locked(lock)
         metrics = [str(at / name) for part, at in parts for name, _ in _entries(part.get("metrics"))]
+        metrics = [found for name in metrics for found in _filled(name, outs)]
         named = [str(at / name) for part, at in parts for name in _param_files(part.get("params"))]
         plots = [plot for part, at in parts for plot in _plots(part.get("plots"), at)]
-        return cls(_plain(metrics), _plain(["params.yaml", *named]), tuple(p for p in plots if "$" not in p.file))
+        plots = [replace(plot, file=file) for plot in plots for file in _filled(plot.file, outs)]
+        return cls(_plain(metrics), _plain(["params.yaml", *named]), tuple(dict.fromkeys(plots)))
+
+
+def _locked(lock: object) -> list[str]:
+    stages = lock.get("stages") if isinstance(lock, dict) else None
+    entries = [entry for entry in (stages.values() if isinstance(stages, dict) else ()) if isinstance(entry, dict)]
+    outs = [out for entry in entries for out in (entry.get("outs") or []) if isinstance(out, dict)]
+    return [str(out["path"]) for out in outs if out.get("path")]
+
+
+def _filled(name: str, outs: Sequence[str]) -> list[str]:
+    """The name itself, or every output that it may stand for once its ``${}`` are filled in."""
+    if "${" not in name:
+        return [name]
+    parts = [re.escape(part) for part in re.split(r"\$\{[^}]*\}", name)]
+    return [out for out in outs if re.fullmatch(".+".join(parts), out)]
 
 
 def _plain(names: Iterable[str]) -> tuple[str, ...]:
@@ -128,12 +153,12 @@ class Base:
         """A file as it was; None when it was not there, or cannot be had here."""
         if not self.rev:
             return None
-        path = self._path(file)
-        text = git(self._project.root, "show", f"{self.rev}:{path}")
+        text = git(self._project.root, "show", f"{self.rev}:{self._path(file)}")
         return text if text is not None else self._cached(file)
 
     def _path(self, file: str) -> str:
-        return (self._project.here.relative_to(self._project.root) / file).as_posix()
+        # The dot makes git read it from the project's folder, which need not be the repository's.
+        return "./" + os.path.normpath((self._project.here.relative_to(self._project.root) / file).as_posix())
 
     def _cached(self, file: str) -> str | None:
         lock = git(self._project.root, "show", f"{self.rev}:{self._path(LOCK)}")
@@ -210,4 +235,4 @@ def parsed(file: str, text: str) -> Any:  # noqa: ANN401 - a metrics file is any
 
 def declared(project: Project) -> Declared:
     """What the project's ``dvc.yaml`` names."""
-    return Declared.of(read_yaml(project.here / PROJECT))
+    return Declared.of(read_yaml(project.here / PROJECT), lenient(project.here / LOCK))

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.together import Sandbox
 
 # Ends a program when the process that started it dies, however it dies (Linux: PR_SET_PDEATHSIG is option 1).
-_BIND = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
-BOUND = (sys.executable, "-I", "-S", "-c", _BIND) if sys.platform == "linux" else ()
+# The parent is given, for it may have died before.
+_BIND = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
+    "os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
 class Controller:
@@ -49,7 +52,7 @@ class Controller:
         environ = {**os.environ, **self._sandbox.environment(), **self._environ}
         # Of its own group: Ctrl-C at the terminal must not reach it before the story has decided what to end when.
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [*BOUND, sys.executable, "-m", "runnerkit", *command],
+            [*_bound(), sys.executable, "-m", "runnerkit", *command],
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -101,3 +104,8 @@ class Controller:
                 self.said.append(line.rstrip())
             else:
                 self._heard(event)
+
+
+def _bound() -> tuple[str, ...]:
+    """The words before a command that ties it to this process."""
+    return (sys.executable, "-I", "-S", "-c", _BIND, str(os.getpid())) if sys.platform == "linux" else ()

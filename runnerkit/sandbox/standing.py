@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 LOOK_EVERY = 0.05
+# Whoever looks whether one is up holds the lock for a moment.
+LOCK_WITHIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +55,42 @@ class StateFolder:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise ConfigError(f"the state folder {self.folder} cannot be used: {error.strerror}") from error
+            raise self._unusable(error) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _lock(descriptor, LOCK_WITHIN):
                 raise ConfigError(
                     f"a sandbox is up already in {self.folder}",
                     hint="`runnerkit sandbox status` shows it, `runnerkit sandbox down` ends it; --state names another",
-                ) from None
+                )
+            # Of a sandbox that was killed: the process of that number may be somebody else's by now.
+            self._file.unlink(missing_ok=True)
             yield
         finally:
             self._file.unlink(missing_ok=True)
             os.close(descriptor)
 
     def write(self, sandbox: Sandbox) -> Standing:
-        """Write down the sandbox of this process; readers see all of it or nothing."""
+        """Write down the sandbox of this process; readers see all of it or nothing.
+
+        Raises:
+            ConfigError: The folder cannot be written.
+        """
         environment = sandbox.environment()
         standing = Standing(os.getpid(), sandbox.repository, sandbox.github.url, sandbox.ec2.url, environment)
         beside = self._file.with_suffix(".new")
         # It holds a token: nobody else's business, though it is good for nothing but this sandbox.
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(standing), file)
-        beside.replace(self._file)
+        try:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(asdict(standing), file)
+            beside.replace(self._file)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise self._unusable(error) from error
         return standing
+
+    def _unusable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"the state folder {self.folder} cannot be used: {error.strerror}")
 
     def read(self) -> Standing | None:
         """The sandbox that is up; None when there is none, or its process is gone."""
@@ -94,12 +107,9 @@ class StateFolder:
         except OSError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not _lock(descriptor)
         finally:
             os.close(descriptor)
-        return False
 
     def wait_until_up(self, pid: int, patience: float = PATIENCE) -> Standing:
         """Wait for the sandbox that a process is starting.
@@ -134,3 +144,17 @@ class StateFolder:
                     return
                 time.sleep(LOOK_EVERY)
         raise LeaseExpired(f"process {standing.pid} does not end", hint="look at it with ps and end it by hand")
+
+
+def _lock(descriptor: int, within: float = 0.0) -> bool:
+    """Take the lock; whether nobody else holds it."""
+    until = time.monotonic() + within
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(LOOK_EVERY)
+        else:
+            return True

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import boto3
 
+from runnerkit.errors import ConfigError
 from runnerkit.sandbox.ec2 import SandboxEc2
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.sandbox.machines.hollow import HollowMachines
@@ -62,12 +63,18 @@ class Sandbox:
         self._own_ec2 = ec2 is None
         self.ec2 = ec2 or SandboxEc2()
         self.github = GitHubWorld()
+        self._hollow: HollowMachines | None = None
         self._token = ""
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as started:
-            self._start(started)
+            try:
+                self._start(started)
+            except OSError as error:
+                raise ConfigError(
+                    f"the sandbox cannot be started: {error}", hint="TMPDIR names another folder for what it keeps"
+                ) from error
             self._open = started.pop_all()
         return self
 
@@ -82,7 +89,8 @@ class Sandbox:
         self.github.add_repository(self.repository)
         self._token = self.github.add_token("fine-grained")
         if self._kind == "hollow":
-            started.enter_context(HollowMachines(self.ec2, self.github, boot=self.boot, work=self.work))
+            self._hollow = HollowMachines(self.ec2, self.github, boot=self.boot, work=self.work)
+            started.enter_context(self._hollow)
             return
         from runnerkit.sandbox.machines import HostedRunners, ProcessMachines
 
@@ -94,6 +102,17 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
+
+    @property
+    def hollow(self) -> HollowMachines:
+        """The hollow machines, to break some of them.
+
+        Raises:
+            ValueError: This sandbox has others.
+        """
+        if self._hollow is None:
+            raise ValueError(f"this sandbox has {self._kind} machines, or was not started")
+        return self._hollow
 
     def environment(self) -> dict[str, str]:
         """The variables that point a program at this sandbox; folders for cache and journal included."""

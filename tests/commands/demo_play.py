@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 PATIENCE = 240.0
 LOOK_EVERY = 0.05
 LISTEN = "0A"
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# Colours and movements; links that can be clicked.
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\].*?\x1b\\")
 # Makes the terminal at descriptor 2 the controlling one, as a shell's is: Ctrl-C there is a signal here.
-TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Play:
@@ -61,7 +64,7 @@ class Play:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def _start(self, command: list[str], terminal: bool) -> subprocess.Popen[bytes]:  # noqa: FBT001 - of the constructor
+    def _start(self, command: list[str], terminal: bool) -> subprocess.Popen[bytes]:
         self.descriptor, there = os.openpty() if terminal else os.pipe()
         if terminal:
             self.settings = termios.tcgetattr(there)
@@ -97,6 +100,11 @@ class Play:
     def said(self) -> str:
         """Standard error without colours."""
         return ESCAPE.sub("", self.raw)
+
+    @property
+    def lines(self) -> list[str]:
+        """What stays on a terminal, line by line."""
+        return [line.rpartition("\r")[2] for line in self.said.replace("\r\n", "\n").split("\n")]
 
     @property
     def out(self) -> str:
@@ -147,7 +155,7 @@ class Play:
             with suppress(OSError):
                 for entry in Path(f"/proc/{pid}/fd").iterdir():
                     with suppress(OSError):
-                        held.add(os.readlink(entry).removeprefix("socket:[").removesuffix("]"))
+                        held.add(str(entry.readlink()).removeprefix("socket:[").removesuffix("]"))
         return held & listening()
 
     def folders(self) -> list[str]:

@@ -53,7 +53,7 @@ def test_a_plain_launch_is_one_github_and_three_ec2_calls(bench: Bench) -> None:
 
 def test_the_workflow_is_told_before_the_wait(bench: Bench, tmp_path: Path) -> None:
     """Label, runner and instance reach GITHUB_OUTPUT and the step summary even when waiting fails afterwards."""
-    bench.world.machines.broken.update(f"rk-7-2-{digest}-{n}" for digest in [_digest()] for n in range(1, 9))
+    bench.world.hollow.broken.update(f"rk-7-2-{digest}-{n}" for digest in [_digest()] for n in range(1, 9))
     output, summary = tmp_path / "output", tmp_path / "summary"
     done = bench.launch(
         "--wait",
@@ -327,7 +327,7 @@ def test_machines_of_a_group_are_joined_adopted_and_ended(group: Bench) -> None:
 
 def test_a_working_machine_of_a_group_is_spared(group: Bench) -> None:
     """Terminate without --force does not end a machine that runs a job, and says so with exit code 9."""
-    group.world.machines.work = 60.0
+    group.world.hollow.work = 60.0
     job = group.world.github.queue_job("octo/train", [LABEL])
     assert group.run("once").code == 0
     deadline = time.monotonic() + 15
@@ -342,9 +342,9 @@ def test_a_working_machine_of_a_group_is_spared(group: Bench) -> None:
 def test_a_machine_of_a_group_that_never_comes_up_is_retired(group: Bench) -> None:
     """The online deadline holds for an organisation's group as well."""
     group.environment["RUNNERKIT_POLICY__ONLINE_WITHIN"] = "1"
-    group.world.machines.boot = 60.0
+    group.world.hollow.boot = 60.0
     name = group.launch().json["machines"][0]["runner"]
-    group.world.machines.broken.add(name)
+    group.world.hollow.broken.add(name)
     time.sleep(2.5)
     assert group.run("once").code == 0
     assert group.world.left()["instances"] == 0
@@ -399,7 +399,7 @@ def test_nobody_listening_costs_no_machine(bench: Bench) -> None:
 def test_a_machine_that_never_comes_is_replaced_and_the_workflow_told(bench: Bench, tmp_path: Path) -> None:
     """--wait retires a machine that misses its deadline, launches under the next name, and writes the outputs anew."""
     output = tmp_path / "output"
-    bench.world.machines.broken.add(f"rk-7-1-{_digest()}-1")
+    bench.world.hollow.broken.add(f"rk-7-1-{_digest()}-1")
     bench.environment |= {"RUNNERKIT_POLICY__ONLINE_WITHIN": "4", "RUNNERKIT_POLICY__IDLE": "60"}
     done = bench.launch("--wait", GITHUB_RUN_ID="7", GITHUB_OUTPUT=str(output))
     assert done.code == 0, done.out

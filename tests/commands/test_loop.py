@@ -79,7 +79,7 @@ def test_a_queued_job_gets_a_machine_and_everything_is_gone_afterwards(bench: Be
 
 def test_a_second_pass_launches_nothing_more(bench: Bench) -> None:
     """A machine on its way is capacity: the next pass of another process sees it and waits."""
-    bench.world.machines.boot = 5.0
+    bench.world.hollow.boot = 5.0
     bench.world.github.queue_job(REPO, [LABEL])
     bench.run("once")
     again = bench.run("once", "--json")
@@ -90,7 +90,7 @@ def test_a_second_pass_launches_nothing_more(bench: Bench) -> None:
 
 def test_two_controllers_at_once_launch_once(bench: Bench) -> None:
     """Two controllers that see the same queue want the same name, and only one of them gets it."""
-    bench.world.machines.boot = 5.0
+    bench.world.hollow.boot = 5.0
     for _ in range(3):
         bench.world.github.queue_job(REPO, [LABEL])
     both = [bench.start("once", "--json") for _ in range(2)]
@@ -112,7 +112,7 @@ def test_a_matrix_shares_its_machines(bench: Bench) -> None:
 def test_a_machine_that_never_comes_up_is_replaced(bench: Bench) -> None:
     """Launched is a lease: a boot that fails is retired after its deadline and the job gets another machine."""
     job = bench.world.github.queue_job(REPO, [LABEL])
-    bench.world.machines.broken.add(f"rk-{job.id}-1")
+    bench.world.hollow.broken.add(f"rk-{job.id}-1")
     bench.environment["RUNNERKIT_POLICY__ONLINE_WITHIN"] = "2"
     assert passes(bench, lambda: job.status == "completed")
     assert job.runner_name == f"rk-{job.id}-2"
@@ -168,7 +168,7 @@ def test_status_shows_the_phase_of_every_machine(bench: Bench) -> None:
 
 def test_terminate_spares_a_machine_that_works(bench: Bench) -> None:
     """GitHub's refusal to delete a busy runner spares its machine, unless somebody insists."""
-    bench.world.machines.work = 60.0
+    bench.world.hollow.work = 60.0
     job = bench.world.github.queue_job(REPO, [LABEL])
     bench.run("once")
     assert until(lambda: job.status == "in_progress")

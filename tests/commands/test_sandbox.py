@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from runnerkit.errors import ConfigError
+from runnerkit.sandbox.standing import StateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,3 +203,27 @@ def test_on_aws_it_tells_how_fis_does_it(bench: Bench, endpoint: str) -> None:
     template = told.out.partition("<<'END'\n")[2].partition("\nEND")[0]
     assert json.loads(template)["targets"]["machine"]["resourceTags"] == {"runnerkit:runner": "rk-1-1"}
     assert bench.run("interrupt", "rk-1-1", "--json", AWS_ENDPOINT_URL=endpoint).json["interrupted"] is False
+
+
+# --- the state folder -------------------------------------------------------------------------------------------------
+
+
+def test_what_a_killed_sandbox_wrote_is_gone_before_the_next_one_is_up(tmp_path: Path) -> None:
+    """Or `down` would end whatever process has its number by now."""
+    folder = StateFolder(tmp_path)
+    (tmp_path / "sandbox.json").write_text(json.dumps({**dict.fromkeys(("repository", "github", "aws"), "x"),
+                                                       "pid": os.getpid(), "environment": {}}))  # fmt: skip
+    with folder.held():
+        assert folder.read() is None
+
+
+def test_whoever_only_looks_is_not_taken_for_a_sandbox(tmp_path: Path) -> None:
+    """A look holds the lock for a moment; starting one waits for that."""
+    folder = StateFolder(tmp_path)
+    with folder.held(), pytest.raises(ConfigError, match="up already"), StateFolder(tmp_path).held():
+        pass
+    descriptor = os.open(tmp_path / "lock", os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    threading.Timer(0.1, os.close, (descriptor,)).start()
+    with folder.held():
+        assert folder.read() is None

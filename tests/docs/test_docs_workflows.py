@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # only its loader is used
+import yaml
 
 from runnerkit.sandbox.together import Sandbox
 from tests.docs.doc_pages import ROOT, RUN_ID, name, workflows

@@ -18,7 +18,7 @@ from guards_table import GUARDS, Guard  # noqa: E402 - the folder has to be know
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LAWS = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12}
+LAWS = set(range(1, 13))
 CAPS = "tests/unit/test_plan.py::test_caps"
 # What the script itself must not take for a guard that works.
 USELESS = (

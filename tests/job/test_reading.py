@@ -1,21 +1,20 @@
-"""What is understood of DVC's words, the agent's notice, and the project's files: all of it pure or nearly so."""
+"""What is understood of DVC's words and of the agent's notice: all of it pure or nearly so."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runnerkit.errors import ConfigError
-from runnerkit.job.checks import hint_for, pipeline_failed
 from runnerkit.job.notice import Notice
-from runnerkit.job.pipeline import Project
-from runnerkit.job.processes import ON_CANCEL, Stopping
+from runnerkit.job.processes import ON_CANCEL, ON_NOTICE, Stopping
 from runnerkit.job.progress import Progress, State, heard
 from runnerkit.job.recorder import Command, Recorder
-from runnerkit.job.result import Result, duration, redacted
+from tests.job.workshop import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,36 +73,72 @@ class TestTheRecord:
     """The shell that DVC runs a stage's commands with."""
 
     def test_of_a_command_under_way_has_no_end(self, tmp_path: Path) -> None:
-        """Then the stage speaks, not DVC."""
+        """And what began before the first command is not ours."""
         recorder = Recorder(tmp_path, {"SHELL": "/bin/bash"})
         (tmp_path / "commands.tsv").write_text("start\t10.5\t0\ttrain\nend\t12.25\t3\ttrain\nstart\t13\t0\teval\n")
         assert recorder.commands() == [Command("train", 10.5, 12.25, 3), Command("eval", 13.0)]
-        assert recorder.running() == "eval"
+        assert recorder.began() == 10.5
 
-    def test_survives_a_torn_line(self, tmp_path: Path) -> None:
-        """A machine may go in the middle of a word."""
+    def test_survives_a_torn_line_and_its_own_removal(self, tmp_path: Path) -> None:
+        """A machine may go in the middle of a word, and a stage may clean the whole checkout."""
         recorder = Recorder(tmp_path, {})
         (tmp_path / "commands.tsv").write_text("start\t10.5\t0\ttrain\nen")
-        assert recorder.running() == "train"
+        assert recorder.commands() == [Command("train", 10.5)]
+        (tmp_path / "commands.tsv").unlink()
+        assert (recorder.commands(), recorder.began()) == ([], 0.0)
+
+    @pytest.mark.parametrize(("command", "line"), [("printf half", "half"), ("echo whole", "")])
+    def test_stands_in_the_output_too(self, tmp_path: Path, command: str, line: str) -> None:
+        """Behind a line that the command left unfinished as well; nothing else looks like it."""
+        recorder = Recorder(tmp_path, {})
+        done = subprocess.run([str(recorder.shell), "-c", command], capture_output=True, text=True, check=True)
+        lines = done.stdout.split("\n")
+        assert recorder.boundary(lines[0]) == ("", "start")
+        assert recorder.boundary(lines[-2]) == (line, "end")
+        assert recorder.boundary("\x1erunnerkit-0:end\x1e") == ("\x1erunnerkit-0:end\x1e", "")
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_of_an_interrupted_command_never_says_that_it_is_done(self, tmp_path: Path, number: signal.Signals) -> None:
+        """A training that saves what it has and ends with 0 would be kept as the stage's result, for ever."""
+        recorder = Recorder(tmp_path, {})
+        words = f"trap 'exit 0' INT TERM; touch {tmp_path / 'up'}; while :; do sleep 0.05; done"
+        shell = subprocess.Popen([str(recorder.shell), "-c", words], stdout=subprocess.DEVNULL, start_new_session=True)
+        try:
+            until((tmp_path / "up").exists, "the command never started")
+            os.killpg(shell.pid, number)
+            shell.wait(timeout=10)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait(timeout=10)
+        assert shell.returncode == 128 + number
 
 
 class TestTheNotice:
     """How what is left of the machine's time is used."""
 
     def test_of_two_minutes_interrupts_a_minute_before_the_end(self) -> None:
-        """As long as a push fits between that and the end of the runner."""
+        """The agent ends GitHub's listener 25 s before the end, and the report comes between us and that."""
         notice = Notice(at=1120.0, seen=1000.0)
         assert notice.stop_at(push=3.0) == 1060.0
-        assert notice.push_until() == 1095.0
+        assert (notice.push_until(), notice.end, notice.scale) == (1085.0, 1095.0, 1.0)
 
     def test_leaves_a_long_push_its_time(self) -> None:
-        """A push that took 40 s gets 50 before the runner is ended, at 25 before the end."""
-        assert Notice(at=1120.0, seen=1000.0).stop_at(push=40.0) == 1120.0 - 25.0 - 50.0
+        """After a push that took 40 s, 50 are kept for the next one, beside the ending before and the report after."""
+        assert Notice(at=1120.0, seen=1000.0).stop_at(push=40.0) == 1095.0 - 12.0 - 50.0 - 10.0
 
-    def test_that_leaves_less_shrinks_every_part_alike(self) -> None:
-        """Twelve seconds are a tenth of the usual time."""
+    @pytest.mark.parametrize("left", [30.0, 35.0, 45.0, 59.9])
+    def test_that_leaves_less_interrupts_at_once(self, left: float) -> None:
+        """The agent's moment stands still, so everything else must come before it, in the same order."""
+        notice = Notice(at=1000.0 + left, seen=1000.0)
+        kill = ON_NOTICE[-1][0] * notice.scale
+        assert notice.stop_at(push=0.0) <= 1000.0
+        assert 1000.0 + kill < notice.push_until() < notice.end == 975.0 + left
+
+    def test_that_is_too_short_for_the_agent_uses_what_there_is(self) -> None:
+        """The agent ends the listener at once; until its signal arrives we push."""
         notice = Notice(at=1012.0, seen=1000.0)
-        assert (notice.stop_at(push=0.5), notice.push_until()) == (1006.0, 1009.5)
+        assert 1000.0 < notice.push_until() < notice.end < 1012.0
 
     @pytest.mark.parametrize("text", ["", "[]", '{"at": "soon"}', '{"at": true, "seen_at": null}'])
     def test_that_cannot_be_understood_counts_as_the_usual_two_minutes(self, tmp_path: Path, text: str) -> None:
@@ -133,87 +168,3 @@ class TestStopping:
         stopping.hasten(100.5)
         assert stopping.due(100.5) is signal.SIGTERM
         assert stopping.due(100.6) is None
-
-
-class TestTheProject:
-    """What DVC's files tell without DVC."""
-
-    def test_configuration_is_read_as_dvc_does(self, tmp_path: Path) -> None:
-        """Later files win, and a relative path is relative to its file."""
-        folder = tmp_path / "repo/.dvc"
-        folder.mkdir(parents=True)
-        (folder / "config").write_text(
-            "[core]\n    remote = a\n['remote \"a\"']\n    url = ../../store\n    jobs = 4\n"
-        )
-        (folder / "config.local").write_text("[cache]\n    dir = ../../cache\n['remote \"a\"']\n    jobs = 8\n")
-        settings = Project.find(tmp_path / "repo").settings({"HOME": str(tmp_path)})
-        assert (settings.remote, settings.remote_url) == ("a", str(tmp_path / "store"))
-        assert settings.remote_options["jobs"] == "8"
-        assert settings.cache == tmp_path / "cache"
-
-    def test_outputs_come_from_the_locks_of_stages_that_still_exist(self, tmp_path: Path) -> None:
-        """With their working directories, in sub-projects too; a stage that was removed promises nothing."""
-        (tmp_path / ".dvc").mkdir()
-        (tmp_path / ".dvc/config").write_text("")
-        (tmp_path / "sub").mkdir()
-        (tmp_path / "dvc.yaml").write_text("stages: {a: {cmd: x, wdir: w}, m: {matrix: {k: [1]}, cmd: y}}")
-        (tmp_path / "dvc.lock").write_text(
-            "stages: {a: {outs: [{path: o.txt}]}, m@1: {outs: [{path: m1}]}, gone: {outs: [{path: g}]}}"
-        )
-        (tmp_path / "sub/dvc.yaml").write_text("stages: {b: {cmd: x}}")
-        (tmp_path / "sub/dvc.lock").write_text("stages: {b: {outs: [{path: p.txt}, {path: s3://x/y}]}}")
-        (tmp_path / "raw.csv.dvc").write_text("outs: [{path: raw.csv}]")
-        outputs = Project.find(tmp_path).outputs()
-        assert outputs == {
-            "a": [tmp_path / "w/o.txt"],
-            "m@1": [tmp_path / "m1"],
-            "raw.csv.dvc": [tmp_path / "raw.csv"],
-            "sub/dvc.yaml:b": [tmp_path / "sub/p.txt"],
-        }
-
-    @pytest.mark.parametrize("text", ["stages: [", "stages: []", "just words", "\tx"])
-    def test_a_broken_dvc_yaml_is_named(self, tmp_path: Path, text: str) -> None:
-        """File and reason, not a traceback."""
-        (tmp_path / ".dvc").mkdir()
-        (tmp_path / ".dvc/config").write_text("")
-        (tmp_path / "dvc.yaml").write_text(text)
-        with pytest.raises(ConfigError, match=r"dvc\.yaml"):
-            Project.find(tmp_path).declared()
-
-
-class TestTelling:
-    """Errors, times and secrets in words."""
-
-    def test_dvcs_errors_come_with_what_to_do(self) -> None:
-        """DVC's own closing line is the same for most of them."""
-        assert "id-token: write" in hint_for("ERROR: configuration error - Unable to locate credentials")
-        assert "bucket" in hint_for("NoSuchBucket: The specified bucket does not exist")
-        assert hint_for("ERROR: something new") == ""
-        assert pipeline_failed("", None, "x\nERROR: boom\nHaving any troubles?").message == "dvc failed: boom"
-
-    def test_secrets_of_the_environment_do_not_reach_reports(self) -> None:
-        """GitHub masks its own log; a comment is not masked."""
-        environ = {"AWS_SECRET_ACCESS_KEY": "abcdefgh", "HOME": "/home/me", "X_TOKEN": "short"}
-        assert redacted("key abcdefgh in /home/me, short", environ) == "key *** in /home/me, short"
-
-    @pytest.mark.parametrize(
-        ("seconds", "words"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (61, "1 min 01 s"), (7300, "2 h 01 min")]
-    )
-    def test_times_read_well(self, seconds: float, words: str) -> None:
-        """Short ones in tenths, long ones without seconds."""
-        assert duration(seconds) == words
-
-    @pytest.mark.parametrize("text", ["", "[]", "{", '{"stages": [{"name": "a"}]}', '{"stages": 3}'])
-    def test_an_unreadable_result_is_none(self, tmp_path: Path, text: str) -> None:
-        """A machine may go while it is written."""
-        (tmp_path / "run.json").write_text(text)
-        assert Result.read(tmp_path) is None
-
-    def test_a_result_of_a_later_version_is_read_as_far_as_it_is_known(self, tmp_path: Path) -> None:
-        """Fields may be added without breaking the report."""
-        Result(outcome="success", started=1.0, finished=3.0).write(tmp_path)
-        said = json.loads((tmp_path / "run.json").read_text())
-        (tmp_path / "run.json").write_text(json.dumps({**said, "later": 1}))
-        found = Result.read(tmp_path)
-        assert found is not None
-        assert (found.outcome, found.seconds) == ("success", 2.0)

@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runnerkit.errors import ForgeDenied
 from runnerkit.job.pipeline import Project
 from runnerkit.job.place import Place
 from runnerkit.job.progress import State
-from runnerkit.job.publishing import publish
 from runnerkit.job.reporting import Report
 from runnerkit.job.result import Result, StageResult, folder_for_results
-from runnerkit.job.sticky import Origin, marker, writer
+from runnerkit.job.sticky import marker
+from runnerkit.job.values import Change
 from runnerkit.sandbox.github import GitHubWorld
-from runnerkit.testing import FakeClock, FakeForge
 from tests.job.workshop import Workshop, commit, git
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runnerkit.model import Comment
+from tests.job.drafts import REPO, STAGES, report
 
-REPO = "acme/widgets"
 PROJECT = """stages:
   evaluate:
     cmd: "true"
@@ -33,83 +30,6 @@ PROJECT = """stages:
     metrics: [{metrics.json: {cache: false}}]
     plots: [{curve.csv: {x: epoch, y: loss}}]
 """
-STAGES = [StageResult("train", State.RUN, 2.0), StageResult("evaluate", State.RESTORED)]
-
-
-def anyone(_: str) -> bool:
-    return True
-
-
-def report(run: int = 7, attempt: int = 1, *, outcome: str = "success", interrupted: bool = False) -> Report:
-    place = Place(REPO, "ab" * 20, run_number=run, run_attempt=attempt, workflow="train", job="gpu", url="https://x/7")
-    result = Result(outcome=outcome, started=1.0, finished=4.0, stages=list(STAGES), interrupted=interrupted)
-    return Report(place, place.key, result, interruptions=int(interrupted))
-
-
-class TestTheComment:
-    """One for each key, replaced in place."""
-
-    def test_is_created_once_and_then_replaced(self) -> None:
-        """A later run and a later attempt write into the same comment; another key has its own."""
-        forge = FakeForge(FakeClock())
-        found = [publish(each, forge, REPO, 1, anyone).what for each in (report(7), report(7, 2), report(8))]
-        other = report(8)
-        other.key = "train/cpu"
-        assert [*found, publish(other, forge, REPO, 1, anyone).what] == ["created", "updated", "updated", "created"]
-        assert [Origin.read(each.body) for each in forge.comments(REPO, 1)] == [Origin(8, 1, "ab" * 20)] * 2
-
-    @pytest.mark.parametrize(("run", "attempt"), [(6, 1), (6, 9), (7, 1)])
-    def test_is_never_overwritten_by_an_older_run(self, run: int, attempt: int) -> None:
-        """Whichever ends last: what counts is which began last."""
-        forge = FakeForge(FakeClock())
-        publish(report(7, 2), forge, REPO, 1, anyone)
-        done = publish(report(run, attempt), forge, REPO, 1, anyone)
-        assert (done.what, "run 7, attempt 2" in done.why) == ("older", True)
-        assert Origin.read(forge.comments(REPO, 1)[0].body) == Origin(7, 2, "ab" * 20)
-
-    def test_of_somebody_else_is_not_touched(self) -> None:
-        """Anybody can write our marker into a comment; only the author cannot be forged."""
-        forge = FakeForge(FakeClock())
-        planted = forge.comment(REPO, 1, f"{marker('train/gpu')}\n{Origin(999_999, 1)}\nall is well")
-        assert publish(report(), forge, REPO, 1, writer("", "ghs_x")).what == "created"
-        assert forge.comments(REPO, 1)[0] == planted
-
-    def test_that_only_quotes_a_marker_is_not_ours(self) -> None:
-        """A marker counts at the beginning, not in a quoted log."""
-        forge = FakeForge(FakeClock())
-        forge.comment(REPO, 1, f"look: {marker('train/gpu')}")
-        assert publish(report(), forge, REPO, 1, anyone).what == "created"
-
-    def test_counts_the_interruptions_of_the_same_run(self) -> None:
-        """The second attempt tells of the first one's interruption; the next run starts at none."""
-        forge = FakeForge(FakeClock())
-        publish(report(7, 1, outcome="interrupted", interrupted=True), forge, REPO, 1, anyone)
-        assert "Interrupted: AWS took the machine" in forge.comments(REPO, 1)[0].body
-        publish(report(7, 2), forge, REPO, 1, anyone)
-        assert "1 spot interruption ·" in forge.comments(REPO, 1)[0].body
-        publish(report(8), forge, REPO, 1, anyone)
-        assert "spot interruption" not in forge.comments(REPO, 1)[0].body
-
-    def test_that_this_token_may_not_write_is_no_failure(self) -> None:
-        """A fork's token is read-only, and its pull request is as welcome."""
-        done = publish(report(), ReadOnly(FakeClock()), REPO, 1, anyone)
-        assert (done.what, done.why) == ("denied", "read-only")
-
-    @pytest.mark.parametrize("key", ["a-->b", "x" * 500, "two\nlines", "--", "ключ"])
-    def test_has_a_marker_that_no_key_can_end(self, key: str) -> None:
-        """A key may be a workflow's name, which may be anything."""
-        text = marker(key)
-        assert text.count("-->") == 1
-        assert "\n" not in text
-
-
-class ReadOnly(FakeForge):
-    """A forge as a fork's token sees it."""
-
-    def comment(self, repo: str, number: int, body: str, *, replace: int | None = None) -> Comment:
-        """Refuse."""
-        del repo, number, body, replace
-        raise ForgeDenied("read-only")
 
 
 class TestWhatItSays:
@@ -146,6 +66,45 @@ class TestWhatItSays:
         told = report()
         told.result = None
         assert "The pipeline did not run" in told.body()
+        assert "a step before it failed" in told.body()
+
+    def test_of_a_thousand_metrics_shows_those_that_changed(self) -> None:
+        """The others are folded, and the whole still fits."""
+        told = report()
+        told.base = "main"
+        told.metrics = [Change("m.json", f"m{number}", 1.0, 1.0 + (number % 100 == 0)) for number in range(1000)]
+        body = told.body()
+        assert len(body.encode()) < 65_536
+        assert body.count("🟢 better") == 10
+        assert "990 more are as at the base." in body
+        assert "<summary>990 metrics as at the base</summary>" in body
+
+    def test_does_not_pass_committed_metrics_for_those_of_a_failed_run(self) -> None:
+        """They are in git, so the file is there, though the stage that writes it was not reached."""
+        told = report(outcome="failed")
+        told.metrics = [Change("m.json", "accuracy", None, 0.9)]
+        assert "may be what was committed" in told.body()
+        told.result = Result(outcome="success")
+        assert "may be what was committed" not in told.body()
+
+    def test_calls_a_stage_that_nobody_asked_for_so(self) -> None:
+        """In a run of some targets that went well, "not reached" would sound like a failure."""
+        told = report()
+        assert told.result is not None
+        told.result.stages = [StageResult("train", State.RUN, 2.0), StageResult("evaluate", State.NOT_REACHED)]
+        assert "1 run, 1 not asked for" in told.body()
+        told.result.outcome = "failed"
+        assert "1 run, 1 not reached" in told.body()
+
+    def test_keeps_its_marker_when_a_secret_is_a_part_of_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without it every run would write a new comment."""
+        monkeypatch.setenv("MY_TOKEN", "runnerkit:report")
+        told = report()
+        told.params = [Change("p.yaml", "note", None, "runnerkit:report")]
+        body = told.body()
+        assert body.startswith(marker("train/gpu"))
+        assert "| \\*" not in body
+        assert "| *** |" in body
 
     def test_that_would_be_too_long_loses_sections_not_its_head(self) -> None:
         """GitHub takes 65,536 bytes and refuses one more."""
@@ -247,6 +206,14 @@ class TestWhereItGoes:
             ("ab" * 20, False, None),
             ("main", True, None),
         ]
+
+    def test_compares_a_merge_queue_with_what_it_merges_into(self, tmp_path: Path) -> None:
+        """That may be other changes in the queue, not the branch as it is now; no one pull request is meant."""
+        file = tmp_path / "event.json"
+        group = {"base_sha": "ab" * 20, "head_sha": "cd" * 20, "base_ref": "refs/heads/main"}
+        file.write_text(json.dumps({"merge_group": group, "repository": {"default_branch": "main"}}), encoding="utf-8")
+        place = Place.of({"GITHUB_EVENT_PATH": str(file), "GITHUB_REF": "refs/heads/gh-readonly-queue/main/pr-1-ab"})
+        assert (place.base, place.base_is_branch, place.number) == ("ab" * 20, False, None)
 
     @pytest.mark.slow
     def test_writes_comment_and_step_summary_as_a_job_would(self, tmp_path: Path) -> None:

@@ -85,6 +85,27 @@ class TestMetrics:
         assert found.params == ("params.yaml", "w/p.toml")
         assert found.plots == (Plot("c.csv", "step", "loss", "", "curve"), Plot("d.csv"), Plot("e.csv", "", "v"))
 
+    def test_files_whose_names_are_templates_are_found_in_the_lock(self) -> None:
+        """DVC has filled them in there; what is no output, such as a file that was never written, is left out."""
+        project = {
+            "stages": {
+                "each": {
+                    "matrix": {"city": ["a", "b"]},
+                    "metrics": [{"m/${item.city}.json": {"cache": False}}, "${gone}.json"],
+                    "plots": [{"m/${item.city}.csv": {"y": "v"}}],
+                }
+            }
+        }
+        outs = [{"path": "m/a.json"}, {"path": "m/a.csv"}, {"path": "model"}]
+        lock = {"stages": {"each@a": {"outs": outs}, "each@b": {"outs": [{"path": "m/b.json"}]}}}
+        found = Declared.of(project, lock)
+        assert (found.metrics, found.plots) == (("m/a.json", "m/b.json"), (Plot("m/a.csv", "", "v"),))
+
+    def test_of_any_size_break_nothing(self) -> None:
+        """JSON knows no largest number; a float does."""
+        huge = Change("m.json", "n_accuracy", 1, 10**400)
+        assert (huge.delta, Directions().verdict(huge)) == (None, "not a number")
+
     @pytest.mark.parametrize(
         "said", [None, [], "x", {"stages": []}, {"stages": {"a": None}, "plots": 3, "metrics": {"a": None}}]
     )
@@ -105,13 +126,25 @@ class TestPlots:
     def test_of_many_points_fit_a_line(self) -> None:
         """Neighbours share a block."""
         rows = json.dumps([{"y": value} for value in range(10_000)])
-        assert len(drawn(Plot("t.json", y="y"), rows)) < 200
+        line = drawn(Plot("t.json", y="y"), rows)
+        assert len(line) < 200
+        assert "0 → 9999  (min 0, max 9999)" in line
 
     def test_of_confusions_are_tables(self) -> None:
         """Counts of actual against predicted, zeros as dots, numbers in their order."""
         text = drawn(Plot("c.csv", "actual", "predicted", "confusion"), "actual,predicted\n10,10\n9,9\n9,10\n")
         rows = [line.split() for line in text.splitlines()[1:4]]
         assert rows == [["9", "10", "←", "predicted"], ["9", "1", "1"], ["10", "·", "1"]]
+
+    def test_cannot_leave_their_frame_by_a_name(self) -> None:
+        """Columns and classes are named by whoever wrote the data."""
+        bad = "a\n```\n@acme/team <img src=x>"
+        rows = json.dumps([{bad: 1, "actual": bad, "predicted": bad}, {bad: 2, "actual": bad, "predicted": bad}])
+        for plot in (Plot("t.json", y=bad), Plot("c.json", "actual", "predicted", "confusion")):
+            lines = drawn(plot, rows).splitlines()
+            fence = lines[0].removesuffix("text")
+            assert [line for line in lines if line.startswith("```")] == [lines[0], fence]
+            assert "```" not in fence.removeprefix("```") or len(fence) > 3
 
     @pytest.mark.parametrize("text", ["", "epoch\n", "a,b\nx,y\n", "\0", "loss\nnan\ninf\n"])
     def test_of_nothing_usable_are_left_out(self, text: str) -> None:
@@ -132,6 +165,21 @@ class TestMarkdown:
         assert len(line) == 3
         assert "\\|" in line[2] or line[2].count("|") == 2
         assert not any(bad in line[2] for bad in ("<", ">", "@o", " [", " `"))
+
+    @pytest.mark.parametrize("text", ["#12", "acme/widgets#12", "GH-12", "@acme/team", "https://x.y", "www.x.y"])
+    def test_nothing_becomes_a_link_after_the_markdown_is_read(self, text: str) -> None:
+        """GitHub looks for names, numbers and addresses in the result, where a backslash is gone."""
+        assert "\u200b" in escaped(text)
+
+    def test_a_folded_title_shows_no_backslashes(self) -> None:
+        """GitHub reads no Markdown inside of a tag's line."""
+        section = Section("The end of train_big's <b>log", "x", folded=True)
+        assert str(section).startswith("<details><summary>The end of train_big's &lt;b&gt;log</summary>")
+
+    def test_half_a_character_breaks_nothing(self) -> None:
+        """JSON can name one half of a pair."""
+        assert fitted("head", [Section("\ud800", fenced("\ud800"))], 9_000).isascii()
+        assert escaped("a\x00\u202eb") == "ab"
 
     def test_a_log_cannot_leave_its_fence(self) -> None:
         """Whatever number of backticks it holds."""

@@ -174,6 +174,7 @@ def test_versions_and_media_types_of_the_api(world: GitHubWorld, token: str) -> 
 
 def test_pages_get_what_is_neither_api_nor_git(world: GitHubWorld, token: str) -> None:
     """The API answers JSON below its roots, served or not; git has its own paths; all else is for people."""
+    world.service.pages = None
     assert call(world, "GET", f"/{REPO}").body["message"] == "Not Found"
     world.service.pages = lambda request: Response(f"the page {request.path}")
     for path in (f"/{REPO}", "/", f"/{REPO}/pull/1", f"/{REPO}/blob/main/info/refs"):

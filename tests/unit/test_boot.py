@@ -14,7 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml  # type: ignore[import-untyped]  # only its loader is used, and the result is checked
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -123,7 +123,7 @@ def test_a_run_that_nobody_can_repeat_stays_failed() -> None:
     def refuse(_repo: str, run_id: int) -> None:
         raise ForgeRejected(f"run {run_id} was created over a month ago")
 
-    world.forge.rerun_failed = refuse  # type: ignore[method-assign] - this GitHub refuses every time
+    world.forge.rerun_failed = refuse  # type: ignore[method-assign,assignment]  # this GitHub refuses every time
     world.interrupt(machine)
     world.fleet().run(interval=60, passes=20)
     assert conclusions(world) == ["failure"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from runnerkit.sandbox.ec2 import backend, images
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.ec2.model import Machine, MachineEvent, Notice
 
 ACCOUNTS = itertools.count(210_000_000_001)
-ACCESS_KEY, FAKE = "AKIARUNNERKITSANDBOX", "sandbox"
+# A file, as some programs take /dev/null for a missing one.
+NOTHING = Path(__file__).with_name("no-profiles.ini")
+ACCESS_KEY, FAKE = "AKIARUNNERKITSANDBOX", "nobody-checks-this-secret-key"
 
 
 class SandboxEc2(Scripts):
@@ -105,8 +107,8 @@ class SandboxEc2(Scripts):
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": str(NOTHING),
+            "AWS_SHARED_CREDENTIALS_FILE": str(NOTHING),
         }
 
     # --- what there is --------------------------------------------------------------------------------------------

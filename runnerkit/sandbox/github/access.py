@@ -18,13 +18,14 @@ class Needs:
     """What a route asks of its caller.
 
     ``any_of`` are alternatives of permission and level; ``scope`` is what a classic token needs; ``app`` says that
-    only an App may, ``jwt`` that the App itself must call.
+    only an App may and ``people`` that none may, ``jwt`` that the App itself must call.
     """
 
     any_of: tuple[tuple[str, str], ...] = ()
     scope: str = ""
     app: bool = False
     jwt: bool = False
+    people: bool = False
 
     @property
     def accepted(self) -> str:
@@ -46,7 +47,7 @@ def check(state: State, token: Token | None, needs: Needs, repository: str | Non
     if needs.jwt:
         return
     found = state.repository(repository) if repository else None
-    if found is not None and found.private and not reaches(state, token, found):
+    if found is not None and found.private and not reaches(token, found):
         raise missing()
     if org is not None:
         state.organization(org)
@@ -58,7 +59,7 @@ def check(state: State, token: Token | None, needs: Needs, repository: str | Non
         return
     if token is None:
         raise Refused(Reason.UNAUTHENTICATED, "Requires authentication")
-    if found is not None and not reaches(state, token, found):
+    if found is not None and not reaches(token, found):
         raise forbidden(_reason(token))
     _check_token(token, needs, org)
 
@@ -66,11 +67,13 @@ def check(state: State, token: Token | None, needs: Needs, repository: str | Non
 def _check_token(token: Token, needs: Needs, org: str | None) -> None:
     if needs.app and not token.is_app:
         raise forbidden("You must authenticate via a GitHub App.")
+    if needs.people and token.is_app:
+        raise forbidden(INTEGRATION)
     if token.kind == "classic":
         if needs.scope not in token.scopes:
             raise forbidden("Must have admin rights to Repository." if org is None else "Must have admin:org scope.")
         return
-    stranger = org is not None and token.kind == "app-installation" and token.login.lower() != org.lower()
+    stranger = org is not None and token.kind == "app-installation" and token.place.lower() != org.lower()
     if stranger or not any(token.allows(permission, level) for permission, level in needs.any_of):
         raise forbidden(_reason(token))
 
@@ -79,12 +82,12 @@ def _reason(token: Token) -> str:
     return INTEGRATION if token.is_app else PERSONAL
 
 
-def reaches(state: State, token: Token | None, repository: Repository) -> bool:
+def reaches(token: Token | None, repository: Repository) -> bool:
     """Tell whether the token was given the repository."""
     if token is None or (token.kind == "classic" and "repo" not in token.scopes):
         return False
     if token.repositories is not None:
         return repository.full_name in token.repositories
     if token.installation_id is not None:
-        return state.installations[token.installation_id].account.lower() == repository.owner.lower()
+        return token.place.lower() == repository.owner.lower()
     return True

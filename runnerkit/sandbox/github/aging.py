@@ -2,11 +2,14 @@
 
 from datetime import datetime, timedelta
 
+from runnerkit.sandbox.github.engine import approvals
 from runnerkit.sandbox.github.engine.progress import progress
 from runnerkit.sandbox.github.jobs import assign_all, finish, lose_lease
 from runnerkit.sandbox.github.records import Job, Runner
 from runnerkit.sandbox.github.registrations import forget, known_runner
 from runnerkit.sandbox.github.state import State
+
+DAY = 24 * 3600
 
 
 def settle(state: State) -> None:
@@ -17,6 +20,8 @@ def settle(state: State) -> None:
             _age_running(state, job, now)
         elif job.status == "queued":
             _age_queued(state, job, now)
+        elif job.status == "waiting":
+            _age_waiting(state, job, now)
     for runner in list(state.live.runners.values()):
         if not runner.busy and _forgotten(state, runner, now):
             del state.live.runners[runner.id]
@@ -56,6 +61,14 @@ def _age_queued(state: State, job: Job, now: datetime) -> None:
     if _passed(job.queued_at, state.options.queue, now):
         job.annotations.append("The job was not picked up by a runner within 24 hours.")
         finish(state, job, "failure", job.queued_at + timedelta(seconds=state.options.queue))
+
+
+def _age_waiting(state: State, job: Job, now: datetime) -> None:
+    since, limit = job.waiting_since, state.options.approval
+    if since is None or not _passed(since, limit, now) or not approvals.unreviewed(state, job):
+        return
+    job.annotations.append(f"The job was not approved for {job.environment} within {limit / DAY:g} days.")
+    finish(state, job, "failure", since + timedelta(seconds=limit))
 
 
 def _forgotten(state: State, runner: Runner, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """What happens in the world, told as GitHub's webhooks tell it: to hooks, and to what triggers workflows."""
 
+from dataclasses import replace
 from typing import Any
 
 from runnerkit.sandbox.github.exchange import Links
@@ -123,23 +124,26 @@ def pull_request(state: State, issue: Issue, pull: Pull, action: str, login: str
         "pull_request": changes.pull_request(state, links(state), issue, pull),
         **more,
     }
-    state.tell(
-        Happening(
-            full_name,
-            "pull_request",
-            login,
-            action,
-            ref=f"refs/pull/{issue.number}/merge",
-            sha=pull.merge_sha or "",
-            head_sha=pull.head_sha,
-            base_ref=pull.base_ref,
-            head_ref=pull.head_ref,
-            changed=reading.changed_files(git, full_name, base, pull.head_sha) if base else None,
-            pull_number=issue.number,
-            payload=payload,
-            by_workflow=login == BOT,
-        )
+    happening = Happening(
+        full_name,
+        "pull_request",
+        login,
+        action,
+        ref=BRANCH + pull.base_ref if pull.merged else f"refs/pull/{issue.number}/merge",
+        sha=pull.merge_sha or "",
+        head_sha=pull.head_sha,
+        base_ref=pull.base_ref,
+        head_ref=pull.head_ref,
+        changed=reading.changed_files(git, full_name, base, pull.head_sha) if base else None,
+        pull_number=issue.number,
+        payload=payload,
+        by_workflow=login == BOT,
     )
+    state.tell(happening)
+    # No webhook has this name; its workflows are those of the default branch, and are trusted with its secrets.
+    ref = BRANCH + state.repository(full_name).default_branch
+    tip = reading.resolve(git, full_name, ref) or ""
+    state.trigger(replace(happening, event="pull_request_target", ref=ref, sha=tip))
 
 
 def comment(state: State, found: Comment, action: str, login: str, **more: Any) -> None:  # noqa: ANN401 - JSON

@@ -125,6 +125,8 @@ def route(
     return register
 
 
-def permission(name: str, level: str, *others: str, scope: str = "repo", app: bool = False) -> Needs:
+def permission(
+    name: str, level: str, *others: str, scope: str = "repo", app: bool = False, people: bool = False
+) -> Needs:
     """Write down a permission (or one of ``others`` at the same level) a route needs."""
-    return Needs(tuple((each, level) for each in (name, *others)), scope, app=app)
+    return Needs(tuple((each, level) for each in (name, *others)), scope, app=app, people=people)

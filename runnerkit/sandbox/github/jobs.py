@@ -129,8 +129,13 @@ def checked_conclusion(said: str) -> str:
 def append_log(job: Job, step: int, text: str) -> None:
     """Add what a step printed to the job's log."""
     if text:
-        job.step_logs[step] = job.step_logs.get(step, "") + text
-        job.log += text
+        # Text that only one name refers to grows in place; otherwise each line would copy the whole log.
+        log, job.log = job.log, ""
+        log += text
+        job.log = log
+        log = job.step_logs.pop(step, "")
+        log += text
+        job.step_logs[step] = log
 
 
 def lose_lease(state: State, job: Job, at: datetime) -> None:

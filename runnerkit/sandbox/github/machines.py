@@ -10,7 +10,8 @@ and serves stand-ins in other processes:
 * ``POST /_runnerkit/sessions/S/log`` ``{step, text, steps}`` -> 200, all optional; text is appended
 * ``POST /_runnerkit/sessions/S/finish`` ``{conclusion, annotations, steps, outputs, summaries, log}`` -> 200
 * ``DELETE /_runnerkit/sessions/S`` -> 204, the listener stops in good order; its registration stays
-* ``GET /_runnerkit/logs/J`` -> the log of a job, ``GET /_runnerkit/archives/A`` -> the zip of an artifact
+* ``GET /_runnerkit/logs/J`` -> the log of a job, ``GET /_runnerkit/archives/A`` -> the zip of an artifact,
+  ``GET /_runnerkit/run-logs/RUN-ATTEMPT`` -> a zip of all logs
 
 and, for steps that hold the job's ``runtime_token``:
 
@@ -30,7 +31,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from runnerkit.sandbox.github import jobs, registrations
-from runnerkit.sandbox.github.engine import artifacts
+from runnerkit.sandbox.github.engine import artifacts, logfiles
 from runnerkit.sandbox.github.engine.credentials import Credentials
 from runnerkit.sandbox.github.records import Job, Runner
 from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
@@ -53,6 +54,7 @@ ENDPOINTS = (
     ("leave", "DELETE", ONE),
     ("log", "GET", "/_runnerkit/logs/<key>"),
     ("archive", "GET", "/_runnerkit/archives/<key>"),
+    ("run_logs", "GET", "/_runnerkit/run-logs/<key>"),
     ("upload", "PUT", "/_runnerkit/artifacts/<key>"),
     ("download", "GET", "/_runnerkit/artifacts/<key>"),
     ("artifacts", "GET", "/_runnerkit/artifacts"),
@@ -87,6 +89,7 @@ class Machines:
             "leave": self._leave,
             "log": self._log,
             "archive": self._archive,
+            "run_logs": self._run_logs,
             "upload": self._upload,
             "download": self._download,
             "artifacts": self._artifacts,
@@ -98,6 +101,11 @@ class Machines:
         with self._state.moved:
             self._closed = True
             self._state.moved.notify_all()
+
+    @property
+    def sessions(self) -> int:
+        """How many listeners are known."""
+        return len(self._sessions)
 
     def respond(self, request: Request, path: str) -> Response:
         """Answer one call of a listener."""
@@ -130,7 +138,7 @@ class Machines:
         return session, runner
 
     def _job(self, request: Request, key: str) -> Response:
-        until = time.monotonic() + min(request.args.get("wait", 0.0, float), LONGEST_WAIT)
+        until = time.monotonic() + min(LONGEST_WAIT, request.args.get("wait", 0.0, float))
         with self._state.open():
             session, _ = self._heard(key)
             session.waiting += 1
@@ -142,7 +150,7 @@ class Machines:
 
     def _wait(self, key: str, until: float, server: str) -> Response:
         while True:
-            with self._state.open(reading=True):
+            with self._state.open(reading=True, patience=TICK / 2):
                 _, runner = self._heard(key)
                 if runner.job_id is not None:
                     return _json(self._message(self._state.live.jobs[runner.job_id], server), HTTPStatus.OK)
@@ -210,17 +218,22 @@ class Machines:
 
     def _log(self, _: Request, key: str) -> Response:
         with self._state.open(reading=True):
-            job = self._state.live.jobs.get(int(key)) if key.isdigit() else None
+            job = self._state.live.jobs.get(int(key)) if key.isdecimal() and key.isascii() else None
             if job is None:
                 raise missing()
             return Response(job.log, content_type="text/plain; charset=utf-8")
 
     def _archive(self, _: Request, key: str) -> Response:
         with self._state.open(reading=True):
-            found = self._state.artifacts.get(int(key)) if key.isdigit() else None
+            found = self._state.artifacts.get(int(key)) if key.isdecimal() and key.isascii() else None
             if found is None:
                 raise missing()
             return _zip(found.data)
+
+    def _run_logs(self, _: Request, key: str) -> Response:
+        with self._state.open(reading=True):
+            files = logfiles.of_attempt(self._state, key)
+        return _zip(logfiles.packed(files))
 
     def _upload(self, request: Request, name: str) -> Response:
         data = request.get_data()
@@ -243,9 +256,11 @@ class Machines:
 
     def _notice_silence(self) -> None:
         now = time.monotonic()
-        for session in self._sessions.values():
+        for key, session in list(self._sessions.items()):
             runner = registrations.known_runner(self._state, session.runner_id)
-            if runner is not None and not session.waiting and now - session.heard > self.patience:
+            if runner is None:
+                del self._sessions[key]
+            elif not session.waiting and now - session.heard > self.patience:
                 registrations.lose(self._state, runner)
 
 

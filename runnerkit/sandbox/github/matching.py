@@ -8,7 +8,7 @@ from urllib.parse import quote
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
-from runnerkit.sandbox.github.refusals import missing
+from runnerkit.sandbox.github.refusals import Reason, Refused, missing
 
 Key = tuple[str, str]
 # What begins like this is the API's even where nothing is served there.
@@ -29,12 +29,14 @@ class Paths:
         rules = [_rule(path, key) for key in keys for path in (key[1], *LEGACY.get(key, ()))]
         self._map = Map(rules, strict_slashes=False)
 
-    def match(self, method: str, path: str) -> tuple[Key, dict[str, Any]]:
+    def match(self, method: str, path: str, query: Mapping[str, str]) -> tuple[Key, dict[str, Any]]:
         """Find the operation and what its path's parameters are.
 
         Raises:
-            Refused: 404 when there is none.
+            Refused: 404 when there is none, 400 for zero bytes.
         """
+        if any("\0" in each for each in (path, *query.keys(), *query.values())):
+            raise Refused(Reason.MALFORMED, "Bad Request")
         try:
             key, variables = self._map.bind("").match(path, method=method)
         except HTTPException as error:

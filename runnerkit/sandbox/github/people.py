@@ -7,11 +7,12 @@ from runnerkit.sandbox.github.state import DEFAULT_GROUP, State
 
 
 def add_account(state: State, login: str, kind: str = "User") -> Account:
-    """Create an account; an organisation begins with its default runner group.
+    """Create an account; an organisation begins with its default runner group, ``...[bot]`` is an App's.
 
     Raises:
         ValueError: the login belongs to an account of another kind.
     """
+    kind = "Bot" if login.endswith("[bot]") else kind
     known = state.accounts.get(login.lower())
     if known is not None:
         if known.kind != kind:

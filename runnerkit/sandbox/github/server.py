@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 HOST = "127.0.0.1"
+# How long answers that are being made may still take when the server ends.
+PATIENCE = 10.0
 
 
 class _Handler(WSGIRequestHandler):
@@ -26,12 +29,22 @@ class _Server(ThreadedWSGIServer):
     def __init__(self, app: "WSGIApplication") -> None:
         self._connections: set[socket.socket] = set()
         self._guard = threading.Lock()
+        self._workers: set[threading.Thread] = set()
         super().__init__(HOST, 0, app, handler=_Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
         with self._guard:
             self._connections.add(request)
         super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as above
+        with self._guard:
+            self._workers.add(threading.current_thread())
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._guard:
+                self._workers.discard(threading.current_thread())
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the base class's types
         with self._guard:
@@ -45,6 +58,14 @@ class _Server(ThreadedWSGIServer):
         for connection in waiting:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until what was being answered is."""
+        until = time.monotonic() + seconds
+        with self._guard:
+            working = [each for each in self._workers if each is not threading.current_thread()]
+        for worker in working:
+            worker.join(max(0.0, until - time.monotonic()))
 
 
 class Server:
@@ -68,4 +89,5 @@ class Server:
         self._server.shutdown()
         self._server.hang_up()
         self._server.server_close()
+        self._server.wait(PATIENCE)
         self._thread.join()

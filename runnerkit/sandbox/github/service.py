@@ -179,7 +179,7 @@ class Service:
             return route.handler(self._exchange(turn, body))
 
     def _match(self, turn: Turn) -> Route:
-        key, turn.variables = self._paths.match(turn.request.method, turn.path)
+        key, turn.variables = self._paths.match(turn.request.method, turn.path, turn.request.args)
         turn.route = self.routes[key]
         query = tuple(turn.request.args.items(multi=True))
         turn.described = Asked(*key, described_path(key[1], turn.variables), query, turn.request.get_data())

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Options:
     queue: float = 24 * 3600
     longest_job: float = 5 * 24 * 3600
     cancel_grace: float = 300
+    approval: float = 30 * 24 * 3600
     offline_ephemeral: float = 24 * 3600
     auto_assign: bool = True
     runner_version: str = "2.336.0"
@@ -97,6 +99,7 @@ class State:
         self.git = Store()
         self.web = ""
         self._settle = settle
+        self._looked_at = 0.0
         self._lag = timedelta()
         self._past: list[tuple[datetime, Lists]] = []
         self._counters: dict[str, Iterator[int]] = {
@@ -105,15 +108,20 @@ class State:
         }
 
     @contextmanager
-    def open(self, *, reading: bool = False) -> Iterator[None]:
-        """Hold the world still; what time brought about happens first, waiters learn of changes afterwards."""
+    def open(self, *, reading: bool = False, patience: float = 0.0) -> Iterator[None]:
+        """Hold the world still; what time brought about happens first, waiters learn of changes afterwards.
+
+        Many who wait share one look: what the world was ``patience`` real seconds ago is new enough for them.
+        """
         with self.moved:
-            self._catch_up()
+            if time.monotonic() - self._looked_at >= patience:
+                self._catch_up()
             try:
                 yield
             finally:
-                self._catch_up()
+                # A reader leaves nothing behind that could set something off.
                 if not reading:
+                    self._catch_up()
                     self.moved.notify_all()
 
     def _catch_up(self) -> None:
@@ -124,11 +132,16 @@ class State:
         for observer in self.observers:
             observer()
         self._remember()
+        self._looked_at = time.monotonic()
 
     def tell(self, happening: Happening) -> None:
         """Announce what happened to the webhooks and, unless a workflow did it, let it trigger workflows."""
         for announcer in self.announcers:
             announcer(happening)
+        self.trigger(happening)
+
+    def trigger(self, happening: Happening) -> None:
+        """Let what happened trigger workflows, unless a workflow did it."""
         if not happening.by_workflow:
             for trigger in self.triggers:
                 trigger(happening)

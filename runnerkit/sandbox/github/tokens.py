@@ -46,7 +46,10 @@ RANKS = {"read": 1, "write": 2, "admin": 3}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token; ``repositories`` is None where it reaches all that its login reaches."""
+    """An access token; ``repositories`` is None where it reaches all that its login reaches.
+
+    ``account`` is whose installation it belongs to; its login is then that of the App's bot.
+    """
 
     value: str
     kind: str
@@ -57,6 +60,12 @@ class Token:
     expires_at: datetime | None = None
     installation_id: int | None = None
     app_id: int | None = None
+    account: str = ""
+
+    @property
+    def place(self) -> str:
+        """The account it was given for."""
+        return self.account or self.login
 
     @property
     def is_app(self) -> bool:

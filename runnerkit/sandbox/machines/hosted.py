@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
 import threading
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runnerkit.sandbox.github import Refused
-from runnerkit.sandbox.machines.process import need_linux, stand_in
+from runnerkit.sandbox.machines.init import folders
+from runnerkit.sandbox.machines.process import need_linux, scratch, stand_in
 from runnerkit.sandbox.machines.supervised import Supervised, end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -76,7 +75,7 @@ class HostedRunners:
 
     def __enter__(self) -> Self:
         need_linux("hosted runners", "queue jobs for machines of your own, or end hosted jobs by hand")
-        self._folder = Path(tempfile.mkdtemp(prefix="rk-hosted-", dir=self._within))
+        self._folder = scratch("rk-hosted-", self._within)
         self._thread.start()
         return self
 
@@ -85,7 +84,7 @@ class HostedRunners:
     ) -> None:
         self._ending.set()
         self._thread.join(timeout=30)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        folders.remove(self._folder)
 
     def _watch(self) -> None:
         try:
@@ -121,17 +120,19 @@ class HostedRunners:
             return
         except OSError as error:
             logger.warning("the hosted job %s (%s) gets no machine: %s", job.id, job.name, error)
-            shutil.rmtree(runner.folder, ignore_errors=True)
+            folders.remove(runner.folder)
             return
         self._running[job.id] = runner
 
     def _spec(self, folder: Path, blob: str) -> dict[str, object]:
         home = folder / "_home"
         home.mkdir()
+        temporary = folders.make(folder / "_tmp")
         environ = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             "HOME": str(home),
+            "TMPDIR": str(temporary),
             "RUNNER_ALLOW_RUNASROOT": "1",
             "ACTIONS_RUNNER_INPUT_JITCONFIG": blob,
         }
@@ -145,7 +146,7 @@ class HostedRunners:
             return
         runner.supervised.close()
         del self._running[job_id]
-        shutil.rmtree(runner.folder, ignore_errors=True)
+        folders.remove(runner.folder)
         with suppress(KeyError):
             if self._github.state.live.jobs[job_id].status == "queued":
                 said = runner.said.decode(errors="replace").strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import shutil
 import sys
 import tempfile
 import threading
@@ -20,11 +19,10 @@ from runnerkit.errors import ConfigError
 from runnerkit.sandbox import userdata
 from runnerkit.sandbox.ec2.errors import AwsError
 from runnerkit.sandbox.imds import Imds
-from runnerkit.sandbox.machines import roots, users
-from runnerkit.sandbox.machines.init import kernel
+from runnerkit.sandbox.machines import described, roots, users
+from runnerkit.sandbox.machines.init import folders, kernel
 from runnerkit.sandbox.machines.init.main import POWERED_OFF
 from runnerkit.sandbox.machines.supervised import Supervised, end
-from runnerkit.tags import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.05
 BLOCK = 4_096
+ELSEWHERE = "set TMPDIR to a folder where you may write and run programs"
 DOWN = {"shutting-down", "stopping", "stopped"}
 
 
@@ -96,12 +95,17 @@ class ProcessMachines:
 
     def __enter__(self) -> Self:
         need_linux("process machines", "use HollowMachines, which keep the leases of machines without any process")
-        self._folder = Path(tempfile.mkdtemp(prefix="rk-machines-", dir=self._within))
-        # The job's user must be able to pass.
-        self._folder.chmod(0o711)
-        self._logins: Logins = users.choose(self._folder, self._interpreter)
-        self.imds.start()
-        self._thread.start()
+        self._folder = scratch("rk-machines-", self._within)
+        try:
+            # The job's user must be able to pass.
+            self._folder.chmod(0o711)
+            self._logins: Logins = users.choose(self._folder, self._interpreter)
+            self.imds.start()
+            self._thread.start()
+        except BaseException:
+            self.imds.stop()
+            folders.remove(self._folder)
+            raise
         return self
 
     def __exit__(
@@ -110,7 +114,7 @@ class ProcessMachines:
         self._ending.set()
         self._thread.join(timeout=30)
         self.imds.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        folders.remove(self._folder)
 
     def root(self, instance_id: str) -> Path:
         """The scratch root of an instance: its file system, to look at."""
@@ -176,22 +180,17 @@ class ProcessMachines:
             self._power_off(view, machine, f"powering off: the machine cannot be made: {error}")
 
     def _make_root(self, view: InstanceView, machine: _Machine) -> None:
-        machine.folder.mkdir(mode=0o711)
+        folders.make(machine.folder, 0o711)
         roots.make(
             machine.folder / "root",
-            baked=self._is_baked(view),
+            baked=described.is_baked(self._ec2, view),
             imds=self.imds.url(view.id),
             runner=self._install,
             environ=self._environ,
             drop_ins=self._drop_ins,
             logins=self._logins,
+            gpus=described.gpus(self._ec2, view),
         )
-
-    def _is_baked(self, view: InstanceView) -> bool:
-        # Asking the API would stand among the calls that tests count.
-        core = self._ec2._core  # noqa: SLF001 - there is no public way to an image's tags
-        with core.lock:
-            return RECIPE in core.region(view.region).tags(view.image_id)
 
     def _start(self, view: InstanceView, machine: _Machine) -> None:
         if self._logins.warning:
@@ -243,7 +242,7 @@ class ProcessMachines:
     def _drop(self, instance_id: str) -> None:
         machine = self._machines.pop(instance_id)
         self._unplug(machine)
-        shutil.rmtree(machine.folder, ignore_errors=True)
+        folders.remove(machine.folder)
 
     def _unplug(self, machine: _Machine) -> None:
         supervised, machine.supervised = machine.supervised, None
@@ -267,6 +266,23 @@ def need_linux(what: str, instead: str, proc: Path = kernel.PROC) -> None:
     """
     if not (proc / "self/stat").exists():
         raise ConfigError(f"{what} need Linux's /proc, and this system has none", hint=instead)
+
+
+def scratch(prefix: str, within: Path | None) -> Path:
+    """A folder for machines.
+
+    Raises:
+        ConfigError: It cannot be made there, or no program could be started from it.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=within))
+    except OSError as error:
+        where = f"{error.filename or within or 'the folder for temporary files'}: {error.strerror}"
+        raise ConfigError(f"no folder for machines can be made: {where}", hint=ELSEWHERE) from error
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        folder.rmdir()
+        raise ConfigError(f"{folder.parent} is mounted with noexec, and machines start programs there", hint=ELSEWHERE)
+    return folder
 
 
 def stand_in(folder: Path, environ: Mapping[str, str]) -> None:

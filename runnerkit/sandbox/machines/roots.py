@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runnerkit import boot
-from runnerkit.sandbox.machines.init import shim
+from runnerkit.sandbox.machines.init import folders, shim
 from runnerkit.sandbox.machines.init.host import SHIMS
 from runnerkit.sandbox.machines.users import HOME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from runnerkit.sandbox.machines.users import Logins
 
@@ -24,7 +24,8 @@ AGENT_ENVIRONMENT = "etc/runnerkit/agent.env"
 ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 ENABLED = "etc/systemd/system/sysinit.target.wants"
 COMMANDS = ("systemctl", "systemd-run", "nft")
-FOLDERS = (SHIMS, "run", "tmp", "var/tmp", HOME, ENABLED, "opt/runnerkit/runner")
+FOLDERS = (SHIMS, "run", "var/tmp", HOME, ENABLED, "opt/runnerkit/runner")
+TEMPORARY = "tmp"
 
 
 def make(
@@ -36,6 +37,7 @@ def make(
     environ: Mapping[str, str],
     drop_ins: Mapping[str, str],
     logins: Logins,
+    gpus: Sequence[str] = (),
 ) -> None:
     """Lay out an image's files.
 
@@ -43,9 +45,12 @@ def make(
         OSError: There is no room, or no right to write there.
     """
     for name in FOLDERS:
-        (root / name).mkdir(parents=True, exist_ok=True)
+        folders.make(root / name)
+    folders.make(root / TEMPORARY, 0o1777)
     os.chown(root / HOME, logins.uid, logins.gid)
     _shims(root)
+    if gpus:
+        put(root, f"{SHIMS}/nvidia-smi", _nvidia_smi(gpus), 0o755)
     if baked:
         for file in boot.agent_files(image=True):
             put(root, file.path, file.text, int(file.mode, 8))
@@ -60,7 +65,7 @@ def make(
 def put(root: Path, path: str, text: str, mode: int = 0o644) -> None:
     """Write one file below the root."""
     file = root / path.lstrip("/")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    folders.make(file.parent)
     file.write_text(text, encoding="utf-8")
     file.chmod(mode)
 
@@ -69,3 +74,9 @@ def _shims(root: Path) -> None:
     for name in COMMANDS:
         words = shlex.join([sys.executable, "-IS", str(Path(shim.__file__)), str(root), name])
         put(root, f"{SHIMS}/{name}", f'#!/bin/sh\nexec {words} "$@"\n', 0o755)
+
+
+def _nvidia_smi(gpus: Sequence[str]) -> str:
+    """Workflows begin with it: whatever the arguments, it says what it is, and leaves with 0."""
+    lines = ["runnerkit's stand-in for nvidia-smi: the sandbox has no GPU behind it. On AWS this machine has:", *gpus]
+    return "#!/bin/sh\n" + "".join(f"echo {shlex.quote(line)}\n" for line in lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 MARK = "RUNNERKIT_MACHINE"
 BLOCK = 65_536
+BLOCKS_AT_ONCE = 16
+LONGEST_LINE = 65_536
 GRACE = 3.0
+LOOK_AGAIN = 0.02
 START = "import runpy, sys; sys.path.append(sys.argv[1]); runpy.run_module(sys.argv[2], run_name='__main__')"
 
 
@@ -87,32 +91,56 @@ class Supervised:
         return self._process.poll()
 
     def read(self) -> bool:
-        """Pass on what it has said; False once nobody can say anything any more."""
-        while True:
+        """Pass on what it has said, a part of it at a time; False once nobody can say anything any more."""
+        # Bounded, or one that never falls silent would keep everybody else waiting.
+        for _ in range(BLOCKS_AT_ONCE):
             try:
                 data = os.read(self.output, BLOCK)
             except BlockingIOError:
                 return True
             if not data:
                 return False
-            whole, newline, self._line = (self._line + data).rpartition(b"\n")
-            self._show(whole + newline)
+            self._hear(data)
+        return True
+
+    def _hear(self, data: bytes) -> None:
+        text = self._masked(self._line + data)
+        end = text.rfind(b"\n") + 1
+        if len(text) - end > LONGEST_LINE:
+            # A secret that has come in part stays whole.
+            end = len(text) - len(self._secret)
+        self._line = text[end:]
+        self._show(text[:end])
+
+    def _masked(self, text: bytes) -> bytes:
+        return text.replace(self._secret, b"***") if self._secret else text
 
     def _show(self, text: bytes) -> None:
-        if self._secret:
-            text = text.replace(self._secret, b"***")
         if text:
             self._console(text)
 
     def close(self) -> None:
         """Make sure of its end and of everything it started, and pass on the rest of what was said."""
+        mine = partial(kernel.marked, self.marker)
         if self._process.poll() is None:
+            # Stopped it still adopts what is left without a parent: nothing can slip away by giving up its marker.
+            self._process.send_signal(signal.SIGSTOP)
+            kernel.kill_all(partial(kernel.below, self._process.pid), reaping=False)
             self._process.kill()
-        kernel.kill_all(partial(kernel.marked, self.marker), reaping=False)
+        elif self._process.returncode < 0:
+            # Killed, it leaves a child that hears of it and still knows all that is below.
+            _wait_for(lambda: not mine())
+        kernel.kill_all(mine, reaping=False)
         self._process.wait()
         self.read()
-        self._show(self._line)
+        self._show(self._masked(self._line))
         self._close()
+
+
+def _wait_for(done: Callable[[], bool]) -> None:
+    until = time.monotonic() + GRACE
+    while not done() and time.monotonic() < until:
+        time.sleep(LOOK_AGAIN)
 
 
 def end(supervisors: Iterable[Supervised]) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import compileall
 import json
+import py_compile
+import shlex
 import shutil
 import stat
 import sys
 import sysconfig
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +20,10 @@ if TYPE_CHECKING:
 
 VERSION = "2.336.0"
 HERE = Path(__file__).parent
+PROGRAM = "standin"
 OLDEST = 11
 NEWEST = 15
+LONGEST = 120
 
 PROGRAMS = {
     "Runner.Listener": "from standin.listener import main; code = main(root, sys.argv[1:])",
@@ -25,7 +31,7 @@ PROGRAMS = {
     "Runner.Substitute": "from standin.substitutes.main import main; code = main(sys.argv[1])",
     "Runner.Step": "from standin.step import main; code = main(sys.argv[1:])",
 }
-START = """#!{python} -IS
+START = """{first}
 import os, sys
 from pathlib import Path
 root = Path(os.path.realpath(__file__)).parents[{up}]
@@ -108,12 +114,13 @@ def install(
     python = python or _interpreter()
     for name in ("bin/shims", "externals", "_diag"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    _copy(HERE / "program", folder / "bin" / "standin")
+    _write_program(folder / "bin")
     _copy(HERE / "actions", folder / "externals" / "actions")
     for name, body in PROGRAMS.items():
-        _script(folder / "bin" / name, START.format(python=python, body=body, up=1))
+        _script(folder / "bin" / name, START.format(first=_first(python), body=body, up=1))
     for name in ("bash", "sh", "python", "python3"):
-        _script(folder / "bin" / "shims" / name, START.format(python=python, body=SHIM.format(name=name), up=2))
+        _script(folder / "bin" / "shims" / name, START.format(first=_first(python), body=SHIM.format(name=name), up=2))
+    _link(folder / "bin" / "shims" / "Runner.Step", "../Runner.Step")
     for name, text in {"run.sh": RUN, "run-helper.sh": RUN_HELPER, "config.sh": CONFIG, "env.sh": ENV}.items():
         _script(folder / name, text)
     (folder / "README").write_text(README)
@@ -122,15 +129,45 @@ def install(
     (folder / "bin" / "standin.json").write_text(json.dumps(told))
 
 
+@cache
+def _program() -> Mapping[str, bytes]:
+    """The program's files by their paths, compiled once for all roots: a runner's user may not write there."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / PROGRAM
+        _copy(HERE / "program", copy)
+        # Not by the source's time: that differs from root to root.
+        unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        compileall.compile_dir(copy, quiet=2, stripdir=folder, invalidation_mode=unchecked)
+        return {str(path.relative_to(folder)): path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+
+
+def _write_program(folder: Path) -> None:
+    for name, data in _program().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
 def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    # The runner's user may not write here, and to compile at every start would be slow.
-    compileall.compile_dir(target, quiet=2)
+
+
+def _first(python: Path) -> str:
+    """A script's first line; Linux takes neither a space nor much more than a hundred characters there."""
+    if len(str(python)) <= LONGEST and not any(map(str.isspace, str(python))):
+        return f"#!{python} -IS"
+    # To a shell a command that replaces it, to Python a text.
+    return f"""#!/bin/sh\n'''exec' {shlex.quote(str(python))} -IS "$0" "$@"\n' '''"""
 
 
 def _script(path: Path, text: str) -> None:
     path.write_text(text)
     path.chmod(0o755)
+
+
+def _link(path: Path, target: str) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
 
 
 def _lines(environ: Mapping[str, str]) -> str:

@@ -72,7 +72,7 @@ def _job(spot: Spot) -> None:
 
 
 def _needs(spot: Spot) -> None:
-    if isinstance(spot.value, dict) or not spot.value:
+    if isinstance(spot.value, dict) or spot.value in (None, ""):
         spot.refuse(f"{spot.name} is the key of a job or a list of such keys, not {spot.kind()}")
     for each in spot.elements():
         fixed_filled(each)
@@ -136,7 +136,6 @@ def _strategy(spot: Spot) -> None:
         check(spot, JOB)
         return
     each_key(spot, {"matrix": _matrix, "fail-fast": boolean_of(JOB), "max-parallel": count_of(JOB)})
-    needed(spot, "matrix", "a strategy is about the legs of a matrix")
 
 
 def _matrix(spot: Spot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from runnerkit.sandbox.workflows.checks import each_key, fixed, fixed_filled, known_keys, mapping, needed
@@ -14,7 +15,17 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.workflows.reading import Spot
 
 MOST_INPUTS = 25
-_CRON_FIELDS = 5
+# Of each field its name, its least and greatest number, and the names that stand for the numbers from the least on.
+_CRON = (
+    ("minute", 0, 59, ""),
+    ("hour", 0, 23, ""),
+    ("day", 1, 31, ""),
+    ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
+    ("weekday", 0, 6, "sun mon tue wed thu fri sat"),
+)
+_CRON_PART = re.compile(
+    r"(?:\*|(?P<first>[0-9]{1,2}|[a-z]{3})(?:-(?P<last>[0-9]{1,2}|[a-z]{3}))?)(?:/(?P<step>[0-9]{1,2}))?"
+)
 _INPUT_TYPES = ("string", "boolean", "choice", "number", "environment")
 _PAIRS = ("branches", "tags", "paths")
 
@@ -99,8 +110,21 @@ def _schedule(spot: Spot) -> None:
     for each in spot.elements():
         each_key(each, {"cron": fixed_filled, "timezone": fixed_filled})
         cron = needed(each, "cron", "it says when")
-        if len(text(cron.value).split()) != _CRON_FIELDS:
+        fields = text(cron.value).split()
+        if len(fields) != len(_CRON):
             cron.refuse(f"{cron.kind()} is no cron time: it has five fields, minute hour day month weekday")
+        for word, (name, low, high, names) in zip(fields, _CRON, strict=True):
+            if not all(_in_cron(each, low, high, names.split()) for each in word.lower().split(",")):
+                cron.refuse(f"{cron.kind()} is no cron time: the {name} {word!r} is not within {low} to {high}")
+
+
+def _in_cron(word: str, low: int, high: int, names: list[str]) -> bool:
+    found = _CRON_PART.fullmatch(word)
+    if found is None or (found["step"] and int(found["step"]) == 0):
+        return False
+    ends = [low + names.index(each) if each in names else each for each in (found["first"], found["last"]) if each]
+    numbers = [int(each) for each in ends if str(each).isdecimal()]
+    return len(numbers) == len(ends) and all(low <= each <= high for each in numbers) and numbers == sorted(numbers)
 
 
 def _inputs(spot: Spot | None) -> None:

@@ -153,7 +153,7 @@ def test_cut_user_data_leaves_a_stock_machine_up(yard: Yard) -> None:
     machine = yard.launch(baked=False, cut=3000)
     machine.says("the user data cannot be used")
     assert machine.view.state == "running"
-    assert len(machine.processes()) == 1
+    assert len(machine.processes()) == 2, "its supervisor, and the one that watches over that"
     yard.end(machine)
     machine.gone()
     eventually(lambda: not machine.processes(), "its supervisor ends")

@@ -38,6 +38,7 @@ QUICK = {
 }
 # So are the guard's: it is told others in machine.json.
 T = TypeVar("T")
+END: dict[str, Any] = {"InstanceInitiatedShutdownBehavior": "terminate"}
 RULES = {"online_within": 60, "idle": 60, "life": 600, "poll": 0.3, "stop_grace": 20}
 
 
@@ -106,7 +107,7 @@ class Booted:
 
     def processes(self) -> list[int]:
         """What runs on it."""
-        return kernel.marked(f"RUNNERKIT_MACHINE={self.id}/")
+        return list(kernel.marked(f"RUNNERKIT_MACHINE={self.id}/"))
 
 
 class Yard:
@@ -129,6 +130,7 @@ class Yard:
         change: Callable[[dict[str, Any]], object] = dict,
         cut: int | None = None,
         facts: Mapping[str, str] | None = None,
+        kind: str = "g5.xlarge",
         **rules: float,
     ) -> Booted:
         """Start an instance; ``change`` has the last word about its cloud-config, ``cut`` shortens that."""
@@ -147,7 +149,7 @@ class Yard:
         change(document)
         data = gzip.compress(boot.HEADER + json.dumps(document).encode())
         image = self.baked if baked else self.stage.image
-        instance = self.stage.run(UserData=data[:cut], InstanceInitiatedShutdownBehavior="terminate", ImageId=image)
+        instance = self.stage.run(UserData=data[:cut], ImageId=image, InstanceType=kind, **END)
         return Booted(self, instance, name, blob)
 
     def end(self, booted: Booted) -> None:

@@ -77,6 +77,11 @@ def test_the_file_as_a_whole(text: str, line: int | None, told: str) -> None:
         ("\n  workflow_run: {types: [completed]}", 2, "on.workflow_run has no `workflows`"),
         ("\n  schedule: daily", 2, "on.schedule is a list"),
         ("\n  schedule:\n    - cron: '* * *'", 3, "'* * *' is no cron time: it has five fields"),
+        ("\n  schedule:\n    - cron: '60 0 * * *'", 3, "the minute '60' is not within 0 to 59"),
+        ("\n  schedule:\n    - cron: '0 5-3 * * *'", 3, "the hour '5-3' is not within 0 to 23"),
+        ("\n  schedule:\n    - cron: '0 0 0 * *'", 3, "the day '0' is not within 1 to 31"),
+        ("\n  schedule:\n    - cron: '0 0 * foo *'", 3, "the month 'foo' is not within 1 to 12"),
+        ("\n  schedule:\n    - cron: '0 */0 * * 7'", 3, "the hour '*/0'"),
         ("\n  schedule:\n    - corn: '* * * * *'", 3, "did you mean 'cron'?"),
         ("\n  schedule:\n    - timezone: UTC", 3, "has no `cron`"),
         ("\n  workflow_dispatch:\n    inputs: [a]", 3, "is a mapping, not a list"),
@@ -150,3 +155,9 @@ def test_errors_read_like_those_of_a_compiler() -> None:
 def test_where_workflows_live(path: str, expected: bool) -> None:
     """Directly in .github/workflows, as YAML."""
     assert is_workflow(path) is expected
+
+
+@pytest.mark.parametrize("cron", ["*/5 0-6/2 1,15 JAN-mar Sun", "0 0 31 12 6", "59 23 * * mon-fri"])
+def test_times_that_github_knows(cron: str) -> None:
+    """Steps, ranges, lists and names in any case."""
+    assert started_by(f"{{schedule: [{{cron: '{cron}'}}]}}").job_keys == ("a",)

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.sandbox.workflows.files import STEPS, refused, with_job, workflow
+from tests.sandbox.workflows.files import STEPS, plans, refused, with_job, workflow
 
 
 # Each job begins in line 3 with its key; its own keys begin in line 4.
@@ -55,7 +55,6 @@ from tests.sandbox.workflows.files import STEPS, refused, with_job, workflow
         ("timeout-minutes: soon", 4, "a number of minutes above 0, not 'soon'"),
         ("timeout-minutes: true", 4, "a number of minutes above 0, not 'true'"),
         ("continue-on-error: on", 4, "true or false, not 'on'; GitHub reads YAML 1.2"),
-        ("strategy: {fail-fast: true}", 4, "strategy has no `matrix`"),
         ("strategy: {matrix: {a: [1]}, max-parallel: 0}", 4, "max-parallel is a whole number from 1 on"),
         ("strategy: {matrix: {a: [1]}, fail_fast: false}", 4, "did you mean 'fail-fast'?"),
         ("strategy:\n  matrix:\n    a: 1", 6, "strategy.matrix.a is a list, not '1'"),
@@ -212,3 +211,10 @@ def test_everything_at_once_is_taken() -> None:
         "schedule",
         "repository_dispatch",
     ]
+
+
+@pytest.mark.parametrize("more", ["needs: []", "strategy: {fail-fast: false}", "strategy: {max-parallel: 1}"])
+def test_what_says_nothing_is_allowed(more: str) -> None:
+    """An empty list of needs and a strategy without a matrix are none; GitHub's schema requires neither."""
+    (only,) = plans(with_job(more))
+    assert (only.name, only.problem) == ("train", None)

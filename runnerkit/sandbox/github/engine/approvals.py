@@ -55,10 +55,16 @@ def blocks(state: State, job: Job) -> bool:
     if not job.environment:
         return False
     environment = ensure(state, job.repository, job.environment)
-    if environment.reviewers and not job.approved:
+    if unreviewed(state, job):
         return True
     since = job.waiting_since or state.now()
     return state.now() < since + timedelta(minutes=environment.wait_timer)
+
+
+def unreviewed(state: State, job: Job) -> bool:
+    """Tell whether a reviewer's word is missing."""
+    environment = known(state, job.repository, job.environment or "")
+    return environment is not None and bool(environment.reviewers) and not job.approved
 
 
 def waiting(state: State, run: Run) -> list[Job]:

@@ -18,11 +18,14 @@ from runnerkit.sandbox.workflows import (
     run_title,
     triggered,
 )
+from runnerkit.sandbox.workflows.values import text as as_text
 
 SKIP = re.compile(r"\[(skip ci|ci skip|no ci|skip actions|actions skip)\]|^skip-checks:\s*true$", re.MULTILINE)
 SKIPPABLE = {"push", "pull_request"}
 MOST_INPUTS = 25
 DISPATCH = "workflow_dispatch"
+FOLLOWS = "workflow_run"
+MOST_LEVELS = 3
 
 
 def happened(state: State, happening: Happening) -> list[Run]:
@@ -31,7 +34,12 @@ def happened(state: State, happening: Happening) -> list[Run]:
     A file that GitHub refuses becomes a run that failed, told once, when it is pushed. What was done with a
     ``GITHUB_TOKEN`` starts nothing.
     """
-    if happening.by_workflow or not happening.sha.strip("0") or _skipped(state, happening):
+    if (
+        happening.by_workflow
+        or not happening.sha.strip("0")
+        or _skipped(state, happening)
+        or _chained(state, happening)
+    ):
         return []
     event = _event(happening)
     started = []
@@ -62,10 +70,28 @@ def _event(happening: Happening) -> Event:
         ref=happening.ref,
         sha=happening.sha,
         base_ref=happening.base_ref,
-        head_ref=happening.head_ref,
+        head_ref=_head_ref(happening),
         changed=happening.changed,
         workflow=str((happening.payload.get("workflow") or {}).get("name", "")),
     )
+
+
+def _head_ref(happening: Happening) -> str:
+    # What a workflow that waits for others filters by is the branch of theirs, which is not its own.
+    of = happening.payload.get("workflow_run") if happening.event == FOLLOWS else None
+    return happening.head_ref if of is None else str(of["head_branch"])
+
+
+def _chained(state: State, happening: Happening) -> bool:
+    """Tell whether the run that this follows is the last that GitHub lets others follow."""
+    run, levels = _followed(state, happening.event, happening.payload), 0
+    while run is not None and levels < MOST_LEVELS:
+        run, levels = _followed(state, run.event, run.payload), levels + 1
+    return run is not None
+
+
+def _followed(state: State, event: str, payload: dict[str, Any]) -> Run | None:
+    return state.live.runs.get(payload["workflow_run"]["id"]) if event == FOLLOWS and payload else None
 
 
 def dispatch(state: State, happening: Happening, named: str | int, inputs: dict[str, Any]) -> Run:
@@ -91,6 +117,8 @@ def dispatch(state: State, happening: Happening, named: str | int, inputs: dict[
         completed = dispatch_inputs(workflow, inputs)
     except WorkflowInvalid as problem:
         raise invalid(str(problem)) from problem
+    # In the event, inputs are text, those with defaults among them.
+    happening.payload["inputs"] = {name: as_text(value) for name, value in completed.items()}
     return _start(state, happening, workflow, text, completed)
 
 

@@ -93,7 +93,10 @@ def find_entry(store: Store, full_name: str, sha: str, path: str) -> Entry | Non
     place = path.strip("/")
     if not place:
         return Entry("", "dir", sha, 0)
-    shown = store.run(full_name, "--literal-pathspecs", "ls-tree", "-z", "-l", "--full-tree", sha, "--", place)
+    try:
+        shown = store.run(full_name, "--literal-pathspecs", "ls-tree", "-z", "-l", "--full-tree", sha, "--", place)
+    except GitFailed:
+        return None  # the path leads out of the repository
     lines = [line for line in shown.decode(errors="replace").split("\0") if line]
     return _entry("", lines[0]) if lines else None
 

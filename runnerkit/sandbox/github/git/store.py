@@ -8,6 +8,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from runnerkit.errors import ConfigError
+
 LONGEST = 120.0
 # Neither the user's settings nor a terminal may have a say in what the world does.
 SETTINGS = {
@@ -34,8 +36,8 @@ CONFIG = f"""\
 """
 
 
-class GitFailed(Exception):
-    """Git ended with an error; ``said`` is what it printed."""
+class GitFailed(ConfigError):
+    """Git ended with an error; ``said`` is what it printed. Where nobody expects one, this computer is the reason."""
 
     def __init__(self, command: str, said: str) -> None:
         super().__init__(f"git {command} failed: {said}")
@@ -113,6 +115,8 @@ def git(*arguments: str, data: bytes | None = None, environ: Mapping[str, str] |
     Raises:
         GitFailed: it ended with an error or is not installed.
     """
+    if any("\0" in each for each in arguments):
+        raise GitFailed("with a name that holds a zero byte", "there is none such")
     # Only what follows the options about places is the command that an error should name.
     named = " ".join(each for each in arguments[:4] if not each.startswith(("-", "/")))
     try:

@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from runnerkit.sandbox.github import events
+from runnerkit.sandbox.github.engine import deployments
 from runnerkit.sandbox.github.events import BRANCH
 from runnerkit.sandbox.github.git import reading
 from runnerkit.sandbox.github.jobs import jobs_of, run_status
 from runnerkit.sandbox.github.records import Happening, Job, Run
 from runnerkit.sandbox.github.state import State
-from runnerkit.sandbox.github.views import actions
+from runnerkit.sandbox.github.views import actions, environments
 from runnerkit.sandbox.github.views.accounts import Json, node_id
 
 RUNNER = ("runner_id", "runner_name", "runner_group_id", "runner_group_name")
 STAGES = ("requested", "in_progress", "completed")
+FIRST = STAGES[:1]
 
 
 class Watch:
@@ -46,7 +48,7 @@ class Watch:
         self._jobs = known
         found: list[Happening] = []
         for run in list(self._state.live.runs.values()):
-            found += self._of_run(run, ("requested",))
+            found += self._of_run(run, FIRST)
         for job in list(self._state.live.jobs.values()):
             before = known.get(job.id, "")
             if before != job.status:
@@ -60,7 +62,7 @@ class Watch:
         attempt, told = self._runs.get(run.id, (0, ""))
         if attempt != run.latest.number:
             told = ""
-        elif told == "completed":
+        if told == "completed" or (told and stages == FIRST):
             return
         jobs = jobs_of(self._state.live.jobs, run.latest)
         status, _ = run_status(jobs, run)
@@ -78,7 +80,10 @@ class Watch:
             shown |= {"status": status, "conclusion": None, "completed_at": None}
         if status in {"queued", "waiting"}:
             shown |= {"started_at": shown["created_at"], "steps": [], **dict.fromkeys(RUNNER)}
-        return self._told(run, "workflow_job", action, {"workflow_job": shown})
+        body: Json = {"workflow_job": shown}
+        if deployments.deploys(job):
+            body["deployment"] = environments.deployment(self._state, events.links(self._state), run, job)
+        return self._told(run, "workflow_job", action, body)
 
     def _run(self, run: Run, action: str) -> Happening:
         state, at = self._state, events.links(self._state)
@@ -106,9 +111,7 @@ class Watch:
         ref = BRANCH + self._state.repository(name).default_branch
         # Workflows that wait for others' runs are those of the default branch; a job's progress triggers none.
         sha = (reading.resolve(self._state.git, name, ref) or "") if event == "workflow_run" else ""
-        return Happening(
-            name, event, login, action, ref=ref, sha=sha, head_sha=sha, base_ref=run.head_branch, payload=payload
-        )
+        return Happening(name, event, login, action, ref=ref, sha=sha, head_sha=sha, payload=payload)
 
 
 def _steps(job: Job, before: str) -> Iterator[tuple[str, str]]:

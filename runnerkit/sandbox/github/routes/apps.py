@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from runnerkit.sandbox.github import people
 from runnerkit.sandbox.github.access import Needs
 from runnerkit.sandbox.github.clock import stamp
 from runnerkit.sandbox.github.exchange import Answer, Exchange, route
@@ -71,7 +72,13 @@ def create_token(at: Exchange) -> Answer:
     held = narrowed(found, said.get("permissions", {}), None if chosen is None else {each.full_name for each in chosen})
     expires = at.state.now() + INSTALLATION_TOKEN_LIFE
     token = at.tokens.issue(
-        "app-installation", found.account, expires_at=expires, installation_id=found.id, app_id=found.app_id, **held
+        "app-installation",
+        people.add_account(at.state, f"{_app(at).slug}[bot]").login,
+        expires_at=expires,
+        installation_id=found.id,
+        app_id=found.app_id,
+        account=found.account,
+        **held,
     )
     body: dict[str, Any] = {
         "token": token.value,

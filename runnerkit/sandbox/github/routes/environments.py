@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runnerkit.sandbox.github.engine import approvals
+from runnerkit.sandbox.github.engine import approvals, deployments
 from runnerkit.sandbox.github.exchange import Answer, Exchange, permission, route
 from runnerkit.sandbox.github.records import Environment, Run
 from runnerkit.sandbox.github.refusals import invalid
@@ -80,7 +80,7 @@ def list_pending(at: Exchange) -> Answer:
     return Answer(200, [environments.pending(at.state, at.links, run, each, at.login) for each in found])
 
 
-@route("POST", PENDING, needs=permission("deployments", "write"))
+@route("POST", PENDING, needs=permission("deployments", "write", people=True))
 def review_pending(at: Exchange) -> Answer:
     """Let the caller approve or reject what the run wants to do in environments."""
     run, said = _run(at), at.body
@@ -91,4 +91,6 @@ def review_pending(at: Exchange) -> Answer:
         raise invalid(f"The run does not wait for the environments {unknown}; it waits for {waits}.")
     names = [awaited[each] for each in said["environment_ids"]]
     concerned = approvals.review(at.state, run, names, at.login, said["state"], said["comment"])
-    return Answer(200, [environments.deployment(at.state, at.links, run, each, at.login) for each in concerned])
+    return Answer(
+        200, [environments.deployment(at.state, at.links, run, each) for each in concerned if deployments.deploys(each)]
+    )

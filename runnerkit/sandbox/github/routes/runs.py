@@ -105,6 +105,24 @@ def get_logs(at: Exchange) -> Answer:
     return Answer(302, None, {"Location": f"{at.links.web}/_runnerkit/logs/{job.id}"})
 
 
+@route("GET", f"{RUN}/logs", needs=READ)
+def get_run_logs(at: Exchange) -> Answer:
+    """Point to the archive of a run's logs."""
+    return _archive(at, _run(at))
+
+
+@route("GET", f"{RUN}/attempts/{{attempt_number}}/logs", needs=READ)
+def get_attempt_logs(at: Exchange) -> Answer:
+    """Point to the archive of one attempt's logs."""
+    return _archive(at, _attempt(at))
+
+
+def _archive(at: Exchange, run: Run) -> Answer:
+    if jobs.run_status(jobs.jobs_of(at.state.live.jobs, run.latest), run)[0] != "completed":
+        raise missing()
+    return Answer(302, None, {"Location": f"{at.links.web}/_runnerkit/run-logs/{run.id}-{run.latest.number}"})
+
+
 @route("POST", f"{JOB}/rerun", needs=WRITE)
 def rerun_job(at: Exchange) -> Answer:
     """Run a job and its dependents again."""

@@ -1,7 +1,7 @@
 """Environments, deployments and approvals as GitHub shows them."""
 
 from runnerkit.sandbox.github.clock import stamp
-from runnerkit.sandbox.github.engine import approvals
+from runnerkit.sandbox.github.engine import approvals, deployments
 from runnerkit.sandbox.github.exchange import Links
 from runnerkit.sandbox.github.records import Approval, Environment, Job, Run
 from runnerkit.sandbox.github.state import State
@@ -72,7 +72,7 @@ def pending(state: State, links: Links, run: Run, found: Environment, login: str
     }
 
 
-def deployment(state: State, links: Links, run: Run, job: Job, login: str) -> Json:
+def deployment(state: State, links: Links, run: Run, job: Job) -> Json:
     """Show what a job does in its environment as a deployment; its id is the job's."""
     url = f"{links.api}/repos/{run.repository}"
     return {
@@ -84,13 +84,35 @@ def deployment(state: State, links: Links, run: Run, job: Job, login: str) -> Js
         "environment": job.environment or "",
         "description": None,
         "created_at": stamp(job.created_at),
-        "updated_at": stamp(state.now()),
+        "updated_at": stamp(next((each.at for each in deployments.stages(job)), job.created_at)),
         "statuses_url": f"{url}/deployments/{job.id}/statuses",
         "repository_url": url,
-        "creator": user(links, state.account(login)),
+        "creator": user(links, state.account(run.latest.actor)),
         "sha": run.head_sha,
         "ref": run.head_branch,
         "payload": {},
         "transient_environment": False,
         "production_environment": (job.environment or "").lower() == "production",
+    }
+
+
+def status(state: State, links: Links, job: Job, found: deployments.Stage) -> Json:
+    """Show a status of a deployment; its log is the job's page."""
+    url = f"{links.api}/repos/{job.repository}"
+    log = f"{links.web}/{job.repository}/actions/runs/{job.run_id}/job/{job.id}"
+    return {
+        "url": f"{url}/deployments/{job.id}/statuses/{found.id}",
+        "id": found.id,
+        "node_id": node_id("DeploymentStatus", found.id),
+        "state": found.state,
+        "creator": user(links, state.account(state.live.runs[job.run_id].latest.actor)),
+        "description": "",
+        "environment": job.environment or "",
+        "target_url": log,
+        "log_url": log,
+        "environment_url": job.rules.environment_url,
+        "created_at": stamp(found.at),
+        "updated_at": stamp(found.at),
+        "deployment_url": f"{url}/deployments/{job.id}",
+        "repository_url": url,
     }

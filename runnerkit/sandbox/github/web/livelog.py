@@ -60,5 +60,10 @@ def news(view: JobView, have: Mapping[int, int]) -> tuple[list[News], list[Secti
     """Tell what is new of the steps the page has, and which steps it has not."""
     known = [step for step in view.steps if step.number in have]
     fresh = [step for step in view.steps if step.number not in have]
-    told = [News(step, logs.since(logs.blocks(_text(view, step)), have[step.number])) for step in known]
+    told = [News(step, _fresh(_text(view, step), have[step.number])) for step in known]
     return told, [_section(step, _text(view, step)) for step in fresh]
+
+
+def _fresh(text: str, place: int) -> list[Fragment]:
+    # Most steps are over: their logs, however long, need not be read again.
+    return logs.since(logs.blocks(text), place) if logs.count(text) != place else []

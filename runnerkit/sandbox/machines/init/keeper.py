@@ -31,10 +31,10 @@ async def keep(spec: dict[str, Any]) -> int:
         return CANNOT_START
     either: set[asyncio.Future[Any]] = {process.ended, lost}
     await asyncio.wait(either, return_when="FIRST_COMPLETED")
-    kernel.kill_all(partial(kernel.descendants, os.getpid()))
+    kernel.kill_all(partial(kernel.below, os.getpid()))
     if lost.done():
         if lost.result():
-            tidy_up(Path(spec["cwd"]))
+            tidy_up(Path(spec["cwd"]), spec["parent"])
         return LOST
     ended = process.ended.result()
     return 128 + ended.signal if ended.signal else ended.code

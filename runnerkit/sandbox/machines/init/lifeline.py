@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from . import kernel
+from . import folders, kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +34,10 @@ def described() -> dict[str, Any] | None:
             return None
         line += block
     spec: dict[str, Any] = json.loads(line)
-    return spec if kernel.stand_alone(spec["parent"]) else None
+    if not kernel.stand_alone(spec["parent"]):
+        return None
+    kernel.watched_over()
+    return spec
 
 
 def watch(over: Callable[[bool], None]) -> None:
@@ -52,8 +54,10 @@ def watch(over: Callable[[bool], None]) -> None:
     loop.add_signal_handler(signal.SIGTERM, over, True)  # noqa: FBT003 - a callback's argument
 
 
-def tidy_up(folder: Path) -> None:
-    """The sandbox has died, so nobody else will. Within the loop: after it SIGTERM would end us half-way."""
-    shutil.rmtree(folder, ignore_errors=True)
+def tidy_up(folder: Path, sandbox: int) -> None:
+    """When the sandbox has died nobody else will. Within the loop: after it SIGTERM would end us half-way."""
+    if kernel.lives(sandbox):
+        return
+    folders.remove(folder)
     with suppress(OSError):
         folder.parent.rmdir()

@@ -24,6 +24,7 @@ from .systemctl import Commands, UnknownCommand
 from .unitfile import BadUnit
 
 POWERED_OFF = 64
+LONGEST_TEMPORARY = 70
 
 
 async def run(spec: dict[str, Any]) -> str:
@@ -33,10 +34,10 @@ async def run(spec: dict[str, Any]) -> str:
     while True:
         (root / "run").mkdir(exist_ok=True)
         outcome = await _boot(spec, root, processes, first=first)
-        if not kernel.kill_all(partial(kernel.descendants, os.getpid())):
+        if not kernel.kill_all(partial(kernel.below, os.getpid())):
             print("init: some processes could not be killed", flush=True)  # noqa: T201 - the console
         if outcome == "lost":
-            lifeline.tidy_up(Path(spec["folder"]))
+            lifeline.tidy_up(Path(spec["folder"]), spec["parent"])
         if outcome != "reboot":
             return outcome
         # What real machines keep there is gone after a reboot.
@@ -68,7 +69,13 @@ def _environ(spec: dict[str, Any], root: Path) -> dict[str, str]:
         "RUNNERKIT_ROOT": str(root),
         "RUNNERKIT_USER": next(iter(spec["users"].values()))["name"],
         "RUNNERKIT_MACHINE": spec["marker"],
+        **_temporary(root / "tmp"),
     }
+
+
+def _temporary(folder: Path) -> dict[str, str]:
+    """What jobs leave in a temporary folder goes with the machine; a long path would break sockets in it."""
+    return {"TMPDIR": str(folder)} if len(str(folder)) <= LONGEST_TEMPORARY else {}
 
 
 def _watch_for_the_end(manager: Manager) -> None:
@@ -117,6 +124,8 @@ def main() -> int:
     spec = lifeline.described()
     if spec is None:
         return lifeline.LOST
+    # That of a machine, whatever the sandbox was started with.
+    os.umask(0o022)
     outcome = asyncio.run(run(spec))
     return POWERED_OFF if outcome == "off" else lifeline.LOST
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 from contextlib import suppress
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 NO_ENGINE = "unix:///nonexistent/no-container-engine.sock"
 NO_GITHUB = "127.0.0.1:9"
 READ_AT_ONCE = 1 << 16
+PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Act:
             *("--secret-file", paths["secrets"], "--var-file", os.devnull, "--input-file", os.devnull),
             *("-P", "self-hosted=-self-hosted", "--actor", str(github.get("actor") or "octocat")),
             *("--no-cache-server", "--no-skip-checkout", "--action-offline-mode", "--pull=false", "--rm"),
-            *("--github-instance", NO_GITHUB, "--action-cache-path", str(self._place.cache)),
+            *("--github-instance", NO_GITHUB, "--action-cache-path", _plain(self._place.cache)),
         ]
         for name, folder in plan.local_repositories.items():
             command += ["--local-repository", f"{name}={folder}"]
@@ -75,13 +78,14 @@ class Act:
         # Only files named .yml are read as YAML; everything else would be parsed line by line.
         path = self._place.state / (f"{name}.json" if name == "event" else f"{name}.yml")
         path.touch(mode=0o600)
-        path.write_text(json.dumps(content))
+        text = json.dumps(content)
+        path.write_text(text if name == "event" else PAIR.sub(_one_escape, text))
         return str(path)
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNNERKIT_STANDIN_")}
         # act reads its own configuration from there; steps get the real one back.
-        home = dict.fromkeys(("HOME", "XDG_CONFIG_HOME"), str(self._place.state))
+        home = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(self._place.state))
         searched = f"{self._place.shims}{os.pathsep}{kept.get('PATH', os.defpath)}"
         return kept | {STATE: str(self._place.state), "PATH": searched, "DOCKER_HOST": NO_ENGINE, **home}
 
@@ -107,6 +111,19 @@ class Act:
     def errors(self) -> str:
         """Give the end of what it wrote to standard error."""
         return (self._place.state / "act.err").read_text(errors="replace")[-2000:]
+
+
+def _plain(folder: Path) -> str:
+    """A name for a folder that act can put into a shell's command line, where it takes a space for an end."""
+    if shlex.quote(str(folder)) == str(folder):
+        return str(folder)
+    # It stays open, and this process outlives act.
+    return f"/proc/{os.getpid()}/fd/{os.open(folder, os.O_PATH | os.O_DIRECTORY)}"
+
+
+def _one_escape(pair: re.Match[str]) -> str:
+    # The one thing in which JSON is no YAML.
+    return f"\\U{ord(json.loads(chr(34) + pair.group() + chr(34))):08x}"
 
 
 def _parsed(line: bytes) -> object:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-COMMAND = re.compile(r"^\s*::(?P<name>[A-Za-z-]+)(?:\s+(?P<given>[^:]*(?::(?!:)[^:]*)*))?::(?P<text>.*)$")
+COMMAND = re.compile(r"^\s*::(?P<name>[A-Za-z-]+)(?:\s(?P<given>[^:]*(?::(?!:)[^:]*)*))?::(?P<text>.*)$")
 MARK = re.compile(r"^##\[(?P<name>[A-Za-z-]+)(?P<given>[^\]]*)\](?P<text>.*)$")
 LEVELS = ("error", "warning", "notice")
 # GitHub keeps ten annotations of a level for each step.
 MOST_OF_A_LEVEL = 10
 SHORTEST_SECRET = 1
+# Of a line; what goes on is shown as the next one.
+LONGEST = 1 << 20
 
 
 def stamp(now: datetime) -> str:
@@ -33,18 +35,25 @@ class Masks:
 
     def __init__(self, secrets: list[str]) -> None:
         self._values: set[str] = set()
+        self._longest_first: list[str] = []
         for each in secrets:
             self.add(each)
 
     def add(self, value: str) -> None:
         """Hide a value, and each line of it."""
         self._values |= {part for part in (value, *value.splitlines()) if len(part.strip()) >= SHORTEST_SECRET}
+        self._longest_first = sorted(self._values, key=len, reverse=True)
 
     def hide(self, text: str) -> str:
         """Replace what is hidden, longest first."""
-        for each in sorted(self._values, key=len, reverse=True):
+        for each in self._longest_first:
             text = text.replace(each, "***")
         return text
+
+    @property
+    def longest(self) -> int:
+        """How long the longest of them is."""
+        return len(self._longest_first[0]) if self._longest_first else 0
 
     def hides(self, text: str) -> bool:
         """Tell whether a text holds a secret."""
@@ -67,11 +76,21 @@ class Lines:
         self._rest = "" if last else lines.pop()
         if last and lines[-1] == "":
             lines.pop()
-        return "".join(f"{stamp(utc())} {shown}\n" for line in lines if (shown := self._line(line)) is not None)
+        if len(self._rest) > LONGEST:
+            lines.append(self._cut())
+        now = stamp(utc())
+        return "".join(f"{now} {shown}\n" for line in lines if (shown := self._line(line)) is not None)
+
+    def _cut(self) -> str:
+        """The most of a line without end; a secret of which only a part has come stays behind as a whole."""
+        hidden = self._masks.hide(self._rest)
+        at = len(hidden) - self._masks.longest
+        self._rest = hidden[at:]
+        return hidden[:at]
 
     def _line(self, line: str) -> str | None:
         line = line.rstrip("\r")
-        found = COMMAND.match(line) or MARK.match(line)
+        found = (COMMAND.match(line) if "::" in line else None) or MARK.match(line)
         if found is None or (self._resume and found["name"] != self._resume):
             return self._masks.hide(line)
         return self._command(found["name"], found["text"], line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING, Any
 
 from .lines import Lines, Masks, second, stamp, utc
@@ -18,6 +19,7 @@ HIDDEN = {PREPARE, OUTPUTS}
 KNOWN = ("exit", "this step has been cancelled")
 CANCELED = "The operation was canceled."
 LARGEST_SUMMARY = 1024 * 1024
+READ_AT_ONCE = 1 << 20
 CONCLUSIONS = {"": "", "user": "cancelled", "timeout": "cancelled", "shutdown": "failure"}
 
 
@@ -36,6 +38,7 @@ class Progress:
         self._reporter = reporter
         self._lines: dict[int, Lines] = {}
         self._read: dict[int, int] = {}
+        self._decoders: dict[int, codecs.IncrementalDecoder] = {}
         self._since: datetime | None = None
         self._interrupted: Step | None = None
 
@@ -88,7 +91,7 @@ class Progress:
 
     def _result(self, number: int, told: dict[str, Any]) -> None:
         step = self._all[number - 1]
-        self.look()
+        self._look_at_all(number)
         good = told["stepResult"] == "success" or step.excused
         stopped = step is self._interrupted or (self._state / "cancel").exists()
         self._end(number, "success" if good else "cancelled" if stopped else "failure")
@@ -134,15 +137,26 @@ class Progress:
     def look(self) -> None:
         """Read what the steps have written since the last time."""
         for number in self._numbers.values():
-            path = self._state / f"{number}.out"
-            if not path.exists():
-                continue
-            with path.open("rb") as file:
-                file.seek(self._read.get(number, 0))
-                data = file.read()
-            self._read[number] = self._read.get(number, 0) + len(data)
-            if data:
-                self._log(number, data.decode(errors="replace"))
+            if not self._reporter.full:
+                self._look_at(number)
+
+    def _look_at(self, number: int) -> bool:
+        """Read a part of what one has written; whether there was any."""
+        path = self._state / f"{number}.out"
+        if not path.exists():
+            return False
+        with path.open("rb") as file:
+            file.seek(self._read.get(number, 0))
+            data = file.read(READ_AT_ONCE)
+        self._read[number] = self._read.get(number, 0) + len(data)
+        # A character may be cut in two where the step was caught writing.
+        decoder = self._decoders.setdefault(number, codecs.getincrementaldecoder("utf-8")("replace"))
+        self._log(number, decoder.decode(data))
+        return bool(data)
+
+    def _look_at_all(self, number: int) -> None:
+        while self._look_at(number):
+            self._reporter.wait_for_room()
 
     def late(self) -> Step | None:
         """Give the running step when its time is up, and say so in its log."""
@@ -180,7 +194,8 @@ class Progress:
 
     def close(self, stopped: str) -> str:
         """End the job's own last step and give the job's conclusion."""
-        self.look()
+        for number in self._numbers.values():
+            self._look_at_all(number)
         self._end(1, "success")
         for number, step in enumerate(self._all[:-1], start=1):
             self._end(number, "cancelled" if stopped else "failure")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 EVERY = 0.3
 TRIES = 30
 REFUSED = 400
+MOST_WAITING = 8 << 20
+ROOM_WITHIN = 20.0
 
 
 class Reporter:
@@ -24,8 +26,11 @@ class Reporter:
         self._path = f"sessions/{session}"
         self._note = note
         self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._waiting = 0
         self._texts: dict[int, str] = {}
         self._steps: list[dict[str, Any]] | None = None
+        self._away = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._post_on, name="reporter", daemon=True)
         self._thread.start()
@@ -35,6 +40,17 @@ class Reporter:
         if text:
             with self._lock:
                 self._texts[step] = self._texts.get(step, "") + text
+                self._waiting += len(text)
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits to be posted than should."""
+        return self._waiting > MOST_WAITING
+
+    def wait_for_room(self) -> None:
+        """Wait until there is room; not for ever, when the service is away."""
+        with self._room:
+            self._room.wait_for(lambda: not self.full or self._away, ROOM_WITHIN)
 
     def show(self, steps: list[dict[str, Any]]) -> None:
         """Tell how far the steps are."""
@@ -52,9 +68,14 @@ class Reporter:
         if steps is not None and not texts:
             self._send("log", {"steps": steps})
         for number, text in sorted(texts.items()):
-            if not self._send("log", {"step": number, "text": text} | ({} if steps is None else {"steps": steps})):
-                with self._lock:
+            well = self._send("log", {"step": number, "text": text} | ({} if steps is None else {"steps": steps}))
+            with self._room:
+                self._away = not well
+                if well:
+                    self._waiting -= len(text)
+                else:
                     self._texts[number] = text + self._texts.get(number, "")
+                self._room.notify_all()
 
     def _send(self, what: str, body: dict[str, Any]) -> bool:
         try:
@@ -70,8 +91,9 @@ class Reporter:
         """Tell the rest, then the end; a service that is away is waited for."""
         self._over.set()
         self._thread.join()
-        self._post()
         for _ in range(TRIES):
+            # The end of the log as well, should the service be away just now.
+            self._post()
             if self._send("finish", body):
                 return
             time.sleep(1)

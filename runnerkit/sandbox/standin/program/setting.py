@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,7 +50,6 @@ class Root:
         self.version: str = written["version"]
         self.act: str = written["act"]
         self.shims = path / "bin" / "shims"
-        self.entry = path / "bin" / "Runner.Step"
         self.substitutes = path / "externals" / "actions"
         self.substitute = path / "bin" / "Runner.Substitute"
         self.pace = float(os.environ.get("RUNNERKIT_STANDIN_PACE", "1"))
@@ -74,9 +74,10 @@ class Root:
         names = {str(each.parent.relative_to(self.substitutes)): str(each.parent) for each in found}
         hooks = {which: os.environ.get(f"ACTIONS_RUNNER_HOOK_JOB_{which.upper()}", "") for which in HOOKS}
         return Setting(
-            entry=str(self.entry),
+            # By its name, found on the path: act takes a path with a space in it for two words.
+            entry="Runner.Step",
             substitutes=names,
-            posts={name: f"exec '{self.substitute}' {program}" for name, program in POSTS.items()},
+            posts={name: f"exec {shlex.quote(str(self.substitute))} {program}" for name, program in POSTS.items()},
             literals=values,
             hooks=hooks,
         )
@@ -127,7 +128,7 @@ def step_environment(root: Root, folders: Folders, message: dict[str, Any]) -> d
     names = ("temp", "tool_cache", "workspace", "name", "os", "arch", "environment")
     values |= {f"RUNNER_{name.upper()}": known[f"runner.{name}"] for name in names}
     values |= {"CI": "true", "GITHUB_ACTIONS": "true", "RUNNER_TRACKING_ID": root.tracking}
-    values |= {name: os.environ.get(name, "") for name in ("HOME", "XDG_CONFIG_HOME", "DOCKER_HOST")}
+    values |= {name: os.environ.get(name, "") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "DOCKER_HOST")}
     values |= {"RUNNERKIT_STANDIN_SUBSTITUTE": str(root.substitute)}
     return {name: value for name, value in values.items() if value or name.endswith("_REF")}
 

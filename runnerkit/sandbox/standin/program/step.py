@@ -25,12 +25,13 @@ from .schedule import stop
 STATE = "RUNNERKIT_STANDIN_STATE"
 STEP = "RUNNERKIT_STANDIN_STEP"
 OUTPUT = "RUNNERKIT_STANDIN_OUTPUT_"
-PRIVATE = {STATE, STEP, "ACT", "SHA_REF", "ImageOS", "DOCKER_HOST", "HOME", "XDG_CONFIG_HOME"}
+PRIVATE = {STATE, STEP, "ACT", "SHA_REF", "ImageOS", "DOCKER_HOST", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}
 LOOK = 0.02
 PARENT_LOOK = 0.5
 NOT_FOUND = 127
 # Deprecated commands on standard output whose effect is in act; everything else goes past it.
-FOR_ACT = ("::set-output ", "::save-state ", "::add-path::", "::set-env ", "::add-mask::")
+FOR_ACT = (b"::set-output ", b"::save-state ", b"::add-path::", b"::set-env ", b"::add-mask::")
+LONGEST = 1 << 20
 WATCHED = {signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2}
 
 
@@ -164,15 +165,20 @@ class Entry:
         return True
 
     def _finish(self, code: int, start: int) -> int:
-        with self._output.open("rb") as file:
-            file.seek(start)
-            said = file.read()
+        broken = self._pass_on(start)
         if code:
-            broken = b"" if not said or said.endswith(b"\n") else b"\n"
             with self._output.open("ab") as file:
                 file.write(broken + f"##[error]Process completed with exit code {code}.\n".encode())
-        for line in said.decode(errors="replace").splitlines():
-            if line.startswith(FOR_ACT):
-                with suppress(OSError):
-                    sys.stdout.write(line + "\n")
         return code
+
+    def _pass_on(self, start: int) -> bytes:
+        """Say to act what is for it; what the step's last line lacks to be one."""
+        line = b"\n"
+        with self._output.open("rb") as file:
+            file.seek(start)
+            while part := file.readline(LONGEST):
+                if line.endswith(b"\n") and part.startswith(FOR_ACT):
+                    with suppress(OSError):
+                        sys.stdout.write(part.decode(errors="replace").rstrip("\r\n") + "\n")
+                line = part
+        return b"" if line.endswith(b"\n") else b"\n"

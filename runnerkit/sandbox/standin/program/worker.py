@@ -82,7 +82,10 @@ class Worker:
         plan.local_repositories = self._root.local_repositories(self._payload)
         progress = Progress(plan.steps, self._folders.state, self._masks, self._reporter)
         progress.set_up(self._about())
-        act = self._start(plan)
+        try:
+            act = self._start(plan)
+        except OSError as error:
+            return self._refuse(f"{self._root.act} cannot be started: {error.strerror}; is it for this processor?")
         stopping = Stopping(act, self._folders.state, self._diary.note)
         try:
             self._watch(act, progress, stopping)

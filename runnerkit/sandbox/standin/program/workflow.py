@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,7 +134,7 @@ class _Builder:
         path = self._setting.hooks.get(which)
         if not path:
             return []
-        step = {"name": name, "run": f"exec bash -e '{path}'", "working-directory": "/"}
+        step = {"name": name, "run": f"exec bash -e {shlex.quote(path)}", "working-directory": "/"}
         return [self._listed(step | ({"if": condition} if condition else {}), f"_{which}")]
 
     def _step(self, given: dict[str, Any], number: int) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from .toolkit import Failed, annotate, flag, given, mask, output, say
 
-UNSUPPORTED = ("submodules", "lfs", "sparse-checkout", "ssh-key", "filter")
+# Without these there is more in the workspace than asked for, which changes nothing.
+UNSUPPORTED = ("sparse-checkout", "ssh-key", "filter")
+# Without these something would be missing: the file that tells whether there is any, and the word in it.
+MISSED = {"submodules": (".gitmodules", "[submodule"), "lfs": (".gitattributes", "filter=lfs")}
 
 
 def main() -> None:
@@ -69,8 +72,15 @@ class Checkout:
         output("commit", self._git("rev-parse", "HEAD").strip())
         output("ref", given("ref", os.environ.get("GITHUB_REF", "") if self._own else ""))
         say(self._git("log", "-1", "--format=%H %s").strip())
+        self._miss_nothing()
         if not flag("persist-credentials", default=True):
             post()
+
+    def _miss_nothing(self) -> None:
+        for name, (file, word) in MISSED.items():
+            path = self._folder / file
+            if given(name) not in {"", "false"} and path.exists() and word in path.read_text(errors="replace"):
+                raise Failed(f"The stand-in for actions/checkout cannot fetch {name}, and {file} says that there are.")
 
     def _empty(self) -> None:
         # The real action keeps what it can of an earlier checkout; on a machine for one job there is none.

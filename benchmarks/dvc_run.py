@@ -1,0 +1,103 @@
+"""What `runnerkit dvc run` costs, compared with the two DVC commands that it stands for.
+
+Three small stages on the sandbox's S3, in three situations: everything runs, everything is restored on a fresh checkout
+that has no ``dvc.lock``, and nothing is to do since the same folder ran before. The measure is what one would write
+without us: `dvc repro --pull && dvc push --run-cache`. Both have checkouts, caches and remotes of their own, and run in
+turn, so that whatever disturbs the one disturbs the other; the medians are compared.
+
+A run that executes nothing pushes nothing, which is where we are faster. Where everything runs our own start counts in
+full, because the stages take no time; on a busy machine a push beside the run may come to that.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from figures import Figure, Spread, ratio
+from processes import runnerkit, took
+from world import World, world
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROUNDS = 3
+BUCKET = "acme-bench"
+DVC = Path(sys.executable).with_name("dvc")
+PLAIN = f"{shlex.quote(str(DVC))} repro --pull && {shlex.quote(str(DVC))} push --run-cache"
+CONFIG = "[core]\n    remote = s\n    analytics = false\n['remote \"s\"']\n    url = s3://{bucket}/{prefix}\n"
+STAGES = """stages:
+  prepare: {cmd: cp raw.txt data.txt, deps: [raw.txt], outs: [data.txt]}
+  train: {cmd: cat data.txt params.yaml > model.txt, deps: [data.txt], params: [train], outs: [model.txt]}
+  evaluate: {cmd: cp model.txt score.txt, deps: [model.txt], outs: [score.txt]}
+"""
+SITUATIONS = {"everything runs": 1.5, "everything is restored": 1.0, "nothing is to do": 1.0}
+
+
+def measure() -> list[Figure]:
+    """Run both in turn, in every situation."""
+    sides = {"ours": runnerkit("dvc", "run"), "plain": ["/bin/sh", "-c", PLAIN]}
+    times: dict[tuple[str, str], list[float]] = {}
+    with world() as there:
+        _bucket(there)
+        for number in range(ROUNDS):
+            for side, command in sides.items():
+                for situation, seconds in zip(SITUATIONS, _round(there, f"{side}-{number}", command), strict=True):
+                    times.setdefault((situation, side), []).append(seconds)
+    figures = []
+    for situation, limit in SITUATIONS.items():
+        ours, plain = (Spread.of(times[situation, side]) for side in sides)
+        figures += [
+            Figure(f"dvc run by repro --pull and push --run-cache, {situation}", ratio(ours, plain), "x", limit),
+            Figure(f"dvc run, {situation}", ours.middle, "s", spread=ours),
+            Figure(f"repro --pull and push --run-cache, {situation}", plain.middle, "s", spread=plain),
+        ]
+    return figures
+
+
+def _bucket(there: World) -> None:
+    import boto3
+
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=there.sandbox.ec2.url,
+        aws_access_key_id="x",
+        aws_secret_access_key="x",  # noqa: S106 - the sandbox takes anything
+        region_name="us-east-1",
+    )
+    s3.create_bucket(Bucket=BUCKET)
+
+
+def _round(there: World, name: str, command: Sequence[str]) -> tuple[float, float, float]:
+    """Seconds for a first run, for the restoring of it elsewhere, and for one more run there."""
+    environment = {
+        **there.environment,
+        "PATH": f"{DVC.parent}:{there.environment['PATH']}",
+        "DVC_SITE_CACHE_DIR": str(there.sandbox.folder / "site" / name),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": there.sandbox.ec2.url,
+    }
+    first, second = (_checkout(there.sandbox.folder / name / which, name) for which in ("first", "second"))
+    runs = [took(command, environment, folder=folder).seconds for folder in (first, second, second)]
+    return runs[0], runs[1], runs[2]
+
+
+def _checkout(folder: Path, prefix: str) -> Path:
+    files = {
+        ".dvc/config": CONFIG.format(bucket=BUCKET, prefix=prefix),
+        ".dvc/.gitignore": "tmp\ncache\n",
+        ".gitignore": "/data.txt\n/model.txt\n/score.txt\n",
+        "dvc.yaml": STAGES,
+        "params.yaml": "train: {depth: 3}\n",
+        "raw.txt": "one\ntwo\n",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    git = ["git", "-C", str(folder), "-c", "user.name=octocat", "-c", "user.email=octocat@example.com"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    return folder
