@@ -53,7 +53,8 @@ class Play:
         for folder in (self.home, self.work, self.temporary):
             folder.mkdir()
         self.temporary.chmod(0o1777)
-        self.descriptor, self.settings = -1, None
+        self.descriptor = -1
+        self.settings: list[Any] | None = None
         self._said = bytearray()
         self._out = scratch / "out"
         self._before = set(kernel.descendants(os.getpid()))

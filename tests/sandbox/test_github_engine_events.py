@@ -1,6 +1,8 @@
+import socket
 import threading
 import time
 import urllib.request
+from urllib.parse import urlsplit
 
 import jwt
 import pytest
@@ -164,6 +166,19 @@ def test_what_is_being_answered_ends_before_the_world_does() -> None:
         assert entered.wait(10)
     assert ended.is_set()
     asker.join(10)
+
+
+def test_a_caller_that_dies_in_the_middle_of_its_request_is_no_fault() -> None:
+    """Half a body has no effect, and nothing was answered against the description."""
+    with GitHubWorld() as world:
+        world.add_repository("octocat/train")
+        token, place = world.add_token("fine-grained"), urlsplit(world.url)
+        with socket.create_connection((place.hostname, place.port), timeout=10) as line:
+            head = f"POST /repos/octocat/train/issues HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+            line.sendall(f'{head}Content-Length: 100\r\n\r\n{{"title'.encode())
+            line.shutdown(socket.SHUT_WR)
+            assert line.recv(100) == b""
+    assert (world.violations, world.calls) == ([], [])
 
 
 def _ask(url: str) -> None:

@@ -1,13 +1,15 @@
+import json
 import time
 from datetime import UTC, datetime
 from threading import Thread
 
 from runnerkit.sandbox.github import GitHubWorld, jobs
+from runnerkit.sandbox.github.description import Asked, Description
 from runnerkit.sandbox.github.records import Job
 from runnerkit.sandbox.github.web import livelog
 from runnerkit.sandbox.github.web.views.jobs import job_view
 from tests.sandbox.engine_ground import BOX, FOLDER, Listener, listen
-from tests.sandbox.github_world import REPO
+from tests.sandbox.github_world import REPO, call
 
 
 def count_looks(world: GitHubWorld) -> list[float]:
@@ -78,3 +80,29 @@ def test_a_page_that_has_the_whole_log_costs_little(world: GitHubWorld) -> None:
         livelog.news(view, {1: have})
         spent.append(time.process_time() - began)
     assert spent[1] < spent[0] / 5
+
+
+RUNS = "/repos/{owner}/{repo}/actions/runs"
+
+
+def answer(world: GitHubWorld, token: str, **wrong: object) -> bytes:
+    """Give a long list of runs as it was answered; ``wrong`` replaces fields of the last."""
+    body = call(world, "GET", f"/repos/{REPO}/actions/runs?per_page=100", token=token).body
+    body["workflow_runs"][-1].update(wrong)
+    return json.dumps(body).encode()
+
+
+def test_a_long_list_is_judged_anew_only_where_it_changed(world: GitHubWorld, token: str) -> None:
+    """Every element is judged, the same one once: a poller's list costs what changed in it."""
+    for _ in range(30):
+        world.queue_job(REPO, ["box"])
+    asked, judge, spent = Asked("GET", RUNS, RUNS), Description(), []
+    for title in ("one", "two"):
+        data = answer(world, token, display_title=title)
+        began = time.process_time()
+        assert judge.answer_problems(asked, 200, data) == ()
+        spent.append(time.process_time() - began)
+    assert spent[1] < spent[0] / 3
+    for _ in range(2):
+        (problem,) = judge.answer_problems(asked, 200, answer(world, token, run_number="7"))
+        assert "run_number: '7' is not of type 'integer'" in problem

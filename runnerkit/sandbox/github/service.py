@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request, Response
 
 from runnerkit.sandbox.github import access, routes
+from runnerkit.sandbox.github.connections import arrived, hang_up
 from runnerkit.sandbox.github.description import JSON_TYPE, Asked, description
 from runnerkit.sandbox.github.exchange import Answer, Exchange, Links, Route
 from runnerkit.sandbox.github.faults import Fault, Faults, suffer
@@ -99,6 +99,7 @@ class Service:
         """Answer one call, in good times and in scripted bad ones."""
         prefix = PREFIX if request.path.startswith(f"{PREFIX}/") else ""
         path = request.path.removeprefix(prefix)
+        arrived(request)
         if path.startswith(CONTROL):
             return self.machines.respond(request, path)
         if not prefix:
@@ -132,7 +133,7 @@ class Service:
             response = Response(scripted.message, scripted.status, dict(scripted.headers))
         suffer(faults, "after")
         if any(each.lose for each in faults):
-            _hang_up(request)
+            hang_up(request)
         return response
 
     def _deliver(self, turn: Turn, response: Response, *, lost: bool) -> Response:
@@ -140,7 +141,7 @@ class Service:
         call = Call(method, turn.path, response.status_code, self._state.now(), turn.charged, not lost, kind)
         self.calls.append(call)
         if lost:
-            _hang_up(turn.request)
+            hang_up(turn.request)
         return response
 
     def _answer(self, turn: Turn) -> Answer:
@@ -275,11 +276,6 @@ class Service:
             "X-RateLimit-Reset": str(int(bucket.reset.timestamp())),
             "X-RateLimit-Resource": resource,
         }
-
-
-def _hang_up(request: Request) -> None:
-    request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-    raise ConnectionAbortedError("the answer is lost, as scripted")
 
 
 def _data(answer: Answer) -> bytes:
