@@ -317,7 +317,7 @@ def group(bench: Bench) -> Bench:
 def test_machines_of_a_group_are_joined_adopted_and_ended(group: Bench) -> None:
     """Launch, status, adoption and termination work the same for an organisation's group."""
     first = group.launch("--wait").json["machines"][0]
-    (machine,) = group.run("status", "--json").json
+    (machine,) = group.run("status", "--json").json["machines"]
     assert ("ready", first["instance"]) == (machine["phase"], machine["instance"])
     again = group.launch("--wait").json["machines"][0]
     assert (first["instance"], True) == (again["instance"], again["adopted"])

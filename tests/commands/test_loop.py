@@ -158,7 +158,7 @@ def test_status_shows_the_phase_of_every_machine(bench: Bench) -> None:
     """`status` lists machines with phase and hardware, for people and programs; then they are terminated by name."""
     bench.environment["RUNNERKIT_POLICY__IDLE"] = "60"
     name = bench.launch("--wait").json["machines"][0]["runner"]
-    (machine,) = bench.run("status", "--json").json
+    (machine,) = bench.run("status", "--json").json["machines"]
     assert ("ready", "g4dn.xlarge", "spot") == (machine["phase"], machine["type"], machine["market"])
     assert name in bench.run("status").out
     assert bench.run("terminate", name).code == 0

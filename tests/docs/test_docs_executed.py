@@ -173,6 +173,8 @@ def test_a_pipeline_is_run_and_reported(project: tuple[Path, dict[str, str]]) ->
 def test_the_example_can_be_tried(project: tuple[Path, dict[str, str]]) -> None:
     """The commands of its README: what it needs is there, the pipeline runs, the service answers."""
     folder, environ = project
+    if not (folder / ".git").exists():
+        assert shell("git init --quiet", folder, environ).returncode == 0
     (session,) = of_page("examples/train-and-serve/README.md", "sh")
     # On a port that is free, and ended when the rest is done.
     script = session.text.replace("serve.py &", "serve.py --port 0 > served 2>&1 & echo $! > serving;")
