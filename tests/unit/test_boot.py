@@ -298,3 +298,19 @@ def test_the_same_machine_gives_the_same_bytes() -> None:
     """No time of day is in it, not even in the header of the compression."""
     assert boot.user_data(STOCK, SECRET) == boot.user_data(STOCK, SECRET)
     assert boot.user_data(STOCK, SECRET)[4:8] == bytes(4)
+
+
+def test_prices_travel_for_the_report() -> None:
+    """The machine knows which offering it became, and finds its price among those of the launch."""
+    prices = {"g4dn.xlarge eu-west-1a spot": 0.162, "g4dn.xlarge eu-west-1a on-demand": 0.526}
+    files = written(unpacked(boot.user_data(replace(TAME, prices=prices), SECRET)))
+    assert json.loads(files[boot.MACHINE_FILE])["prices"] == prices
+
+
+def test_prices_are_left_out_where_they_do_not_fit() -> None:
+    """They are nice to have in a report and not worth a launch."""
+    chance = random.Random(1)
+    prices = {chance.randbytes(12).hex(): chance.random() for _ in range(1000)}
+    packed = boot.user_data(replace(STOCK, prices=prices), SECRET)
+    assert len(packed) <= boot.USER_DATA_LIMIT
+    assert json.loads(written(unpacked(packed))[boot.MACHINE_FILE])["prices"] == {}
