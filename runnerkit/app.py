@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from runnerkit.choosing import Chooser
     from runnerkit.config import Config
+    from runnerkit.consoles import Consoles
     from runnerkit.fleet import Fleet
     from runnerkit.launching import Outside
-    from runnerkit.ports import Clock, Cloud, Events, Forge, Journal
+    from runnerkit.ports import Clock, Cloud, Events, Forge, Journal, Sessions
 
 # No launch takes so many settle windows: what it made and is older, it has left behind.
 SETTLES_OF_A_LAUNCH = 10
@@ -74,7 +75,7 @@ def outside(
     clock = SystemClock()
     return Outside(
         cloud=cloud(config, clock, environment),
-        forge=forge(config, clock, repos),
+        forge=forge(config, clock, repos, environment),
         clock=clock,
         events=events or SilentEvents(),
         journal=journal(config, environment),
@@ -94,11 +95,26 @@ def cloud(config: Config, clock: Clock, environment: Mapping[str, str] = os.envi
     return Ec2Cloud(config.aws, clock=clock, cache_dir=_folder(environment, "CACHE", ".cache"), spared=spared)
 
 
-def forge(config: Config, clock: Clock, repos: Sequence[str]) -> Forge:
+def consoles(config: Config, environment: Mapping[str, str] = os.environ) -> Consoles:
+    """The consoles of our machines; GitHub is not needed for them."""
+    from runnerkit.consoles import Consoles
+
+    clock = SystemClock()
+    return Consoles(cloud(config, clock, environment), clock)
+
+
+def sessions(config: Config) -> Sessions:
+    """AWS's Session Manager; connects nowhere before its first use."""
+    from runnerkit.ec2 import Ec2Sessions
+
+    return Ec2Sessions(config.aws)
+
+
+def forge(config: Config, clock: Clock, repos: Sequence[str], environment: Mapping[str, str] = os.environ) -> Forge:
     """GitHub behind the Forge port; connects nowhere before its first use."""
     from runnerkit.github import GitHubForge
 
-    return GitHubForge(config.github, clock=clock, repos=repos)
+    return GitHubForge(config.github, clock=clock, repos=repos, cache_dir=_folder(environment, "CACHE", ".cache"))
 
 
 def needs_repositories(repos: Sequence[str]) -> Sequence[str]:

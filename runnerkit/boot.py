@@ -37,6 +37,8 @@ LIFE_FILE = "/etc/systemd/system/runnerkit-runner.service.d/50-life.conf"
 # Seconds between a deadline and the harder ways to power off.
 HARDER = 60
 HARDEST = 90
+# As in runnerkit-boot.timer.
+IMAGE_DEADLINE = 900
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_-]+")
 
@@ -85,6 +87,7 @@ def document(machine: Machine, jit_config: Secret) -> dict[str, Any]:
         "bootcmd": [
             *_deadline("boot", machine.online_within, "no listener in time"),
             *_deadline("life", machine.life, "the machine reached its lifetime"),
+            *_longer_than_the_image(machine),
         ],
         "write_files": [*_own_files(machine), *_given_files(machine, jit_config)],
         "runcmd": start,
@@ -101,12 +104,12 @@ def agent_files(*, image: bool) -> Iterator[InstalledFile]:
     for file in _sorted(source / "runnerkit_agent", ".py"):
         yield InstalledFile(f"{AGENT_FOLDER}/runnerkit_agent/{file.name}", _bare(file))
     for file in _sorted(source / "hooks", ".sh"):
-        yield InstalledFile(f"{AGENT_FOLDER}/hooks/{file.name}", file.read_text(encoding="utf-8"), "0755")
+        yield InstalledFile(f"{AGENT_FOLDER}/hooks/{file.name}", _terse(file), "0755")
     for file in _sorted(source / "units", ""):
         if image or not file.name.startswith("runnerkit-boot."):
-            yield InstalledFile(f"/etc/systemd/system/{file.name}", file.read_text(encoding="utf-8"))
+            yield InstalledFile(f"/etc/systemd/system/{file.name}", _terse(file))
     for file in _sorted(source / "journald", ".conf"):
-        yield InstalledFile(f"/etc/systemd/journald.conf.d/{file.name}", file.read_text(encoding="utf-8"))
+        yield InstalledFile(f"/etc/systemd/journald.conf.d/{file.name}", _terse(file))
 
 
 def _deadline(name: str, seconds: int, reason: str) -> Iterator[list[str]]:
@@ -120,6 +123,12 @@ def _deadline(name: str, seconds: int, reason: str) -> Iterator[list[str]]:
     yield _timer(f"{name}-off", seconds + 1, off)
     yield _timer(f"{name}-force", seconds + HARDER, [*off, "--force"])
     yield _timer(f"{name}-kill", seconds + HARDEST, [*off, "--force", "--force"])
+
+
+def _longer_than_the_image(machine: Machine) -> Iterator[list[str]]:
+    """The deadline in a baked image is for user data that cannot be used; it must not come before ours."""
+    if machine.baked and machine.online_within >= IMAGE_DEADLINE:
+        yield ["systemctl", "stop", "--no-block", "runnerkit-boot.timer"]
 
 
 def _timer(name: str, seconds: int, command: list[str]) -> list[str]:
@@ -183,17 +192,51 @@ def _sorted(folder: Traversable, suffix: str) -> list[Traversable]:
     return sorted(found, key=lambda file: file.name)
 
 
+def _terse(file: Traversable) -> str:
+    """A script or unit without its comments and empty lines."""
+    return re.sub(r"^(#[^!].*)?\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
 def _bare(file: Traversable) -> str:
-    """A module without its docstrings and comments: they would take a fifth of the space there is."""
-    source = file.read_text(encoding="utf-8")
-    lines = source.splitlines()
-    for node in ast.walk(ast.parse(source)):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and len(body) > 1 and _is_docstring(body[0]):
-            for number in range(body[0].lineno - 1, body[0].end_lineno or body[0].lineno):
-                lines[number] = ""
-    return "".join(f"{line}\n" for line in lines if line and not line.lstrip().startswith("#"))
+    """A module without what only readers need: comments, docstrings, types. They would take a third of the space."""
+    tree = _Bare().visit(ast.parse(file.read_text(encoding="utf-8")))
+    # One blank for each level is enough, too; no string of the agent begins a line.
+    return re.sub(r"^ +", lambda blanks: " " * (len(blanks[0]) // 4), f"{ast.unparse(tree)}\n", flags=re.MULTILINE)
 
 
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+class _Bare(ast.NodeTransformer):
+    """Takes docstrings and annotations away; fields of classes keep theirs, which are what makes them fields."""
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        return self._without_docstring(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.body = [part if isinstance(part, ast.AnnAssign) else self.visit(part) for part in node.body]
+        return _undocumented(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self._without_docstring(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return node.value and ast.Assign([node.target], node.value, lineno=node.lineno)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        self.generic_visit(node)
+        return None if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else node
+
+    def _without_docstring(self, node: ast.Module | ast.FunctionDef) -> ast.AST:
+        self.generic_visit(node)
+        return _undocumented(node)
+
+
+def _undocumented(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> ast.AST:
+    first = node.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    if documented:
+        node.body = node.body[1:] or [ast.Pass()]
+    return node

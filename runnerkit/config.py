@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from runnerkit import labels
 from runnerkit.errors import ConfigError, LabelError
-from runnerkit.settings import AwsSettings, GitHubSettings
+from runnerkit.settings import AmiSettings, AwsSettings, GitHubSettings
 from runnerkit.wishes import Policy, RunnerSpec, Written
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Config(Written):
 
     aws: AwsSettings = Field(default_factory=AwsSettings)
     github: GitHubSettings = Field(default_factory=GitHubSettings)
+    ami: AmiSettings = Field(default_factory=AmiSettings)
     policy: Policy = Field(default_factory=Policy)
     default: dict[str, str] = Field(default_factory=dict)
     specs: dict[str, dict[str, str]] = Field(default_factory=dict)

@@ -5,7 +5,9 @@
     RunnerkitError
     ├── ConfigError              what a person wrote cannot be used
     │   ├── LabelError           ... in a ``runs-on`` label
-    │   └── NotOffered           a wish that nothing on offer there can fulfil
+    │   ├── NotOffered           a wish that nothing on offer there can fulfil
+    │   ├── MachineUnknown       no machine of ours, or not only one, is meant by a name
+    │   └── NoSession            something that a session on a machine needs is missing
     ├── PolicyRefused            understood, but not allowed here
     ├── LeaseExpired             a deadline passed: the runner did not come online in time
     ├── CloudError
@@ -20,9 +22,14 @@
     │   ├── NameTaken            a runner of that name is registered
     │   ├── NotFound             no such repository, run, job or runner (or not for this token)
     │   ├── ForgeRejected        GitHub will never accept this request as it is
+    │   │   └── RunnerOutdated   the image's runner is so old that GitHub gives it no job
     │   ├── ForgeDenied          token, or a permission
     │   ├── RateLimited          stop calling until ``reset``
     │   └── ForgeUnavailable     GitHub's side, or the road to it
+    ├── BakeError                an image could not be baked
+    │   ├── StepFailed           a step or check of the recipe; nothing is wrong with AWS
+    │   ├── HostKeyMismatch      somebody else than the builder answers at its address
+    │   └── ConnectionLost       the builder cannot be reached (any more)
     └── JobError                 inside the job
         ├── PipelineFailed       a stage failed, or DVC did; nothing is wrong with the machine
         │   └── OutputsMissing   DVC says that all is well, but declared outputs do not exist
@@ -57,6 +64,7 @@ EXIT_CODES: dict[int, str] = {
     9: "done in part; the output says what failed",
     10: "the pipeline failed; the output names the stage and its own exit code",
     11: "AWS takes the machine back; what the pipeline finished is pushed, so run the job again",
+    12: "an image could not be baked, or is too old to be used; the output says why and what to do",
     130: "interrupted",
 }
 
@@ -110,6 +118,18 @@ class NotOffered(ConfigError):
     """Nothing on offer fulfils the wish, and waiting will not change that."""
 
     code = "not-offered"
+
+
+class MachineUnknown(ConfigError):
+    """No machine of this installation, or more than one, is meant by what was typed."""
+
+    code = "machine-unknown"
+
+
+class NoSession(ConfigError):
+    """Something that a session on a machine needs is missing; what was printed before says what."""
+
+    code = "no-session"
 
 
 class PolicyRefused(RunnerkitError):
@@ -237,6 +257,12 @@ class ForgeRejected(ForgeError):
     code = "github-rejected"
 
 
+class RunnerOutdated(ForgeRejected):
+    """The runner in the image is so old that GitHub would give it no job; nothing was started."""
+
+    code = "runner-outdated"
+
+
 class ForgeDenied(ForgeError):
     """GitHub does not accept the token, or it lacks a permission (which the message names)."""
 
@@ -271,6 +297,52 @@ class ForgeUnavailable(ForgeError):
     code = "github-unavailable"
     retryable = True
     exit_code = 8
+
+
+class BakeError(RunnerkitError):
+    """An image could not be baked."""
+
+    code = "bake"
+    exit_code = 12
+
+
+class StepFailed(BakeError):
+    """A step or a check of a recipe failed on the builder.
+
+    Args:
+        message: Names the step and how it ended.
+        step: The step's title.
+        step_exit: The exit code of its script; None when it has none, as after its time is up.
+        output: The last lines it wrote.
+        hint: What to do next.
+    """
+
+    code = "bake-step-failed"
+
+    def __init__(
+        self, message: str, *, step: str = "", step_exit: int | None = None, output: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.step = step
+        self.step_exit = step_exit
+        self.output = output
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error with the step, its exit code and its last lines."""
+        return {**super().as_dict(), "step": self.step, "step_exit": self.step_exit, "output": self.output}
+
+
+class HostKeyMismatch(BakeError):
+    """What answers at a builder's address has none of the keys that the builder printed on its console."""
+
+    code = "host-key-mismatch"
+
+
+class ConnectionLost(BakeError):
+    """A builder cannot be reached; what was started there goes on."""
+
+    code = "connection-lost"
+    retryable = True
 
 
 class JobError(RunnerkitError):

@@ -38,6 +38,36 @@ class OfferingChosen(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RunnerAging(Event):
+    """The runner in an image is getting too old for GitHub, or may be; told once for each image and day."""
+
+    image: str
+    version: str
+    newest: str
+    days_left: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerAgeUnknown(Event):
+    """Whether the runner in an image is too old could not be found out; nothing depends on it."""
+
+    image: str
+    version: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BakingAdvised(Event):
+    """Machines boot from an image without a runner; an estimate of what a baked one saves each of them, told once."""
+
+    image: str
+    recipe: str
+    seconds: float
+    dollars: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunnerRegistered(Event):
     """GitHub accepted a just-in-time registration."""
 
@@ -175,6 +205,54 @@ class ActionFailed(Event):
     action: str
     runner: str
     error: RunnerkitError
+
+
+@dataclass(frozen=True, slots=True)
+class BuilderLaunched(Event):
+    """A machine that builds an image was promised, or one that was kept is used again (``resumed``)."""
+
+    recipe: str
+    builder: str
+    type: str
+    zone: str
+    price: float | None
+    resumed: str
+
+
+@dataclass(frozen=True, slots=True)
+class BakeStageEnded(Event):
+    """A stage of a bake is over: boot, a step, a check, clean, stop, image, end. ``outcome`` is ok, kept or failed."""
+
+    recipe: str
+    stage: str
+    outcome: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BakeStageBegan(Event):
+    """A stage of a bake has begun."""
+
+    recipe: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class BakeOutput(Event):
+    """What a step printed since the last time."""
+
+    recipe: str
+    stage: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDeleted(Event):
+    """An image was deregistered and its snapshots deleted; ``stayed`` names those that are still used elsewhere."""
+
+    image: str
+    title: str
+    stayed: str
 
 
 @dataclass(frozen=True, slots=True)

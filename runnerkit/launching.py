@@ -31,6 +31,7 @@ from runnerkit.events import (
     RunnerDeregistered,
     RunnerRegistered,
 )
+from runnerkit.freshness import Freshness
 from runnerkit.model import Failure, LaunchNote
 from runnerkit.names import Birth, label_digest
 from runnerkit.ports import Launched, LaunchOrder, Machine
@@ -86,6 +87,7 @@ class Launcher:
         self._owner = owner
         self._user_data = user_data
         self.chooser = Chooser(outside.cloud, outside.journal, outside.clock, policy)
+        self._freshness = Freshness(outside.forge, outside.clock, outside.events)
 
     def start(self, launch: Launch) -> Started:
         """Register a runner and launch an instance for it.
@@ -108,6 +110,8 @@ class Launcher:
         tries = self.chooser.choose(launch.spec)
         tries, images = self._suited(launch.spec, tries)
         best = tries[0].offerings[0]
+        self._freshness.check(launch.repo, images.values(), best)
+        download = self._download(launch.repo, images)
         self._outside.events.emit(
             OfferingChosen(
                 str(launch.name),
@@ -121,7 +125,7 @@ class Launcher:
         self._prepare(tries[0].region)
         registration = self._register(launch)
         try:
-            launched = self._launch(launch, registration, tries, images)
+            launched = self._launch(launch, registration, tries, images, download)
         except BaseException as error:
             self._take_back(launch, registration.runner.id)
             if isinstance(error, RunnerkitError):
@@ -183,8 +187,9 @@ class Launcher:
         registration: Registration,
         tries: Sequence[Attempt],
         images: Mapping[tuple[str, str], Image],
+        download: Mapping[str, str],
     ) -> Launched:
-        order = self._order(launch, registration, tries, images)
+        order = self._order(launch, registration, tries, images, download)
         note = LaunchNote(order.name, launch.repo, self._outside.clock.now())
         try:
             launched = self._outside.cloud.launch(order, tries)
@@ -215,6 +220,7 @@ class Launcher:
         registration: Registration,
         tries: Sequence[Attempt],
         images: Mapping[tuple[str, str], Image],
+        download: Mapping[str, str],
     ) -> LaunchOrder:
         spec, policy, now = launch.spec, self._policy, self._outside.clock.now()
         online_within = self._online_within(images)
@@ -232,7 +238,7 @@ class Launcher:
             imds_for_job=spec.profile is not None,
             facts={"run_id": str(launch.run_id or ""), "job_id": str(launch.job_id or "")},
             prices=_prices(tries),
-            **self._download(launch.repo, images),
+            **download,
         )
         return LaunchOrder(
             name=str(launch.name),

@@ -19,6 +19,7 @@ from runnerkit.errors import (
     NotOffered,
     PolicyRefused,
     RunnerBusy,
+    RunnerOutdated,
 )
 from runnerkit.events import InstanceTerminated, LaunchAdopted, RunnerDeregistered, RunnerOnline
 from runnerkit.model import Observed
@@ -103,8 +104,8 @@ class SlotKeeper:
             name = self._name(request, first + attempt * request.count)
             try:
                 return self._launch(request, name)
-            except (NameTaken, NoCapacity, NotOffered) as error:
-                # Nothing may be on offer any more while the machine of an earlier try lives.
+            except (NameTaken, NoCapacity, NotOffered, RunnerOutdated) as error:
+                # Nothing may be on offer any more, or the image too old, while the machine of an earlier try lives.
                 adopted = self._adopt(request, name)
                 if adopted is not None:
                     return adopted

@@ -35,6 +35,15 @@ GONE_SINCE = f"{TAG_PREFIX}gone-since"
 LOST_SINCE = f"{TAG_PREFIX}lost-since"
 RECIPE = f"{TAG_PREFIX}recipe"
 RUNNER_VERSION = f"{TAG_PREFIX}runner-version"
+# On images, their snapshots and the machines that build them.
+DIGEST = f"{TAG_PREFIX}digest"
+CONTENT = f"{TAG_PREFIX}content"
+BASE = f"{TAG_PREFIX}base"
+BASE_SOURCE = f"{TAG_PREFIX}base-source"
+BAKED_AT = f"{TAG_PREFIX}baked-at"
+GPU = f"{TAG_PREFIX}gpu"
+BUILDER = f"{TAG_PREFIX}builder"
+KEPT_UNTIL = f"{TAG_PREFIX}kept-until"
 NAME = "Name"
 
 VALUE_LIMIT = 256

@@ -108,6 +108,7 @@ _REPOSITORY = {
     "/issues/comments/{comment_id}": ["get", "patch", "delete"],
     "/issues/{issue_number}": ["get", "patch"],
     "/issues/{issue_number}/comments": ["get", "post"],
+    "/releases": ["get"],
     "/statuses/{sha}": ["post"],
     **_GIT,
     **_ENVIRONMENTS,

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from runnerkit import __version__
-from runnerkit.cli import demo, interrupt, job, launch, loop, machines, market, sandbox, show
+from runnerkit.cli import demo, inside, interrupt, job, launch, loop, machines, market, sandbox, show
 
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
@@ -59,6 +59,8 @@ app.command("run")(loop.run)
 app.command("plan")(loop.plan)
 app.command("sweep")(loop.sweep)
 app.command("status")(machines.status)
+app.command("logs")(inside.logs)
+app.command("connect")(inside.connect)
 app.command("terminate")(machines.terminate)
 app.command("offerings")(market.offerings)
 app.command("demo")(demo.demo)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runnerkit.cli.common import DEMO_PACKAGES, ENDED, AsJson, ending_well, need_packages, print_json, until_told
+from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from runnerkit.cli.stage import Stage
@@ -16,8 +17,15 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.together import Sandbox
 
 
+# Those that run their jobs.
+KINDS = ("process", "nspawn")
+
+
 def demo(
     boot: Annotated[float, typer.Option(min=0.0, max=60.0, help="Seconds a machine takes to boot.")] = 3.0,
+    machines: Annotated[
+        str, typer.Option(help="process, or nspawn: a real Debian for each machine (root on Linux).")
+    ] = "process",
     interrupt: Annotated[
         bool, typer.Option("--interrupt", help="AWS takes the machine back in the middle; the job runs again.")
     ] = False,
@@ -34,7 +42,7 @@ def demo(
     Exits with 0 only if the job succeeded and nothing is left.
     """
     with ending_well(as_json=as_json, interrupted=ENDED):
-        sandbox = _sandbox(boot)
+        sandbox = _sandbox(boot, machines)
         from runnerkit.cli.stage import Stage
 
         stage = Stage(sys.stderr if as_json else sys.stdout)
@@ -47,12 +55,14 @@ def demo(
     raise typer.Exit(0 if ending.ok else 1)
 
 
-def _sandbox(boot: float) -> Sandbox:
+def _sandbox(boot: float, machines: str) -> Sandbox:
     need_packages(DEMO_PACKAGES, "demo")
     from runnerkit.sandbox.story import REPOSITORY
     from runnerkit.sandbox.together import Sandbox
 
-    return Sandbox(REPOSITORY, boot=boot)
+    if machines not in KINDS:
+        raise ConfigError(f"--machines is {' or '.join(KINDS)}, not {machines!r}: the demo's job has to run")
+    return Sandbox(REPOSITORY, boot=boot, machines=machines, say=lambda text: typer.echo(text, err=True))
 
 
 def _play(sandbox: Sandbox, stage: Stage, *, interrupt: bool, no_capacity: bool) -> Ending:

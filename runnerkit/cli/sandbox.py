@@ -51,7 +51,10 @@ def up(
     ] = "acme/widgets",
     boot: Annotated[float, typer.Option(min=0.0, max=600.0, help="Seconds a machine takes to boot.")] = 3.0,
     machines: Annotated[
-        str, typer.Option(help="process: machines boot and run their jobs. hollow: they only keep their leases.")
+        str,
+        typer.Option(
+            help="process: machines boot and run their jobs. nspawn: so, in a real Debian each. hollow: leases only."
+        ),
     ] = "process",
     detach: Annotated[bool, typer.Option("--detach", help="Go on in the background.")] = False,
     state: State = None,
@@ -79,7 +82,7 @@ def _sandbox(repo: str, boot: float, machines: str) -> Sandbox:
 
     if machines not in MACHINES:
         raise ConfigError(f"--machines is {' or '.join(MACHINES)}, not {machines!r}")
-    return Sandbox(repo, boot=boot, machines=machines)
+    return Sandbox(repo, boot=boot, machines=machines, say=lambda text: typer.echo(text, err=True))
 
 
 def _detached(folder: StateFolder, repo: str, boot: float, machines: str) -> Standing:

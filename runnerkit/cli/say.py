@@ -20,11 +20,23 @@ def dollars(price: float | None) -> str:
     return "price unknown" if price is None else f"${price:.3f}/h"
 
 
+def advice(image: str, recipe: str, seconds: float, price: float | None) -> str:
+    """What baking would save."""
+    cost = "" if price is None else f" (${price:.4f})"
+    return (
+        f"hint: image {image} has no runner in it, so each machine sets itself up for about {seconds:.0f} s{cost}, an"
+        f" estimate; bake an image with `runnerkit ami bake {recipe}`"
+    )
+
+
 SENTENCES: dict[type[Event], Callable[..., str]] = {
     events.OfferingChosen: lambda e: (
         f"{e.runner}: {e.candidates} offerings fit, the cheapest is {e.type} in {e.zone} "
         f"({e.market}, {dollars(e.price)})"
     ),
+    events.RunnerAging: lambda e: f"warning: image {e.image}: {e.why}",
+    events.RunnerAgeUnknown: lambda _: "",
+    events.BakingAdvised: lambda e: advice(e.image, e.recipe, e.seconds, e.dollars),
     events.RunnerRegistered: lambda e: f"{e.runner}: registered at {e.repo}",
     events.OfferingRefused: lambda e: (
         f"{e.runner}: {e.refusal.type} in {e.refusal.zone} ({e.refusal.market}) refused: {e.refusal.code}"
@@ -47,6 +59,17 @@ SENTENCES: dict[type[Event], Callable[..., str]] = {
     events.JobWaiting: lambda e: f"job {e.job} of {e.repo}: waits: {e.why}",
     events.LeftoverRemoved: lambda e: f"{e.kind} {e.id} removed",
     events.ActionFailed: lambda e: f"{e.runner or e.action}: {e.action} failed: {e.error.message}",
+    events.BuilderLaunched: lambda e: (
+        f"{e.recipe}: {'goes on with' if e.resumed else 'launched'} builder {e.builder} ({e.type} in {e.zone}, "
+        f"{dollars(e.price)})"
+    ),
+    # Its end says as much; who wants to watch hears of it in the log and with --verbose.
+    events.BakeStageBegan: lambda _: "",
+    events.BakeStageEnded: lambda e: f"{e.recipe}: {e.stage}: {e.outcome} ({e.seconds:.1f} s)",
+    events.BakeOutput: lambda _: "",
+    events.ImageDeleted: lambda e: (
+        f"{e.title}: {e.image} deregistered" + (f"; snapshots that stay: {e.stayed}" if e.stayed else "")
+    ),
     events.PassEnded: lambda e: (
         f"pass done: {e.queued} jobs wait, {e.machines} machines live, {e.actions} actions, {e.failed} failed"
     ),
@@ -62,8 +85,10 @@ class Narrator:
     def emit(self, event: Event) -> None:
         """Say it."""
         sentence = SENTENCES.get(type(event))
-        if sentence is not None:
-            self._stream.write(sentence(event) + "\n")
+        # Without words: of no use to people at work, but logs have it.
+        text = sentence(event) if sentence is not None else ""
+        if text:
+            self._stream.write(text + "\n")
             self._stream.flush()
 
 

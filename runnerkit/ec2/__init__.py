@@ -2,5 +2,6 @@
 
 from runnerkit.ec2.cloud import Ec2Cloud
 from runnerkit.ec2.prices import price_date
+from runnerkit.ec2.sessions import Ec2Sessions
 
-__all__ = ["Ec2Cloud", "price_date"]
+__all__ = ["Ec2Cloud", "Ec2Sessions", "price_date"]

@@ -31,8 +31,11 @@ _BATCH = 500
 _SETTLE_PAUSE = 3.0
 _MOST_PAUSES = 25
 _ABSENT = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
-# Only types on Nitro can show the console of this moment.
-_NO_LATEST = ("UnsupportedOperation", "InvalidParameterValue", "InvalidParameterCombination")
+# Only types on Nitro can show the console of this moment, and only while they run.
+_NEVER_LATEST = "UnsupportedOperation"
+_NO_LATEST = frozenset(
+    {_NEVER_LATEST, "InvalidParameterValue", "InvalidParameterCombination", "IncorrectInstanceState"}
+)
 
 
 class Machines:
@@ -43,6 +46,7 @@ class Machines:
         self._clients = clients
         self._clock = clock
         self._settling = settling
+        self._without_latest: set[str] = set()
 
     def instances(self) -> list[Instance]:
         """All of ours in all configured regions; one region that cannot be read fails the whole reading."""
@@ -133,16 +137,29 @@ class Machines:
 
     def console(self, region: str, instance_id: str) -> str:
         """The serial console's output; the newest where the type allows it, else the last that EC2 posted."""
-        client = self._clients.ec2(region)
         with told(f"reading the console of {instance_id} in {region}"):
             try:
-                return client.get_console_output(InstanceId=instance_id, Latest=True).get("Output", "")
+                return self._latest_console(region, instance_id) or self._posted_console(region, instance_id)
             except ClientError as fault:
                 if code_of(fault) in _ABSENT:
                     return ""
-                if code_of(fault) not in _NO_LATEST:
-                    raise
-            return client.get_console_output(InstanceId=instance_id).get("Output", "")
+                raise
+
+    def _latest_console(self, region: str, instance_id: str) -> str:
+        if instance_id in self._without_latest:
+            return ""
+        try:
+            return self._clients.ec2(region).get_console_output(InstanceId=instance_id, Latest=True).get("Output", "")
+        except ClientError as fault:
+            if code_of(fault) not in _NO_LATEST:
+                raise
+            if code_of(fault) == _NEVER_LATEST:
+                # Not asked again: a follower would make two calls for each look.
+                self._without_latest.add(instance_id)
+            return ""
+
+    def _posted_console(self, region: str, instance_id: str) -> str:
+        return self._clients.ec2(region).get_console_output(InstanceId=instance_id).get("Output", "")
 
 
 def parse_instance(described: InstanceTypeDef, region: str) -> Instance:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from runnerkit.github.budget import RESERVE, Budget
 from runnerkit.github.client import Client
 from runnerkit.github.level import Level
+from runnerkit.github.releases import Releases
 from runnerkit.github.reports import Reporting
 from runnerkit.github.runners import Runners
 from runnerkit.github.runs import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from runnerkit.ports import Clock
+    from runnerkit.ports import Clock, Release
     from runnerkit.settings import GitHubSettings
 
 
@@ -29,19 +31,36 @@ class GitHubForge(Runners, Runs):
         clock: Time, and the waiting between tries.
         repos: The repositories served; an App's tokens are narrowed to them. Empty: those of the settings.
         reserve: The share of the hourly limit that listing queued jobs leaves to registrations.
+        cache_dir: Where the releases of GitHub's runner are kept between processes; None: nowhere.
 
     Raises:
         ConfigError: The settings name no usable address, credentials or repository.
     """
 
     def __init__(
-        self, settings: GitHubSettings, *, clock: Clock, repos: Sequence[str] = (), reserve: float = RESERVE
+        self,
+        settings: GitHubSettings,
+        *,
+        clock: Clock,
+        repos: Sequence[str] = (),
+        reserve: float = RESERVE,
+        cache_dir: Path | None = None,
     ) -> None:
         client = Client(settings, clock=clock, repos=repos, reserve=reserve)
         level = Level(client, settings)
         Runners.__init__(self, client, level)
         Runs.__init__(self, client, level)
         self.reports = Reporting(client)
+        self._releases = Releases(
+            client, level, base_url=settings.api_url, folder=cache_dir, clock=clock, downloads=self.downloads
+        )
+
+    def releases(self, repo: str) -> Sequence[Release]:
+        """The last releases of the runner application, newest first; empty at a GitHub Enterprise Server.
+
+        Read at most every few hours. Where they are not listed it is the newest alone, without a date.
+        """
+        return self._releases.of(repo)
 
     @property
     def budget(self) -> Budget:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runnerkit.model import Comment, Job, Runner
-from runnerkit.ports import RunnerPackage
+from runnerkit.ports import Release, RunnerPackage
 
 DESCRIPTION_LIMIT = 140
 SUMMARY_LIMIT = 65_535
@@ -139,6 +139,15 @@ def package(value: object) -> RunnerPackage | None:
     told = record(value)
     system, arch, url = text(told.get("os")), text(told.get("architecture")), text(told.get("download_url"))
     return RunnerPackage(system, arch, url, text(told.get("sha256_checksum"))) if system and arch and url else None
+
+
+def release(value: object) -> Release | None:
+    """A release that everybody gets; None for a draft, a trial, or one without a version."""
+    told = record(value)
+    version = text(told.get("tag_name")).removeprefix("v")
+    if not version or told.get("draft") is True or told.get("prerelease") is True:
+        return None
+    return Release(version, moment(told.get("published_at")))
 
 
 def shortened(words: str, limit: int) -> str:

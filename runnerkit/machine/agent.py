@@ -1,5 +1,8 @@
-"""Starts the agent: ``python3 -E -s agent.py COMMAND``. Its own folder is where the package is found."""
+"""Starts the agent: ``python3 -E -s -S agent.py COMMAND``. Its own folder is where the package is found."""
 
-import runpy
+import os
+import sys
 
-runpy.run_module("runnerkit_agent.main", run_name="__main__", alter_sys=True)
+from runnerkit_agent.main import main
+
+sys.exit(main(sys.argv[1:], os.environ))

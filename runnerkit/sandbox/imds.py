@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import threading
 import time
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 LONGEST = 21_600
+# The newest, or as it was at a date: which dates there are is not told apart here.
+VERSION = re.compile(r"latest|20\d\d-[01]\d-[0-3]\d")
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"  # noqa: S105 - a header's name
 CREDENTIALS_LIVE = timedelta(hours=6)
@@ -58,13 +61,16 @@ class InstanceMetadata:
             return _error(HTTPStatus.NOT_FOUND)
         if not self.on or view.metadata_options.get("HttpEndpoint") == "disabled":
             return _error(HTTPStatus.FORBIDDEN)
+        version, _, path = request.path.lstrip("/").partition("/")
+        if not VERSION.fullmatch(version):
+            return _error(HTTPStatus.NOT_FOUND)
         if request.path == "/latest/api/token":
             return self._token(request)
         if request.method != "GET":
             return _error(HTTPStatus.METHOD_NOT_ALLOWED)
         if not self._may_read(request, view):
             return _error(HTTPStatus.UNAUTHORIZED)
-        return self._look_up(request.path, view)
+        return self._look_up(path, view)
 
     def _token(self, request: Request) -> Response:
         if request.method != "PUT":
@@ -86,7 +92,7 @@ class InstanceMetadata:
         return self._tokens.get(token, 0.0) > time.monotonic()
 
     def _look_up(self, path: str, view: InstanceView) -> Response:
-        found: Any = {"latest": self._tree(view)}
+        found: Any = self._tree(view)
         for name in path.strip("/").split("/"):
             if name and (not isinstance(found, dict) or name not in found):
                 return _error(HTTPStatus.NOT_FOUND)
@@ -152,7 +158,7 @@ class Imds:
 
     def start(self) -> None:
         """Listen on a free port."""
-        self._server = ThreadedWSGIServer(HOST, 0, self, handler=_Handler)
+        self._server = ThreadedWSGIServer(HOST, 0, self, handler=QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="imds", daemon=True)
         self._thread.start()
         self._unsubscribe = self._ec2.subscribe(self._hear)
@@ -203,9 +209,11 @@ class Imds:
             self.forget(event.instance_id)
 
 
-class _Handler(WSGIRequestHandler):
+class QuietHandler(WSGIRequestHandler):
+    """Says nothing about requests: machines ask every few seconds."""
+
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base class names them
-        """Say nothing: machines ask every few seconds."""
+        """Say nothing."""
 
 
 def _document(view: InstanceView, account: str) -> str:

@@ -19,11 +19,14 @@ from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.sandbox.machines.hollow import HollowMachines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
+    from runnerkit.sandbox.machines.nspawn import NspawnMachines
+
 IMAGE = "gpu-ubuntu-24.04"
-MACHINES = ("process", "hollow")
+MACHINES = ("process", "nspawn", "hollow")
 ALIVE = ["pending", "running", "stopping", "stopped"]
 
 
@@ -34,12 +37,14 @@ class Sandbox:
 
     Args:
         repository: The repository that exists from the start.
-        boot: Seconds a machine takes until it starts its listener.
-        machines: ``process`` machines boot from their user data and run their jobs' steps (Linux); ``hollow`` ones keep
-            the leases of machines, but a job that reaches one is simply over after ``work`` seconds.
+        boot: Seconds a machine takes until it starts its listener; nspawn machines take what they need.
+        machines: ``process`` machines boot from their user data and run their jobs' steps (Linux); so do ``nspawn``
+            ones (root on Linux), each with a real Debian, systemd and cloud-init; ``hollow`` ones keep the leases of
+            machines, but a job that reaches one is simply over after ``work`` seconds.
         work: Seconds a job takes on a hollow machine.
         ec2: A running EC2 to use (and leave running) instead of an own one.
         folder: Where everything is kept; by default a folder that is removed in the end.
+        say: Hears what takes long.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Sandbox:
         work: float = 1.0,
         ec2: SandboxEc2 | None = None,
         folder: Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         if machines not in MACHINES:
             raise ValueError(f"machines are {' or '.join(MACHINES)}, not {machines!r}")
@@ -63,7 +69,9 @@ class Sandbox:
         self._own_ec2 = ec2 is None
         self.ec2 = ec2 or SandboxEc2()
         self.github = GitHubWorld()
+        self._say = say
         self._hollow: HollowMachines | None = None
+        self._nspawn: NspawnMachines | None = None
         self._token = ""
         self._open = ExitStack()
 
@@ -95,8 +103,17 @@ class Sandbox:
         from runnerkit.sandbox.machines import HostedRunners, ProcessMachines
 
         environ = self._for_runners()
-        started.enter_context(ProcessMachines(self.ec2, self.github, boot=self.boot, environ=environ))
+        if self._kind == "nspawn":
+            self._nspawn = self._make_nspawn(environ)
+            started.enter_context(self._nspawn)
+        else:
+            started.enter_context(ProcessMachines(self.ec2, self.github, boot=self.boot, environ=environ))
         started.enter_context(HostedRunners(self.github, environ=environ))
+
+    def _make_nspawn(self, environ: dict[str, str]) -> NspawnMachines:
+        from runnerkit.sandbox.machines.nspawn import NspawnMachines
+
+        return NspawnMachines(self.ec2, self.github, environ=environ, say=self._say)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -114,14 +131,32 @@ class Sandbox:
             raise ValueError(f"this sandbox has {self._kind} machines, or was not started")
         return self._hollow
 
+    @property
+    def nspawn(self) -> NspawnMachines:
+        """The nspawn machines, to look into them.
+
+        Raises:
+            ValueError: This sandbox has others.
+        """
+        if self._nspawn is None:
+            raise ValueError(f"this sandbox has {self._kind} machines, or was not started")
+        return self._nspawn
+
     def environment(self) -> dict[str, str]:
         """The variables that point a program at this sandbox; folders for cache and journal included."""
         return {
+            **self._ssh(),
             **self.ec2.environment(),
             **self.github.environment(self.repository, self._token),
             "RUNNERKIT_CACHE_DIR": str(self.folder / "cache"),
             "RUNNERKIT_STATE_DIR": str(self.folder / "state"),
         }
+
+    def _ssh(self) -> dict[str, str]:
+        """How machines that have an sshd are reached: on this computer only, at a port that is free here."""
+        if self._nspawn is None:
+            return {}
+        return {"RUNNERKIT_AMI__SSH_PORT": str(self._nspawn.ssh_port), "RUNNERKIT_AMI__SSH_FROM": "127.0.0.0/8"}
 
     def _for_runners(self) -> dict[str, str]:
         """What a runner of ours knows of the sandbox, as one on AWS knows of AWS."""
@@ -145,7 +180,15 @@ class Sandbox:
 
     def asked(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """What the sandbox's GitHub answers to a GET of its API."""
-        request = Request(f"{self.github.url}{path}", headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310 - our own server
+        return self._call(path, None)
+
+    def posted(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """What it answers to a POST."""
+        return self._call(path, json.dumps(body).encode())
+
+    def _call(self, path: str, data: bytes | None) -> Any:  # noqa: ANN401 - JSON
+        headers = {"Authorization": f"Bearer {self._token}"}
+        request = Request(f"{self.github.url}{path}", data, headers)  # noqa: S310 - our own server
         with urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
             return json.loads(answer.read())
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runnerkit.errors import ForgeRejected, ForgeUnavailable, NameTaken, NotFound, RunnerBusy
 from runnerkit.model import Comment, Job, Registration, Runner
 from runnerkit.names import Secret, label_key
-from runnerkit.ports import RunnerPackage
+from runnerkit.ports import Release, RunnerPackage
 from runnerkit.testing.lies import Late, Lies
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class FakeForge:
     def __init__(self, clock: Clock, lies: Lies | None = None, organization: str | None = None) -> None:
         self.lies = lies or Lies()
         self.registrations = 0
+        self.runner_releases: list[Release] = []
         self.reruns: list[int] = []
         self.statuses: list[tuple[str, str, str, str]] = []
         self.checks: list[tuple[str, str, str, str]] = []
@@ -60,6 +61,12 @@ class FakeForge:
         """One package for each architecture."""
         del repo
         return [RunnerPackage("linux", arch, f"https://example.invalid/{arch}", "0" * 64) for arch in ("x64", "arm64")]
+
+    def releases(self, repo: str) -> Sequence[Release]:
+        """What a test put there."""
+        del repo
+        self._may_fail("releases")
+        return list(self.runner_releases)
 
     def runners(self, repo: str) -> Sequence[Runner]:
         """The runners of a repository's level, as the lagging list shows them."""

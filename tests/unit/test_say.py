@@ -13,6 +13,8 @@ from runnerkit.events import Event, RunnerOnline
 from runnerkit.model import Breadth, Market, Refusal
 from tests.unit.test_events import KINDS, an_event
 
+# Logs have them; people at work do not want them.
+QUIET = {kind for kind in KINDS if kind.__name__ in {"RunnerAgeUnknown", "BakeStageBegan", "BakeOutput"}}
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -27,9 +29,12 @@ def test_every_event_has_a_sentence() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_sentence_says_whom_it_is_about(kind: type[Event]) -> None:
-    """It can be spoken of any event of its kind, names its first fact and ends the line."""
+    """It can be spoken of any event of its kind, names its first fact and ends the line; some have no words."""
     stream, event = io.StringIO(), an_event(kind)
     Narrator(stream).emit(event)
+    if kind in QUIET:
+        assert stream.getvalue() == ""
+        return
     first = next(iter(event.as_dict().items()))
     assert first[0] == "event"
     subject = next(str(value) for key, value in event.as_dict().items() if key != "event")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import calendar
-import http.client
 import json
+import re
+import socket
 import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +14,8 @@ if TYPE_CHECKING:
 DEFAULT_ENDPOINT = "http://169.254.169.254"
 ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 WARNING = 120.0  # what AWS gives between notice and end
+MOST = 65_536
+OK = 200
 NOT_FOUND = 404
 UNAUTHORIZED = 401
 
@@ -28,16 +27,21 @@ FACTS = {
 }
 
 
-@dataclass(frozen=True)
-class Notice:
-    """AWS takes the machine: ``action`` is terminate, stop or hibernate, ``at`` seconds since the epoch."""
+class Notice(NamedTuple):
+    """AWS takes the machine: ``action`` is terminate, stop or hibernate, ``at`` seconds since the epoch.
+
+    ``left`` is how many seconds remain by AWS's own clock, at most the usual two minutes: ours may be wrong.
+    """
 
     action: str
     at: float
+    left: float = WARNING
 
 
 class Imds:
     """A client of the metadata service; every method may raise OSError when it cannot be reached.
+
+    It speaks HTTP by itself: the standard library's clients would take a third of the memory that the agent may have.
 
     Args:
         environ: Where another endpoint may be named, as the AWS tools do.
@@ -45,11 +49,12 @@ class Imds:
     """
 
     def __init__(self, environ: Mapping[str, str], timeout: float = 2.0) -> None:
-        self._base = (environ.get(ENDPOINT_VARIABLE) or DEFAULT_ENDPOINT).rstrip("/")
+        base = (environ.get(ENDPOINT_VARIABLE) or DEFAULT_ENDPOINT).rstrip("/")
+        self._host, _, path = base.partition("://")[2].partition("/")
+        self._path = f"/{path}/latest".replace("//", "/")
         self._timeout = timeout
         self._token = ""
-        # A proxy meant for the internet must not be asked for link-local addresses.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._date = ""
 
     def notice(self, wall: float) -> Notice | None:
         """The interruption notice, if there is one; an unreadable one counts as the usual two minutes."""
@@ -57,7 +62,9 @@ class Imds:
         if text is None:
             return None
         said = _object(text)
-        return Notice(str(said.get("action", "terminate")), _epoch(said.get("time"), wall + WARNING))
+        aws = _epoch(self._date, wall, "%a, %d %b %Y %H:%M:%S GMT")
+        at = _epoch(said.get("time"), aws + WARNING)
+        return Notice(str(said.get("action", "terminate")), at, min(max(at - aws, 0.0), WARNING))
 
     def rebalance(self, wall: float) -> float | None:
         """When AWS recommended to move elsewhere, if it did."""
@@ -73,28 +80,31 @@ class Imds:
         """A text of the service, or None when it has none there."""
         for fresh in (False, True):
             if fresh or not self._token:
-                seconds = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
-                self._token = self._ask("api/token", seconds, method="PUT")
-            try:
-                return self._ask(path, {"X-aws-ec2-metadata-token": self._token})
-            except urllib.error.HTTPError as error:
-                if error.code == NOT_FOUND:
-                    return None
-                if error.code != UNAUTHORIZED or fresh:
-                    raise
-        return None
+                status, self._token = self._ask("PUT", "api/token", "X-aws-ec2-metadata-token-ttl-seconds: 21600")
+                if status != OK:
+                    self._token = ""
+                    raise OSError(f"the metadata service refuses a token: HTTP {status}")
+            status, text = self._ask("GET", path, f"X-aws-ec2-metadata-token: {self._token}")
+            if status != UNAUTHORIZED:
+                break
+        if status not in (OK, NOT_FOUND):
+            raise OSError(f"{path}: HTTP {status}")
+        return text if status == OK else None
 
-    def _ask(self, path: str, headers: dict[str, str], method: str = "GET") -> str:
-        url = f"{self._base}/latest/{path}"
-        request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 - the endpoint root chose
-        try:
-            with self._opener.open(request, timeout=self._timeout) as answer:
-                return str(answer.read(65_536).decode("utf-8", "replace"))
-        except urllib.error.HTTPError as error:
-            error.close()
-            raise
-        except http.client.HTTPException as error:
-            raise OSError(f"{url}: {error!r}") from error
+    def _ask(self, method: str, path: str, header: str) -> tuple[int, str]:
+        """Status and text of one answer; its date is kept."""
+        name, _, port = self._host.partition(":")
+        with socket.create_connection((name, int(port or 80)), self._timeout) as aws:
+            lines = f"{method} {self._path}/{path} HTTP/1.0", f"Host: {self._host}", header, "Content-Length: 0", "", ""
+            aws.sendall("\r\n".join(lines).encode())
+            with aws.makefile("rb") as answer:
+                head, _, body = answer.read(MOST).decode("utf-8", "replace").partition("\r\n\r\n")
+        status = re.match(r"HTTP/1\.\d (\d{3})", head)
+        if not status:
+            raise OSError(f"{path}: no answer in HTTP")
+        date = re.search(r"\r\nDate: *([^\r]+)", head, re.IGNORECASE)
+        self._date = date[1] if date else ""
+        return int(status[1]), body
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -105,8 +115,12 @@ def _object(text: str) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _epoch(text: object, otherwise: float) -> float:
+def _epoch(text: object, otherwise: float, form: str = "%Y-%m-%dT%H:%M:%SZ") -> float:
+    # These two take a megabyte, and are needed in the last minutes only.
+    from calendar import timegm
+    from time import strptime
+
     try:
-        return float(calendar.timegm(time.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ")))
+        return float(timegm(strptime(str(text), form)))
     except (ValueError, OverflowError):
         return otherwise

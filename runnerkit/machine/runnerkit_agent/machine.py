@@ -7,9 +7,9 @@ import os
 import pwd
 import subprocess
 import time
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .rules import BootFailed, Listener
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 RUNNER_UNIT = "runnerkit-runner.service"
 POWEROFF_UNIT = "runnerkit-poweroff.service"
+
+
+class Missing(BootFailed):
+    """A command is not installed."""
 
 
 class Paths:
@@ -48,8 +52,7 @@ class Paths:
         self.interrupted = self.state / "interrupted.json"
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(NamedTuple):
     """The unprivileged user that runs jobs."""
 
     name: str
@@ -70,19 +73,25 @@ class Owner:
 
 def say(text: str) -> None:
     """Tell the journal, which also goes to the serial console. One line, whatever the text holds."""
-    print(f"runnerkit: {' '.join(text.split())}", flush=True)
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    # Without a reader the machine must end all the same.
+    with suppress(OSError):
+        print(f"runnerkit: {line}", flush=True)
 
 
 def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 60) -> str:
     """Run a command by its list of arguments and return what it says.
 
     Raises:
-        BootFailed: It is missing, fails, or takes too long; with the end of what it said.
+        Missing: It is not installed.
+        BootFailed: It fails, or takes too long; with the end of what it said.
     """
     try:
         done = subprocess.run(
             list(argv), input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
         )
+    except FileNotFoundError as error:
+        raise Missing(f"{argv[0]} is not installed") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BootFailed(f"{argv[0]}: {error}") from error
     if done.returncode:
@@ -122,15 +131,26 @@ def write_json(path: Path, value: Mapping[str, Any], mode: int = 0o644) -> None:
     write_text(path, json.dumps(value, sort_keys=True) + "\n", mode)
 
 
+def there(path: Path) -> bool:
+    """Whether there is something; what the job made unreadable counts as there."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def stamp(path: Path, **more: Any) -> None:  # noqa: ANN401 - whatever JSON takes
     """Note that something happened now."""
     write_json(path, {"at": time.monotonic(), **more}, 0o600)
 
 
-def when(path: Path) -> float | None:
+def when(path: Path, key: str = "at") -> float | None:
     """When it was noted, monotonic seconds; None when it was not."""
     said = read_json(path)
-    return None if said is None else float(said.get("at", 0.0))
+    return None if said is None else float(said.get(key, 0.0))
 
 
 # --- the listener's process -------------------------------------------------------------------------------------------
@@ -152,17 +172,25 @@ def started_ticks(proc: Path, pid: int) -> str:
 
 
 def has_children(proc: Path, pid: int) -> bool:
-    """Whether any process is a child of this one."""
-    ids = (int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal())
-    return any((fields := process(proc, other)) is not None and fields[1] == str(pid) for other in ids)
+    """Whether any process is a child of this one. The kernel's own list is quick; not every kernel keeps one."""
+    try:
+        return any((task / "children").read_text() for task in (proc / str(pid) / "task").iterdir())
+    except OSError:
+        ids = (int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal())
+        return any((fields := process(proc, other)) is not None and fields[1] == str(pid) for other in ids)
 
 
-def listener(paths: Paths) -> tuple[Listener | None, int]:
-    """The listener as last started, and its process id: 0 when it is stopped, a zombie or gone."""
+def listener(paths: Paths, *, busy: bool = True) -> tuple[Listener | None, int]:
+    """The listener as last started, and its process id: 0 when it is stopped, a zombie or gone.
+
+    Args:
+        paths: Where things are.
+        busy: Whether to look for children, too.
+    """
     said = read_json(paths.listener)
     if said is None:
         return None, 0
     pid = int(said["pid"])
     fields = process(paths.proc, pid)
     running = fields is not None and fields[19] == said["ticks"] and fields[0] not in ("T", "t", "Z", "X")
-    return Listener(float(said["at"]), running and has_children(paths.proc, pid)), pid if running else 0
+    return Listener(float(said["at"]), busy and running and has_children(paths.proc, pid)), pid if running else 0

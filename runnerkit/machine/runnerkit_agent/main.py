@@ -1,4 +1,7 @@
-"""The agent's commands, one for each place in the units that calls it."""
+"""The agent's commands, one for each place in the units that calls it.
+
+What a command needs is imported when it is called: it runs while a job waits, or while an instance is paid for.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .guard import Guard, look, power_off
-from .imds import Imds
-from .machine import RUNNER_UNIT, Paths, read_json, run, say, stamp, started_ticks
-from .prepare import prepare
+from .machine import RUNNER_UNIT, Paths, read_json, run, say, stamp, started_ticks, there
 from .rules import BootFailed, Rules, end_after, last_words, may_start
 
 if TYPE_CHECKING:
@@ -18,20 +18,36 @@ if TYPE_CHECKING:
 
 UPDATING = ("3", "4")
 UPDATE_WITHIN = 30
+BACK = ("active", "reloading")
+OVER = ("inactive", "failed")
+COMES_BACK_WITHIN = 150
+
+
+def prepare(paths: Paths, environ: Mapping[str, str]) -> None:
+    """Make the machine ready for its job."""
+    from .prepare import prepare as make_ready
+
+    make_ready(paths, environ)
 
 
 def guard(paths: Paths, environ: Mapping[str, str]) -> None:
     """Watch over the machine."""
+    from .guard import Guard
+    from .imds import Imds
+
     Guard(paths, _rules(paths), environ, Imds(environ)).watch()
 
 
 def before_listener(paths: Paths, _environ: Mapping[str, str]) -> None:
     """Refuse a start that could only fail, and wait for the runner's own update, as its start script does."""
+    if not any(map(there, (paths.left, paths.notice, paths.interrupted))):
+        return
+    from .guard import look
+
     refused = may_start(look(paths)[0])
     if refused:
         raise BootFailed(f"the listener is not started again: {refused}")
-    left = read_json(paths.left)
-    if left is None or left.get("status") not in UPDATING:
+    if (read_json(paths.left) or {}).get("status") not in UPDATING:
         return
     done = paths.runner / "update.finished"
     for _ in range(UPDATE_WITHIN):
@@ -43,9 +59,9 @@ def before_listener(paths: Paths, _environ: Mapping[str, str]) -> None:
 
 def listener_started(paths: Paths, environ: Mapping[str, str]) -> None:
     """Note the listener's process, take the JIT configuration away, and call off the deadline of the boot."""
+    paths.environment.unlink(missing_ok=True)
     pid = int(environ["MAINPID"])
     stamp(paths.listener, pid=pid, ticks=started_ticks(paths.proc, pid))
-    paths.environment.unlink(missing_ok=True)
     run(["systemctl", "stop", "runnerkit-boot*.timer"])
 
 
@@ -59,21 +75,37 @@ def listener_left(paths: Paths, environ: Mapping[str, str]) -> None:
 
 def end(paths: Paths, _environ: Mapping[str, str]) -> None:
     """Decide how the machine ends now that the listener is gone, or could not be started."""
-    # On its way to a restart systemd passes through "inactive", and starts this unit as if that were the end.
-    shown = run(["systemctl", "show", "--property=ActiveState", "--property=Job", RUNNER_UNIT])
-    said = dict(line.partition("=")[::2] for line in shown.splitlines())
-    if said.get("ActiveState") in ("active", "activating", "reloading") or said.get("Job"):
+    from .guard import look, power_off
+
+    if _comes_back():
         say("the listener comes back")
         return
     view, _ = look(paths)
     left = (read_json(paths.left) or {}).get("status")
     interrupted = (read_json(paths.interrupted) or {}).get("reason", "")
     reason = last_words(left, job_started=view.job_started, interrupted=interrupted)
-    seconds = 0.0 if view.notice_at is None else end_after(view.notice_at, view.wall, _rules(paths))
+    seconds = 0.0 if view.notice_at is None else end_after(view.notice_at, view.now, _rules(paths))
     if seconds:
         say(f"waiting {seconds:.0f} s for AWS to take the machine")
         time.sleep(seconds)
     power_off(reason)
+
+
+def _comes_back() -> bool:
+    """Whether the listener is restarted.
+
+    On its way there systemd passes through "inactive", and starts the end unit as if that were the end. It does not
+    start it a second time while the first one looks, so this stays until the answer is final.
+    """
+    for _ in range(COMES_BACK_WITHIN * 2):
+        shown = run(["systemctl", "show", "--property=ActiveState", "--property=Job", RUNNER_UNIT])
+        said = dict(line.partition("=")[::2] for line in shown.splitlines())
+        if said.get("ActiveState") in BACK:
+            return True
+        if said.get("ActiveState") in OVER and not said.get("Job"):
+            return False
+        time.sleep(0.5)
+    return False
 
 
 def _rules(paths: Paths) -> Rules:

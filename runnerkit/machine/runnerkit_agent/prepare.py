@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes.util
-import hashlib
 import os
 import re
-import shutil
 import time
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from .imds import Imds
-from .machine import Owner, Paths, read_json, run, say, stamp, write_json, write_text
+from .machine import Missing, Owner, Paths, read_json, run, say, stamp, write_json, write_text
 from .rules import BootFailed, Rules
 
 if TYPE_CHECKING:
@@ -21,6 +17,9 @@ if TYPE_CHECKING:
 
 METADATA_4 = "169.254.169.254"
 METADATA_6 = "fd00:ec2::254"
+# Users of people, and the ids that the job's user may take in a user namespace of its own.
+ORDINARY = 1000
+LAST = 4_294_967_294
 DOWNLOAD_TRIES = 3
 
 
@@ -64,8 +63,9 @@ def _folders(paths: Paths, owner: Owner) -> None:
     paths.run.chmod(0o755)
     paths.state.chmod(0o700)
     for folder in (paths.marks, paths.notice_hooks):
-        os.chown(folder, owner.uid, owner.gid)
-        folder.chmod(0o755)
+        # The job may put files there. It does not own the folder, so it cannot mount anything over it.
+        os.chown(folder, os.geteuid(), owner.gid)
+        folder.chmod(0o1775)
 
 
 def close_metadata(owner: Owner) -> None:
@@ -74,14 +74,13 @@ def close_metadata(owner: Owner) -> None:
     Raises:
         BootFailed: The machine has neither nft nor iptables, or they refuse.
     """
-    if shutil.which("nft"):
+    try:
         run(["nft", "-f", "-"], stdin=_ruleset(owner.uid))
-        return
-    if not shutil.which("iptables"):
-        raise BootFailed("neither nft nor iptables is installed, so jobs could reach the metadata service")
-    rule = ["-m", "owner", "--uid-owner", str(owner.uid), "-j", "REJECT"]
-    run(["iptables", "-w", "-I", "OUTPUT", "-d", METADATA_4, *rule])
-    run(["ip6tables", "-w", "-I", "OUTPUT", "-d", METADATA_6, *rule])
+    except Missing:
+        for uids in (f"{owner.uid}", f"{ORDINARY}-{LAST}"):
+            rule = ["-m", "owner", "--uid-owner", uids, "-j", "REJECT"]
+            run(["iptables", "-w", "-I", "OUTPUT", "-d", METADATA_4, *rule])
+            run(["ip6tables", "-w", "-I", "OUTPUT", "-d", METADATA_6, *rule])
 
 
 def _ruleset(uid: int) -> str:
@@ -89,7 +88,9 @@ def _ruleset(uid: int) -> str:
   chain output {{
     type filter hook output priority 0; policy accept;
     ip daddr {METADATA_4} meta skuid {uid} reject
+    ip daddr {METADATA_4} meta skuid >= {ORDINARY} reject
     ip6 daddr {METADATA_6} meta skuid {uid} reject
+    ip6 daddr {METADATA_6} meta skuid >= {ORDINARY} reject
   }}
 }}
 """
@@ -121,6 +122,8 @@ def _runner(paths: Paths, machine: Mapping[str, Any], owner: Owner) -> None:
 def _install(folder: Path, url: str, sha256: str) -> None:
     if not url or not sha256:
         raise BootFailed(f"{folder} holds no runner, and machine.json names none to download")
+    from ctypes.util import find_library
+
     say(f"downloading {url}")
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder.parent / "runner.tar.gz"
@@ -130,12 +133,15 @@ def _install(folder: Path, url: str, sha256: str) -> None:
     run(["tar", "-xzf", str(archive), "-C", str(folder)], timeout=300)
     archive.unlink()
     helper = folder / "bin/installdependencies.sh"
-    if helper.exists() and ctypes.util.find_library("icuuc") is None:
+    if helper.exists() and find_library("icuuc") is None:
         run([str(helper)], timeout=600)
 
 
 def _download(url: str, to: Path) -> str:
     """Fetch a file, trying again after a pause, and return its SHA-256."""
+    import hashlib
+    import urllib.request
+
     if not url.startswith("https://"):
         raise BootFailed(f"{url} is not an https address")
     for left in reversed(range(DOWNLOAD_TRIES)):

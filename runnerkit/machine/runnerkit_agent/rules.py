@@ -1,12 +1,11 @@
 """What ends the machine, and when. Pure: times come in as numbers, nothing is read or done here.
 
-``now`` and what compares with it is monotonic seconds; ``wall`` and announced times are seconds since the epoch.
+All moments are monotonic seconds: a clock that jumps changes nothing here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,14 +13,16 @@ if TYPE_CHECKING:
 WAIT = "wait"
 INTERRUPT = "interrupt"
 END = "end"
+# Source: GitHub's limits of self-hosted runners: no job lasts longer.
+LONGEST = 5 * 86_400
+LONGEST_POLL = 60
 
 
 class BootFailed(Exception):
     """The machine cannot do its work; the message says why, for the console."""
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """The deadlines, in seconds; all can be set in ``machine.json``."""
 
     online_within: float
@@ -39,28 +40,27 @@ class Rules:
         """The rules in a ``machine.json``.
 
         Raises:
-            BootFailed: One is missing or is no positive number.
+            BootFailed: One is missing, is no positive number, or would let a machine live on and on.
         """
-        given = {field.name: machine[field.name] for field in fields(cls) if field.name in machine}
+        given = {name: machine[name] for name in cls._fields if name in machine}
         for name, value in given.items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-                raise BootFailed(f"machine.json: {name} is {value!r}, not a number of seconds")
+            most = LONGEST_POLL if name == "poll" else LONGEST
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most:
+                raise BootFailed(f"machine.json: {name} is {value!r}, not a number of seconds up to {most}")
         missing = {"online_within", "idle", "life"} - set(given)
         if missing:
             raise BootFailed(f"machine.json lacks {', '.join(sorted(missing))}")
         return cls(**given)
 
 
-@dataclass(frozen=True)
-class Listener:
+class Listener(NamedTuple):
     """GitHub's process on this machine. ``busy``: it has a child, so a job or an update is under way."""
 
     started_at: float
     busy: bool = False
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """What the guard sees at one moment.
 
     ``silent_since`` is when the listener was first seen stopped or gone, ``completed_at`` when the completed hook was
@@ -68,7 +68,6 @@ class View:
     """
 
     now: float
-    wall: float
     begun: float
     listener: Listener | None = None
     job_started: bool = False
@@ -78,8 +77,7 @@ class View:
     interrupted_at: float | None = None
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What to do now, and why."""
 
     kind: str
@@ -113,7 +111,7 @@ def _with_listener(view: View, listener: Listener, rules: Rules) -> Step:
 
 
 def _on_notice(view: View, notice_at: float, rules: Rules) -> Step:
-    left = notice_at - view.wall
+    left = notice_at - view.now
     if left <= -rules.after_notice:
         return Step(END, "AWS announced to take the machine, but did not")
     if view.interrupted_at is not None:
@@ -134,15 +132,15 @@ def may_start(view: View) -> str:
     return ""
 
 
-def end_after(notice_at: float, wall: float, rules: Rules) -> float:
+def end_after(notice_at: float, now: float, rules: Rules) -> float:
     """How many seconds to wait before powering off, once the listener is gone for good.
 
     After a notice AWS is given the time to take the machine itself: then its state reason says so.
     """
-    return max(0.0, notice_at + rules.after_notice - wall)
+    return max(0.0, notice_at + rules.after_notice - now)
 
 
-# Source: the runner's own exit codes (actions/runner, Constants.cs).
+# Source: the runner's own exit codes (actions/runner, Constants.cs); 203 is systemd's.
 _MEANINGS = {
     "0": "the listener left before a job came: GitHub no longer knows this runner",
     "1": "the listener refused its configuration, or GitHub refused the runner",
@@ -150,6 +148,7 @@ _MEANINGS = {
     "3": "the runner's update did not come to an end",
     "4": "the runner's update did not come to an end",
     "5": "GitHub says that this runner is connected from elsewhere",
+    "203": "the listener cannot be executed: the runner in this image is damaged",
     "7": "GitHub no longer accepts this version of the runner: bake a new image",
 }
 

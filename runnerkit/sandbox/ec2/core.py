@@ -19,6 +19,8 @@ from runnerkit.sandbox.ec2.prices import SpotPrices
 from runnerkit.sandbox.ec2.tokens import ClientTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runnerkit.sandbox.ec2.backend import Region
     from runnerkit.sandbox.ec2.fleet import Fleet
     from runnerkit.sandbox.ec2.model import Ask, Cause, Machine, MachineEvent
@@ -48,6 +50,8 @@ class Core:
         self.machines: dict[str, Machine] = {}
         self.fleets: dict[str, Fleet] = {}
         self.spot_requests: dict[str, SpotRequest] = {}
+        self.address: Callable[[str], str | None] = lambda _: None
+        self.imaged: Callable[[str, str], None] = lambda _instance, _image: None
         self._regions: dict[str, Region] = {}
         self._completed: set[str] = set()
         self.restore_settings()

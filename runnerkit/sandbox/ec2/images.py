@@ -151,6 +151,7 @@ def create_image(core: Core, ask: Ask) -> Params:
     image = _register(region, name, machine.raw.architecture, _disks(core, machine, ask), owner=None)
     image.description, image.instance_id = ask.params.get("Description", ""), machine.id
     _tag(region, image, ask.params.get("TagSpecifications", []))
+    core.imaged(machine.id, image.id)
     if core.image_delay:
         image.state = "pending"
         core.timeline.at(core.clock.now() + core.image_delay, partial(_available, image))

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from runnerkit.sandbox.ec2 import backend, network, wire
+from runnerkit.sandbox.ec2 import backend, network, sessions, wire
 from runnerkit.sandbox.ec2.actions import ACTIONS
 from runnerkit.sandbox.ec2.calls import Call
 from runnerkit.sandbox.ec2.errors import AwsError
@@ -111,6 +111,10 @@ class Layer:
                 (self._core.public_images if public else self._core.region)(request.region)
             if request.action == "PutParameter":
                 network.check_parameter(request.body)
+            if request.action == "DescribeInstanceInformation":
+                with self._core.lock:
+                    self._core.tick()
+                    return sessions.describe_information(self._core, request.region, request.body)
         if not request.is_ec2:
             return self._forward(environ, request)
         with self._core.lock:

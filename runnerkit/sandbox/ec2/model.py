@@ -176,6 +176,7 @@ class Machine:
     rebalance_at: float | None = None
     console: bytearray = field(default_factory=bytearray, repr=False)
     console_at: float | None = None
+    agent: str = ""
 
     @property
     def state(self) -> str:

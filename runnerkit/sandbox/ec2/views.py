@@ -53,7 +53,7 @@ def instance(core: Core, machine: Machine, state: str | None = None) -> Params:
         "PublicDnsName": "",
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()] or None,
     }
-    return view if shown == "terminated" else {**view, **_attached(machine)}
+    return view if shown == "terminated" else {**view, **_attached(machine, core.address(machine.id))}
 
 
 def _metadata(machine: Machine) -> Params:
@@ -68,7 +68,7 @@ def _metadata(machine: Machine) -> Params:
     }
 
 
-def _attached(machine: Machine) -> Params:
+def _attached(machine: Machine, address: str | None) -> Params:
     """What a machine loses when it ends: network, disks, groups and profile."""
     raw, spec = machine.raw, machine.spec
     groups = [{"GroupId": g.id, "GroupName": g.name} for g in raw.security_groups]
@@ -77,8 +77,8 @@ def _attached(machine: Machine) -> Params:
         "VpcId": spec.subnet.vpc_id,
         "PrivateIpAddress": raw.private_ip,
         "PrivateDnsName": raw.private_dns_name,
-        "PublicIpAddress": raw.public_ip,
-        "PublicDnsName": raw.public_dns_name or "",
+        "PublicIpAddress": address or raw.public_ip,
+        "PublicDnsName": "" if address else raw.public_dns_name or "",
         "SourceDestCheck": raw.source_dest_check,
         "IamInstanceProfile": raw.iam_instance_profile or None,
         "SecurityGroups": groups,
@@ -204,10 +204,23 @@ def _status(view: Params) -> Params:
 
 
 def console_output(core: Core, ask: Ask) -> Params:
-    """GetConsoleOutput: the last 64 KB that the machine has written; nothing before it has written anything."""
+    """GetConsoleOutput: the last 64 KB that the machine has written; nothing before it has written anything.
+
+    Types that are not on Nitro refuse to show the latest.
+    """
     machine = core.visible([str(ask.params.get("InstanceId", ""))], ask.region)[0]
     core.dry_run(ask)
+    if ask.params.get("Latest") and not _is_nitro(core, machine):
+        raise AwsError(
+            "UnsupportedOperation", "This instance type does not support retrieving the latest console output."
+        )
     written = bytes(machine.console[-CONSOLE_LIMIT:])
     at = machine.console_at or machine.launched_at
     encoded = base64.b64encode(written).decode() if written else None
     return {"InstanceId": machine.id, "Timestamp": moment(at), "Output": encoded}
+
+
+def _is_nitro(core: Core, machine: Machine) -> bool:
+    """Whether a machine is on Nitro, as bare metal is too."""
+    described = core.region(machine.region).type_info(machine.spec.type) or {}
+    return described.get("Hypervisor") == "nitro" or bool(described.get("BareMetal"))

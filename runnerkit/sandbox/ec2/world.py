@@ -146,12 +146,27 @@ class SandboxEc2(Scripts):
             machine.console += text.encode() if isinstance(text, str) else text
             machine.console_at = self._core.clock.now()
 
+    def agent(self, instance_id: str, status: str = "Online") -> None:
+        """Let a machine's SSM agent report, or fall silent (``ConnectionLost``)."""
+        with self._core.lock:
+            self._machine(instance_id).agent = status
+
     def bake(
         self, name: str, tags: Mapping[str, str] | None = None, *, arch: str = "x86_64", gigabytes: int = 30
     ) -> str:
         """Register an image owned by this account, as if it had been baked, and return its id."""
         with self._core.lock:
             return images.bake(self._core.region(self.region), name, dict(tags or {}), arch, gigabytes)
+
+    def furnish(self, *, address: Callable[[str], str | None], imaged: Callable[[str, str], None]) -> None:
+        """Let machines that really boot say where they can be reached, and keep their disks when images are made.
+
+        Args:
+            address: The public address of an instance, by its id.
+            imaged: Hears of a new image: the instance's id, and the image's.
+        """
+        with self._core.lock:
+            self._core.address, self._core.imaged = address, imaged
 
     # --- what happens to machines ---------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ class Needs:
     """What a route asks of its caller.
 
     ``any_of`` are alternatives of permission and level; ``scope`` is what a classic token needs; ``app`` says that
-    only an App may and ``people`` that none may, ``jwt`` that the App itself must call.
+    only an App may and ``people`` that none may, ``jwt`` that the App itself must call, ``everybody`` that the route
+    itself looks who may see what.
     """
 
     any_of: tuple[tuple[str, str], ...] = ()
@@ -26,6 +27,7 @@ class Needs:
     app: bool = False
     jwt: bool = False
     people: bool = False
+    everybody: bool = False
 
     @property
     def accepted(self) -> str:
@@ -44,7 +46,7 @@ def check(state: State, token: Token | None, needs: Needs, repository: str | Non
     Raises:
         Refused: 404 for a repository that is not shown, 401 for nobody, 403 for a missing permission.
     """
-    if needs.jwt:
+    if needs.jwt or needs.everybody:
         return
     found = state.repository(repository) if repository else None
     if found is not None and found.private and not reaches(token, found):

@@ -49,7 +49,11 @@ class Lists:
 
 @dataclass(slots=True)
 class Options:
-    """How unpleasant the world is by the clock; seconds, None switches a rule off."""
+    """How unpleasant the world is by the clock; seconds, None switches a rule off.
+
+    ``runner_version`` is the newest of GitHub's runner, ``runner_age`` how many days it has been out; ``runner_host``
+    and ``runner_sha256`` say where it can be had and what it is, in sandboxes that serve one.
+    """
 
     idle_vanish: float | None = None
     lease: float = 600
@@ -60,6 +64,9 @@ class Options:
     offline_ephemeral: float = 24 * 3600
     auto_assign: bool = True
     runner_version: str = "2.336.0"
+    runner_age: float = 12.0
+    runner_host: str = ""
+    runner_sha256: str = ""
 
 
 class State:

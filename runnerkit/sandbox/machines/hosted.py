@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from runnerkit.sandbox.github import Refused
 from runnerkit.sandbox.machines.init import folders
-from runnerkit.sandbox.machines.process import need_linux, scratch, stand_in
+from runnerkit.sandbox.machines.process import stand_in
 from runnerkit.sandbox.machines.supervised import Supervised, end
+from runnerkit.sandbox.machines.watching import need_linux, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

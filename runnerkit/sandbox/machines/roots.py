@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runnerkit import boot
+from runnerkit.sandbox.machines import described
 from runnerkit.sandbox.machines.init import folders, shim
 from runnerkit.sandbox.machines.init.host import SHIMS
 from runnerkit.sandbox.machines.users import HOME
@@ -50,7 +51,7 @@ def make(
     os.chown(root / HOME, logins.uid, logins.gid)
     _shims(root)
     if gpus:
-        put(root, f"{SHIMS}/nvidia-smi", _nvidia_smi(gpus), 0o755)
+        put(root, f"{SHIMS}/nvidia-smi", described.nvidia_smi(gpus), 0o755)
     if baked:
         for file in boot.agent_files(image=True):
             put(root, file.path, file.text, int(file.mode, 8))
@@ -74,9 +75,3 @@ def _shims(root: Path) -> None:
     for name in COMMANDS:
         words = shlex.join([sys.executable, "-IS", str(Path(shim.__file__)), str(root), name])
         put(root, f"{SHIMS}/{name}", f'#!/bin/sh\nexec {words} "$@"\n', 0o755)
-
-
-def _nvidia_smi(gpus: Sequence[str]) -> str:
-    """Workflows begin with it: whatever the arguments, it says what it is, and leaves with 0."""
-    lines = ["runnerkit's stand-in for nvidia-smi: the sandbox has no GPU behind it. On AWS this machine has:", *gpus]
-    return "#!/bin/sh\n" + "".join(f"echo {shlex.quote(line)}\n" for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import json
+import os
 import py_compile
 import shlex
 import shutil
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 VERSION = "2.336.0"
 HERE = Path(__file__).parent
 PROGRAM = "standin"
+ENGINE = "RUNNERKIT_SANDBOX_DOCKER_HOST"
 OLDEST = 11
 NEWEST = 15
 LONGEST = 120
@@ -125,7 +127,7 @@ def install(
         _script(folder / name, text)
     (folder / "README").write_text(README)
     (folder / ".env").write_text(_lines(environ or {}))
-    told = {"version": VERSION, "act": str(_act(folder, act))}
+    told = {"version": VERSION, "act": str(_act(folder, act)), "engine": _engine()}
     (folder / "bin" / "standin.json").write_text(json.dumps(told))
 
 
@@ -187,6 +189,11 @@ def _open_to_all(path: Path) -> bool:
     real = path.resolve()
     passable = all(each.stat().st_mode & stat.S_IXOTH for each in [*real.parents, *path.parents])
     return passable and bool(real.stat().st_mode & stat.S_IXOTH)
+
+
+def _engine() -> str:
+    """The container engine that jobs may use: named for the sandbox, or for every program of Docker's kind."""
+    return os.environ.get(ENGINE, os.environ.get("DOCKER_HOST", ""))
 
 
 def _act(folder: Path, given: Path | None) -> Path:

@@ -15,7 +15,7 @@ import pytest
 
 from runnerkit.errors import ConfigError
 from runnerkit.sandbox.machines.init import kernel
-from runnerkit.sandbox.machines.process import need_linux
+from runnerkit.sandbox.machines.watching import need_linux
 from tests.sandbox.machines.yard import eventually, open_yard
 
 if TYPE_CHECKING:

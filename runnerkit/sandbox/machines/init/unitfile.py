@@ -220,6 +220,7 @@ TABLE: dict[str, dict[str, Callable[[str], Any]]] = {
         "KillSignal": number_of,
         "StandardOutput": one_of("journal", "journal+console"),
         # Understood, but what they limit is the whole computer here and not this machine: not enforced.
+        **_keys(str, ("MemoryMax", "CPUWeight", "WatchdogSec")),
         **_keys(str, ("TasksMax", "OOMPolicy", "OOMScoreAdjust", "LimitNOFILE", "LimitMEMLOCK")),
     },
     "Timer": _keys(seconds, ("OnBootSec", "OnActiveSec", "AccuracySec")) | {"DefaultDependencies": boolean},

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 NO_ENGINE = "unix:///nonexistent/no-container-engine.sock"
 NO_GITHUB = "127.0.0.1:9"
 READ_AT_ONCE = 1 << 16
+# The last is how a machine of the sandbox knows what belongs to it.
+SHARED = {"PATH", "TMPDIR", "RUNNERKIT_MACHINE"}
 PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 
 
@@ -36,6 +38,7 @@ class Place:
     workspace: Path
     state: Path
     cache: Path
+    contained: bool = False
 
 
 class Act:
@@ -84,6 +87,9 @@ class Act:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNNERKIT_STANDIN_")}
+        if self._place.contained:
+            # A container has none of the machine's own variables; steps outside of it get them back.
+            kept = {name: value for name, value in kept.items() if name in SHARED}
         # act reads its own configuration from there; steps get the real one back.
         home = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(self._place.state))
         searched = f"{self._place.shims}{os.pathsep}{kept.get('PATH', os.defpath)}"

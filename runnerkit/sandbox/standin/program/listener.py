@@ -12,6 +12,7 @@ import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from .containing import clear_away
 from .diary import Diary
 from .registration import NotConfigured, forget, pack, settings, unpack
 from .service import Service, Unreachable
@@ -167,6 +168,7 @@ class Listener:
         self._watch_over(session, worker)
         code = worker.wait()
         if code not in RESULTS:
+            self._clear_away()
             self._report_crash(session, code)
             code = 102
         self._diary.tell(f"Job {name} completed with result: {RESULTS[code]}")
@@ -222,6 +224,11 @@ class Listener:
             except Unreachable as error:
                 self._diary.note(f"not renewed: {error}", "ERR")
             time.sleep(max(RENEW * self._pace, FASTEST))
+
+    def _clear_away(self) -> None:
+        engine = json.loads((self._root / "bin" / "standin.json").read_text()).get("engine")
+        if engine:
+            clear_away(str(engine))
 
     def _report_crash(self, session: str, code: int) -> None:
         why = f"The runner's worker process ended unexpectedly with exit code {code}; its log is in _diag."

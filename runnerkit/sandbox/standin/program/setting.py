@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .containing import owner
 from .registration import NotConfigured, settings
 from .workflow import Setting
 
@@ -28,6 +29,8 @@ VERSIONS = ("main", "master", *(f"v{number}" for number in range(1, 11)))
 
 POSTS = {"actions/checkout": "checkout-post"}
 HOOKS = ("started", "completed")
+# Variables of the worker that are not for steps.
+OURS = {"PATH", "RUNNERKIT_STANDIN_PACE", "RUNNERKIT_STANDIN_ENVIRONMENT", "RUNNERKIT_STANDIN_EXIT"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Root:
         self.substitute = path / "bin" / "Runner.Substitute"
         self.pace = float(os.environ.get("RUNNERKIT_STANDIN_PACE", "1"))
         self.tracking = f"github_{uuid.uuid4()}"
+        self.engine: str = written.get("engine", "")
         self.settings: dict[str, Any] = {}
         with suppress(NotConfigured):
             self.settings = settings(path)
@@ -68,6 +72,23 @@ class Root:
         made.state.mkdir(mode=0o700)
         return made
 
+    def inside(self, folders: Folders) -> dict[str, Any]:
+        """Tell a step what it needs to know of the job's container; the folders' names in it are GitHub's."""
+        home, event = folders.temp / "_github_home", folders.temp / "_github_workflow"
+        for each in (home, event):
+            each.mkdir(exist_ok=True)
+        work = folders.temp.parent
+        pairs = [(home, "/github/home"), (event, "/github/workflow"), (folders.tools, "/__t"), (work, "/__w")]
+        return {
+            "engine": self.engine,
+            "label": self.tracking,
+            "owner": owner(os.getpid()),
+            "paths": [(str(outside), inside) for outside, inside in pairs],
+            "temp": str(folders.temp),
+            "workspace": f"/__w/{folders.workspace.relative_to(work)}",
+            "outside": {name: value for name, value in os.environ.items() if name not in OURS},
+        }
+
     def setting(self, values: dict[str, str]) -> Setting:
         """Tell what there is to run a job with."""
         found = sorted(self.substitutes.glob("*/*/action.yml")) + sorted(self.substitutes.glob("*/*/*/action.yml"))
@@ -80,6 +101,7 @@ class Root:
             posts={name: f"exec {shlex.quote(str(self.substitute))} {program}" for name, program in POSTS.items()},
             literals=values,
             hooks=hooks,
+            engine=self.engine,
         )
 
     def local_repositories(self, payload: dict[str, Any]) -> dict[str, str]:

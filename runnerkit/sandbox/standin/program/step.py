@@ -18,14 +18,22 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from . import containing
+from .inside import Inside
 from .schedule import stop
+from .workflow import CONTAINER, FOLDER, LEAF
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STATE = "RUNNERKIT_STANDIN_STATE"
 STEP = "RUNNERKIT_STANDIN_STEP"
 OUTPUT = "RUNNERKIT_STANDIN_OUTPUT_"
 PRIVATE = {STATE, STEP, "ACT", "SHA_REF", "ImageOS", "DOCKER_HOST", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}
+PRIVATE |= {CONTAINER, FOLDER}
+OUTSIDE, CONTAINERS = "--outside", "--containers"
 LOOK = 0.02
 PARENT_LOOK = 0.5
 NOT_FOUND = 127
@@ -45,13 +53,21 @@ def main(arguments: list[str]) -> int:
 
 def environment(forced: dict[str, str], given: dict[str, str]) -> dict[str, str]:
     """Turn the environment that act gives into that of GitHub's runner."""
-    shims = str(Path(__file__).parent.parent / "shims")
-    kept = {name: value for name, value in given.items() if name not in PRIVATE} | forced
+    kept = {name: value for name, value in given.items() if name not in PRIVATE and not name.startswith(LEAF)} | forced
     if not {"LANG", "LC_ALL"} & kept.keys() and kept.get("LC_CTYPE") == "C.UTF-8":
         # Python's own doing, in this process or in the listener.
         del kept["LC_CTYPE"]
-    kept["PATH"] = os.pathsep.join(each for each in kept.get("PATH", "").split(os.pathsep) if each != shims)
+    added, rest = searched(kept.get("PATH", ""))
+    kept["PATH"] = os.pathsep.join([*added, *rest])
     return kept
+
+
+def searched(path: str) -> tuple[list[str], list[str]]:
+    """Give what the job's steps have put before the path, and the machine's own; the shims stand between them."""
+    shims = str(Path(__file__).parent.parent / "shims")
+    folders = path.split(os.pathsep)
+    at = folders.index(shims) if shims in folders else 0
+    return folders[:at], [each for each in folders[at:] if each != shims]
 
 
 class Entry:
@@ -65,6 +81,7 @@ class Entry:
         self._act = os.getppid()
         self._status: int | None = None
         self._child = 0
+        self._shell = ""
 
     def run(self, arguments: list[str]) -> int:
         """Run a command; what it writes goes to the step's file."""
@@ -76,7 +93,7 @@ class Entry:
         try:
             self._wait_while_cancelling()
             start = self._output.stat().st_size if self._output.exists() else 0
-            self._child = self._start(arguments)
+            self._child = self._start(self._work(arguments))
             return self._finish(self._watch(), start)
         finally:
             self._running.unlink(missing_ok=True)
@@ -107,16 +124,33 @@ class Entry:
     def _cancelling(self) -> bool:
         return (self._state / "cancel").exists() and os.getppid() == self._act
 
-    def _start(self, arguments: list[str]) -> int:
-        kept = environment(self._told["env"], dict(os.environ)) | {"PWD": str(Path.cwd())}
+    def _work(self, arguments: list[str]) -> Callable[[], int]:
+        """What the child does: becomes a shell on the machine, or runs one in the container."""
+        here = str(Path.cwd())
+        told = self._told.get("container")
+        kept = environment(self._told["env"], dict(os.environ)) | {"PWD": here}
+        outside = arguments[0] == OUTSIDE
+        arguments = arguments[outside:]
+        self._shell = arguments[0]
+        if arguments[0] == CONTAINERS:
+            return lambda: containing.main(arguments[1], self._state)
+        if told is None or outside:
+            # What steps in the container have put before the path lies in the container.
+            path = {"PATH": os.pathsep.join(searched(os.environ.get("PATH", ""))[1])} if told else {}
+            return lambda: os.execvpe(arguments[0], arguments, (told or {}).get("outside", {}) | kept | path)  # noqa: S606 - the step's own shell
+        del kept["PWD"]
+        added, _ = searched(os.environ.get("PATH", ""))
+        return lambda: Inside(told, self._state).run(arguments, kept, added, here)
+
+    def _start(self, work: Callable[[], int]) -> int:
         file = os.open(self._output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         child = os.fork()
         if child == 0:
-            self._become(arguments, kept, file)
+            self._become(work, file)
         os.close(file)
         return child
 
-    def _become(self, arguments: list[str], kept: dict[str, str], file: int) -> NoReturn:
+    def _become(self, work: Callable[[], int], file: int) -> NoReturn:
         try:
             os.setsid()
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -125,9 +159,9 @@ class Entry:
             for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            os.execvpe(arguments[0], arguments, kept)  # noqa: S606 - the step's own shell
+            os._exit(work())
         except OSError as error:
-            os.write(2, f"##[error]{arguments[0]}: {error.strerror}\n".encode())
+            os.write(2, f"##[error]{self._shell}: {error.strerror}\n".encode())
         finally:
             os._exit(NOT_FOUND)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import workflow
 from .acting import Act, Place
+from .containing import clear_away
 from .diary import Diary
 from .lines import Masks
 from .progress import Progress
@@ -92,6 +93,8 @@ class Worker:
         finally:
             act.kill()
             self._end_orphans()
+            if plan.contained:
+                clear_away(self._root.engine, self._root.tracking)
         return self._finish(act, progress, stopping)
 
     def _about(self) -> list[str]:
@@ -103,12 +106,16 @@ class Worker:
         folders = self._folders
         given = step_environment(self._root, folders, self._message)
         told = {"workspace": str(folders.workspace), "env": given, "pace": self._root.pace}
+        if plan.contained:
+            told["container"] = self._root.inside(folders)
         (folders.state / "told.json").write_text(json.dumps(told))
         (folders.state / "runtime.json").write_text(json.dumps(self._runtime()))
         (folders.temp / "_github_workflow").mkdir(exist_ok=True)
         event = folders.temp / "_github_workflow" / "event.json"
         event.write_text(json.dumps(self._github.get("event") or {}))
-        place = Place(self._root.act, self._root.shims, folders.workspace, folders.state, folders.actions)
+        place = Place(
+            self._root.act, self._root.shims, folders.workspace, folders.state, folders.actions, plan.contained
+        )
         self._diary.note(f"{len(plan.steps)} steps by {self._root.act}")
         return Act(
             place,

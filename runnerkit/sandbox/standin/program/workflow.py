@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -9,6 +10,11 @@ from typing import Any
 
 PREPARE = "_prepare"
 OUTPUTS = "_outputs"
+# How the container's description reaches the step that starts it: its shape, and each text by its number, since only
+# act can put in what secrets and variables stand for.
+CONTAINER = "RUNNERKIT_STANDIN_CONTAINER"
+LEAF = "RUNNERKIT_STANDIN_TEXT_"
+FOLDER = "RUNNERKIT_STANDIN_FOLDER"
 SHELLS = {
     "": "bash -e {0}",
     "bash": "bash --noprofile --norc -e -o pipefail {0}",
@@ -47,6 +53,7 @@ class Plan:
     workflow: dict[str, Any]
     steps: list[Step]
     local_repositories: dict[str, str] = field(default_factory=dict)
+    contained: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Setting:
     posts: dict[str, str]
     literals: dict[str, str]
     hooks: dict[str, str]
+    engine: str = ""
 
 
 def plan(payload: dict[str, Any], event: str, setting: Setting) -> Plan:
@@ -72,11 +80,12 @@ def plan(payload: dict[str, Any], event: str, setting: Setting) -> Plan:
     job: dict[str, Any] = {
         "name": _key(payload),
         "runs-on": "self-hosted",
-        "env": builder.spell(_texts(payload.get("env") or {})),
+        "env": builder.spell(texts(payload.get("env") or {})),
         "steps": builder.build(given),
     }
     workflow: dict[str, Any] = {"name": payload.get("workflow", {}).get("name") or "workflow", "on": {event: {}}}
-    return Plan(workflow | {"jobs": {_key(payload): job}}, [Step("Set up job"), *builder.steps, Step("Complete job")])
+    steps = [Step("Set up job"), *builder.steps, Step("Complete job")]
+    return Plan(workflow | {"jobs": {_key(payload): job}}, steps, contained=container(payload) is not None)
 
 
 def _key(payload: dict[str, Any]) -> str:
@@ -84,15 +93,10 @@ def _key(payload: dict[str, Any]) -> str:
 
 
 def _check(payload: dict[str, Any], steps: list[dict[str, Any]], setting: Setting) -> None:
-    for kind in ("container", "services"):
-        if payload.get(kind):
-            raise Refused(
-                f"This job has `{kind}:`. The stand-in runner runs steps on the machine itself and has no container"
-                " engine; run such a job on a real machine."
-            )
+    _check_containers(payload, setting)
     for uses in (str(each["uses"]) for each in steps if "uses" in each):
         if uses.startswith("docker://"):
-            raise Refused(f"Unable to run {uses}: the stand-in runner has no container engine.")
+            raise Refused(f"Unable to run {uses}: the stand-in runner starts no container for a single step.")
         if not uses.startswith("./") and uses.partition("@")[0] not in setting.substitutes:
             known = ", ".join(sorted(setting.substitutes))
             raise Refused(
@@ -101,7 +105,48 @@ def _check(payload: dict[str, Any], steps: list[dict[str, Any]], setting: Settin
             )
 
 
-def _texts(mapping: dict[str, Any]) -> dict[str, str]:
+def _check_containers(payload: dict[str, Any], setting: Setting) -> None:
+    if payload.get("services"):
+        raise Refused(
+            "This job has `services:`. The stand-in runner starts no service containers; run such a job on a real"
+            " machine, or start the service in a step."
+        )
+    if container(payload) is not None and not setting.engine:
+        raise Refused(
+            "This job has `container:`, and the stand-in runner was given no container engine. Start the sandbox with"
+            " RUNNERKIT_SANDBOX_DOCKER_HOST or DOCKER_HOST naming a local socket, such as podman's"
+            " (podman system service --time=0 unix:///path); or run such a job on a real machine."
+        )
+
+
+def container(payload: dict[str, Any]) -> dict[str, Any] | None:
+    """Give the job's container as a mapping; an empty image is none, as on GitHub."""
+    given = payload.get("container")
+    found = dict(given) if isinstance(given, dict) else {"image": given}
+    return found if found.get("image") else None
+
+
+def taken_apart(tree: Any, leaves: list[str]) -> Any:  # noqa: ANN401 - a tree of JSON
+    """Give a tree with numbers in the place of its texts, which are added to ``leaves``."""
+    if isinstance(tree, dict):
+        return {name: taken_apart(each, leaves) for name, each in tree.items()}
+    if isinstance(tree, list):
+        return [taken_apart(each, leaves) for each in tree]
+    leaves.append(_text(tree))
+    return len(leaves) - 1
+
+
+def filled(shape: Any, leaves: dict[str, str]) -> Any:  # noqa: ANN401 - as above
+    """Put the texts back."""
+    if isinstance(shape, dict):
+        return {name: filled(each, leaves) for name, each in shape.items()}
+    if isinstance(shape, list):
+        return [filled(each, leaves) for each in shape]
+    return leaves[str(shape)]
+
+
+def texts(mapping: dict[str, Any]) -> dict[str, str]:
+    """Write a mapping's values as GitHub does."""
     return {name: _text(value) for name, value in mapping.items()}
 
 
@@ -121,13 +166,15 @@ class _Builder:
         defaults = (payload.get("defaults") or {}).get("run") or {}
         self._shell = str(defaults.get("shell") or "")
         self._folder = defaults.get("working-directory")
+        self._container = container(payload)
 
     def build(self, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
         built = [{"id": PREPARE, "if": "always()", "run": "true", "shell": f"{self._setting.entry} --prepare"}]
-        built += self._hook("started", "Set up runner", "")
+        built += self._hook("started", "Set up runner", "") + self._containers("start", "Initialize containers")
         mains = [self._step(each, number) for number, each in enumerate(given)]
         posts = [post for each in reversed(mains) if (post := self._post(each))]
-        built += mains + posts + self._hook("completed", "Complete runner", "always()")
+        built += mains + posts + self._containers("stop", "Stop containers")
+        built += self._hook("completed", "Complete runner", "always()")
         return [*built, self._outputs()]
 
     def _hook(self, which: str, name: str, condition: str) -> list[dict[str, Any]]:
@@ -135,18 +182,40 @@ class _Builder:
         if not path:
             return []
         step = {"name": name, "run": f"exec bash -e {shlex.quote(path)}", "working-directory": "/"}
-        return [self._listed(step | ({"if": condition} if condition else {}), f"_{which}")]
+        return [self._own(step | ({"if": condition} if condition else {}), f"_{which}", SHELLS["bash"])]
+
+    def _containers(self, what: str, name: str) -> list[dict[str, Any]]:
+        if self._container is None:
+            return []
+        step: dict[str, Any] = {"name": name, "run": "true"}
+        if what == "start":
+            leaves: list[str] = []
+            shape = json.dumps(taken_apart(self._container, leaves))
+            step["env"] = {CONTAINER: shape, **{f"{LEAF}{number}": text for number, text in enumerate(leaves)}}
+        else:
+            step["if"] = "always()"
+        return [self._own(step, f"_{what}_containers", f"--containers {what}")]
+
+    def _own(self, step: dict[str, Any], key: str, shell: str) -> dict[str, Any]:
+        """A step of the runner's own, on the machine whatever the job's container and default shell."""
+        return self._listed(step, key) | {"shell": f"{self._setting.entry} {self._outside()}{shell}"}
+
+    def _outside(self) -> str:
+        return "" if self._container is None else "--outside "
 
     def _step(self, given: dict[str, Any], number: int) -> dict[str, Any]:
         step = {name: value for name, value in given.items() if name not in {"timeout-minutes", "env", "with"}}
         step["id"] = str(given.get("id") or f"_{number}")
         step["name"] = str(given.get("name") or _title(given))
-        step["env"] = _texts(given.get("env") or {})
+        step["env"] = texts(given.get("env") or {})
         if "run" in step and self._folder:
             # Not as act's default: that would hold for the steps of our own too.
             step.setdefault("working-directory", self._folder)
+        if self._container is not None and "working-directory" in step:
+            # act would look for it on the machine.
+            step["env"][FOLDER] = str(step.pop("working-directory"))
         if given.get("with"):
-            step["with"] = _texts(given["with"])
+            step["with"] = texts(given["with"])
         return self._listed(step, step["id"], _minutes(given.get("timeout-minutes")))
 
     def _post(self, main: dict[str, Any]) -> dict[str, Any] | None:
@@ -161,7 +230,7 @@ class _Builder:
             "if": f"always() && {ran} != 'skipped' && {ran} != ''",
             "env": inputs,
         }
-        return self._listed(step, f"{main['id']}_post")
+        return self._own(step, f"{main['id']}_post", SHELLS["bash"])
 
     def _listed(self, step: dict[str, Any], key: str, timeout: float | None = None) -> dict[str, Any]:
         name = str(step["name"])
@@ -170,13 +239,17 @@ class _Builder:
             step["if"] = self._condition(step["if"])
         self.steps.append(Step(name, key, str(step.get("if", "")), timeout))
         if "run" in step:
-            step["shell"] = f"{self._setting.entry} {_shell(str(step.get('shell') or self._shell))}"
+            step["shell"] = f"{self._setting.entry} {self._spelled(str(step.get('shell') or self._shell))}"
         # Steps of GitHub's list are counted from 1, and "Set up job" is the first.
         step["env"] = {**step.get("env", {}), "RUNNERKIT_STANDIN_STEP": str(len(self.steps) + 1)}
         return step
 
+    def _spelled(self, shell: str) -> str:
+        # In a container it is sh, whatever else there is. Source: the runner's ScriptHandler.
+        return SHELLS.get(shell or ("" if self._container is None else "sh"), shell)
+
     def _outputs(self) -> dict[str, Any]:
-        asked = _texts(self._payload.get("outputs") or {})
+        asked = texts(self._payload.get("outputs") or {})
         env = {f"RUNNERKIT_STANDIN_OUTPUT_{name}": value for name, value in self.spell(asked).items()}
         step = {"id": OUTPUTS, "name": OUTPUTS, "if": "always()", "run": "true", "env": env}
         return step | {"shell": f"{self._setting.entry} --outputs"}
@@ -207,10 +280,6 @@ class _Builder:
 def _title(step: dict[str, Any]) -> str:
     what = str(step.get("uses") or step.get("run") or "").strip()
     return f"Run {what.splitlines()[0] if what else ''}"
-
-
-def _shell(name: str) -> str:
-    return SHELLS.get(name, name)
 
 
 def _minutes(value: object) -> float | None:

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
-from .toolkit import Failed, annotate, flag, given, output, runtime, say
+from .toolkit import Failed, annotate, flag, given, output, place, runtime, say
 
 FORBIDDEN = '":<>|*?\r\n\\/'
 PATIENCE = 60.0
@@ -53,7 +53,7 @@ def _matched(patterns: list[str], *, hidden: bool) -> list[Path]:
     workspace = Path(os.environ["GITHUB_WORKSPACE"])
     found: dict[Path, None] = {}
     for pattern in filter(None, map(str.strip, patterns)):
-        base = os.path.normpath(workspace / Path(pattern.removeprefix("!")).expanduser())
+        base = os.path.normpath(workspace / place(pattern.removeprefix("!")))
         if pattern.startswith("!"):
             found = {each: None for each in found if not _under(each, base)}
         else:
@@ -82,7 +82,7 @@ def _roots() -> list[Path]:
     workspace, roots = Path(os.environ["GITHUB_WORKSPACE"]), []
     for pattern in (line.strip() for line in given("path").splitlines()):
         if pattern and not pattern.startswith("!"):
-            fixed = Path(os.path.normpath(workspace / Path(pattern).expanduser()))
+            fixed = Path(os.path.normpath(workspace / place(pattern)))
             while glob.has_magic(str(fixed)) or not fixed.is_dir():
                 fixed = fixed.parent
             roots.append(fixed)
@@ -103,7 +103,7 @@ def download() -> None:
     """Download one artifact into the folder, or several into a folder each."""
     if given("run-id") and given("run-id") != os.environ["GITHUB_RUN_ID"]:
         raise Failed("The stand-in for actions/download-artifact reads the artifacts of its own run only.")
-    folder = Path(os.environ["GITHUB_WORKSPACE"]) / Path(given("path", ".")).expanduser()
+    folder = Path(os.environ["GITHUB_WORKSPACE"]) / place(given("path", "."))
     name = given("name")
     if name:
         _unpack(name, folder)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
+
+from .. import container, containing, engine  # noqa: TID252 - in a runner's root the package has another name
 
 
 class Failed(Exception):
@@ -70,7 +73,52 @@ def _append(file_name: str, name: str, value: str) -> None:
         file.write(f"{name}<<{end}\n{value}\n{end}\n")
 
 
+def _known(name: str) -> Path:
+    return Path(os.environ["RUNNER_TEMP"]) / "_standin" / name
+
+
+def contained() -> dict[str, Any] | None:
+    """Tell about the job's container, if it has one."""
+    told = json.loads(_known("told.json").read_text()).get("container")
+    return None if told is None else dict(told)
+
+
+def place(text: str) -> Path:
+    """Find a path that the job's author wrote: of the machine, or, in a container's job, of the container.
+
+    Raises:
+        Failed: it is in the container, where this program is not.
+    """
+    told, path = contained(), Path(text).expanduser()
+    if told is None or not path.is_absolute():
+        return path
+    paths = container.Paths([(str(outside), str(inside)) for outside, inside in told["paths"]])
+    found = paths.outside(text) or (text if paths.inside(text) != text else None)
+    if found is None:
+        raise Failed(
+            f"{text} is in the job's container, and substitutes of the stand-in runner work outside of it: they reach"
+            " the workspace, RUNNER_TEMP and RUNNER_TOOL_CACHE."
+        )
+    return Path(found)
+
+
+def inside(*command: str) -> str | None:
+    """Run a program in the job's container; what it says, or None when it fails.
+
+    Raises:
+        Failed: the container cannot be asked.
+    """
+    told = contained() or {}
+    with tempfile.TemporaryFile() as file:
+        try:
+            name = json.loads(_known(containing.KNOWN).read_text())["id"]
+            code = engine.Engine(told["engine"]).run(name, command, {}, "", file.fileno())
+        except (engine.EngineFailed, OSError) as error:
+            raise Failed(f"The job's container cannot be asked: {error}") from error
+        file.seek(0)
+        return file.read().decode(errors="replace").strip() if code == 0 else None
+
+
 def runtime() -> dict[str, Any]:
     """Tell what the job's runner knows of the service: url, token, id_token."""
-    told = json.loads((Path(os.environ["RUNNER_TEMP"]) / "_standin" / "runtime.json").read_text())
-    return dict(told)
+    return dict(json.loads(_known("runtime.json").read_text()))

@@ -1,0 +1,12 @@
+# The agent, its units and the deadline of a machine's first boot. The agent runs with the system's Python.
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || { echo "the base image has no Python 3.9 or newer"; exit 1; }
+command -v nft >/dev/null || command -v iptables >/dev/null || { apt-get update -q && apt-get install -qy nftables; }
+tar -x --no-same-owner -f "$PAYLOAD" -C /
+id -u runner >/dev/null 2>&1 || useradd --create-home --shell /bin/bash runner
+systemctl daemon-reload
+# Not --now: this machine is the builder, which has deadlines of its own.
+systemctl enable runnerkit-boot.timer
+complaints=$(systemd-analyze verify /etc/systemd/system/runnerkit-*.service /etc/systemd/system/runnerkit-*.timer 2>&1 | grep 'runnerkit-' || true)
+test -z "$complaints" || { echo "$complaints"; exit 1; }
+python3 -E -s -B -c 'import sys; sys.path.insert(0, "/opt/runnerkit"); import runnerkit_agent.main'
+echo "the agent is installed"

@@ -1,0 +1,151 @@
+"""The releases of GitHub's runner application, read seldom: what was read, or that it failed, is kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from runnerkit.errors import ForgeError, ForgeUnavailable
+from runnerkit.github import views
+from runnerkit.github.asks import Ask, unreadable
+from runnerkit.ports import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from runnerkit.github.client import Client
+    from runnerkit.github.level import Level
+    from runnerkit.ports import Clock, RunnerPackage
+
+RUNNER = "actions/runner"
+# More than a year's worth; what lacks all of them is too old by any rule.
+LISTED = 10
+KEPT = timedelta(hours=6)
+KEPT_WITHOUT_DATES = timedelta(hours=1)
+KEPT_FAILURE = timedelta(minutes=10)
+_SERVER_PATH = "/api/v3"
+_VERSION = re.compile(r"/v(\d+\.\d+\.\d+)/")
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError)
+
+
+class Releases:
+    """The part of the forge that knows how old the runner is.
+
+    Args:
+        client: Who asks.
+        level: Whose permission it takes.
+        base_url: Where GitHub is.
+        folder: Where answers are kept between processes; None: in memory only.
+        clock: Tells their age.
+        downloads: Lists the packages that GitHub offers; the way out when releases cannot be read.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        level: Level,
+        *,
+        base_url: str,
+        folder: Path | None,
+        clock: Clock,
+        downloads: Callable[[str], Sequence[RunnerPackage]],
+    ) -> None:
+        self._client = client
+        self._level = level
+        # The rule holds for github.com and data residency; a server brings its own runner.
+        self._ruled = not urlsplit(base_url).path.rstrip("/").endswith(_SERVER_PATH)
+        self._path = folder and folder / f"runner-releases-{hashlib.sha256(base_url.encode()).hexdigest()[:16]}.json"
+        self._clock = clock
+        self._downloads = downloads
+        self._memory: dict[str, Any] | None = None
+        self._lock = threading.Lock()
+
+    def of(self, repo: str) -> Sequence[Release]:
+        """The last releases, newest first; the newest alone and undated where GitHub does not list them.
+
+        Raises:
+            ForgeError: Neither could be read, now or some minutes ago.
+        """
+        if not self._ruled:
+            return ()
+        with self._lock:
+            held = self._held()
+            if held is None:
+                held = self._ask(repo)
+                self._keep(held)
+        if held["failed"]:
+            raise ForgeUnavailable(f"the releases of GitHub's runner could not be read: {held['failed']}")
+        return [Release(each["version"], views.moment(each["at"])) for each in held["releases"]]
+
+    def _ask(self, repo: str) -> dict[str, Any]:
+        try:
+            found, kept = self._listed(repo), KEPT
+            if not found:
+                found, kept = self._offered(repo), KEPT_WITHOUT_DATES
+        except ForgeError as first:
+            try:
+                found, kept = self._offered(repo), KEPT_WITHOUT_DATES
+            except ForgeError:
+                return self._entry([], KEPT_FAILURE, first.message)
+        return self._entry(found, kept)
+
+    def _entry(self, found: Sequence[Release], kept: timedelta, failed: str = "") -> dict[str, Any]:
+        rows = [{"version": each.version, "at": each.at.isoformat() if each.at else ""} for each in found]
+        return {"until": (self._clock.now() + kept).timestamp(), "failed": failed, "releases": rows}
+
+    def _listed(self, repo: str) -> list[Release]:
+        ask = Ask(
+            verb="GET",
+            path=f"/repos/{RUNNER}/releases",
+            what="list the releases of GitHub's runner",
+            repo=repo,
+            need=self._level.needs.read_runners,
+            params={"per_page": LISTED},
+        )
+        body = self._client.read(ask)
+        if not isinstance(body, list):
+            raise unreadable(ask.what)
+        return [release for row in body if (release := views.release(row)) is not None]
+
+    def _offered(self, repo: str) -> list[Release]:
+        found = (_VERSION.search(package.url) for package in self._downloads(repo))
+        return [Release(version, None) for version in sorted({match[1] for match in found if match})]
+
+    def _held(self) -> dict[str, Any] | None:
+        held = self._memory
+        if held is None and self._path is not None:
+            with suppress(*_UNREADABLE):
+                read = json.loads(self._path.read_bytes())
+                held = {"until": float(read["until"]), "failed": str(read["failed"]), "releases": _rows(read)}
+        if held is None:
+            return None
+        left = held["until"] - self._clock.now().timestamp()
+        self._memory = held if 0 < left <= KEPT.total_seconds() else None
+        return self._memory
+
+    def _keep(self, held: dict[str, Any]) -> None:
+        self._memory = held
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _write_whole(self._path, json.dumps(held))
+
+
+def _rows(read: dict[str, Any]) -> list[dict[str, str]]:
+    return [{"version": str(each["version"]), "at": str(each["at"])} for each in read["releases"]]
+
+
+def _write_whole(path: Path, text: str) -> None:
+    handle, made = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    Path(made).replace(path)

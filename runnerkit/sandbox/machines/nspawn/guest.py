@@ -1,0 +1,211 @@
+"""One nspawn machine seen from the sandbox: started, listened to, looked into, ended."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runnerkit.sandbox.machines.init import kernel
+from runnerkit.sandbox.machines.nspawn import launcher
+from runnerkit.sandbox.machines.nspawn.network import Network
+from runnerkit.sandbox.machines.nspawn.trees import INIT_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+READY = b"ready\n"
+READY_WITHIN = 20.0
+BLOCK = 65_536
+BLOCKS_AT_ONCE = 16
+GRACE = 10.0
+LOOK_AGAIN = 0.02
+NOT_THE_MACHINE = b"Attempted to remove disk file system under"
+METADATA = "169.254.169.254"
+# A host of GitHub's as the machine sees it. Source: RFC 5737 keeps these addresses for such use.
+MIRROR = "192.0.2.1"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What a machine boots from: ``lower`` are folders, the topmost first; ``folder`` holds its own layer.
+
+    ``limit_mb`` bounds that layer, which is then lost with the machine. ``binds`` are folders of this computer that it
+    sees under the same names, to read.
+    """
+
+    folder: Path
+    lower: Sequence[Path]
+    binds: Sequence[Path] = ()
+    limit_mb: int = 0
+
+    @property
+    def upper(self) -> Path:
+        """The machine's own layer."""
+        return self.folder / "upper"
+
+    def make(self) -> None:
+        """Make the folders that the layer needs.
+
+        Raises:
+            OSError: There is no room, or no right to write there.
+        """
+        for name in ("upper", "work", "root"):
+            (self.folder / name).mkdir()
+        self.upper.chmod(0o755)
+
+
+class Guest:
+    """One machine that is running. The thread that makes one must live as long as it.
+
+    Args:
+        name: The machine's host name.
+        disk: What it boots from.
+        furnish: Gets its network before anything boots in it.
+        console: Gets what the serial console says.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+    def __init__(
+        self, name: str, disk: Disk, furnish: Callable[[Network], None], console: Callable[[bytes], None]
+    ) -> None:
+        self.name = name
+        self._line = b""
+        self._console = console
+        # systemd gives it a scope of its own; elsewhere we do what a scope does.
+        self._cgroup = "" if Path("/run/systemd/system").exists() else f"runnerkit-{name}-{os.getpid()}"
+        told, self._tell = os.pipe()
+        self.output, said = os.pipe()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [sys.executable, "-IS", launcher.__file__, json.dumps(self._spec(name, disk))],
+                stdin=told,
+                stdout=said,
+                stderr=said,
+                cwd="/",
+                start_new_session=True,
+            )
+        finally:
+            os.close(told)
+            os.close(said)
+        try:
+            self._wait_until_ready()
+            self.network = Network(self._process.pid)
+            furnish(self.network)
+            os.write(self._tell, b"go\n")
+        except OSError:
+            self.end()
+            raise
+        os.set_blocking(self.output, False)
+
+    def _spec(self, name: str, disk: Disk) -> dict[str, object]:
+        return {
+            "parent": os.getpid(),
+            "addresses": [METADATA, MIRROR],
+            "folder": str(disk.folder),
+            "root": str(disk.folder / "root"),
+            "lower": [str(layer) for layer in disk.lower],
+            "disk_mb": disk.limit_mb,
+            "cgroup": self._cgroup,
+            "argv": [
+                "systemd-nspawn",
+                "--quiet",
+                "--register=no",
+                *(["--keep-unit"] if self._cgroup else []),
+                f"--directory={disk.folder / 'root'}",
+                f"--machine={name}",
+                "--console=read-only",
+                "--capability=CAP_NET_ADMIN",
+                "--resolv-conf=off",
+                "--timezone=off",
+                "--link-journal=no",
+                *(f"--bind-ro={folder}" for folder in disk.binds),
+                INIT_FILE,
+            ],
+        }
+
+    def _wait_until_ready(self) -> None:
+        """Until its network is there; whatever else it says is why it is not."""
+        said, until = b"", time.monotonic() + READY_WITHIN
+        while not said.endswith(READY):
+            readable, _, _ = select.select([self.output], [], [], max(0.0, until - time.monotonic()))
+            block = os.read(self.output, BLOCK) if readable else b""
+            if not block:
+                raise OSError(errno.EIO, said.decode(errors="replace").strip() or "its launcher says nothing")
+            said += block
+
+    @property
+    def leader(self) -> int:
+        """The process that is number one inside; 0 when there is none (yet)."""
+        pid = self._process.pid
+        with suppress(OSError, IndexError):
+            return int(Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()[0])
+        return 0
+
+    def read(self) -> bool:
+        """Pass on what the console said, a part of it at a time; False once it can say no more."""
+        for _ in range(BLOCKS_AT_ONCE):
+            try:
+                data = os.read(self.output, BLOCK)
+            except BlockingIOError:
+                return True
+            if not data:
+                self._show(b"\n" if self._line else b"")
+                return False
+            self._show(data)
+        return True
+
+    def _show(self, data: bytes) -> None:
+        """Whole lines, without what nspawn itself says: that is not the machine's."""
+        lines = (self._line + data).split(b"\n")
+        self._line = lines.pop()
+        said = b"".join(line + b"\n" for line in lines if not line.startswith(NOT_THE_MACHINE))
+        if said:
+            self._console(said)
+
+    def ended(self) -> int | None:
+        """Its exit code once it has ended: 0 when it powered off."""
+        return self._process.poll()
+
+    def pull(self) -> None:
+        """Pull the plug; :meth:`end` waits for what follows."""
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def end(self) -> None:
+        """Make sure of its end, pass on the rest of what it said, and clear away what it had."""
+        leader = self.leader
+        self.pull()
+        self._process.wait()
+        until = time.monotonic() + GRACE
+        while leader and kernel.lives(leader) and time.monotonic() < until:
+            time.sleep(LOOK_AGAIN)
+        if not os.get_blocking(self.output):
+            self.read()
+        if hasattr(self, "network"):
+            self.network.close()
+        os.close(self.output)
+        os.close(self._tell)
+        if self._cgroup:
+            clear_cgroup(self._cgroup)
+
+
+def clear_cgroup(name: str) -> None:
+    """Remove the empty groups of a machine."""
+    for hierarchy in launcher.hierarchies():
+        for above, names, _ in os.walk(hierarchy / name, topdown=False):
+            for each in names:
+                with suppress(OSError):
+                    (Path(above) / each).rmdir()
+        with suppress(OSError):
+            (hierarchy / name).rmdir()

@@ -1,0 +1,186 @@
+"""Nspawn machines: each instance is a Debian of its own that boots from its user data, as on EC2."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from werkzeug.serving import ThreadedWSGIServer
+
+from runnerkit.errors import ConfigError
+from runnerkit.sandbox.imds import QuietHandler
+from runnerkit.sandbox.machines import described
+from runnerkit.sandbox.machines.init import folders
+from runnerkit.sandbox.machines.nspawn import mirror, trees
+from runnerkit.sandbox.machines.nspawn.guest import METADATA, MIRROR, Disk, Guest
+from runnerkit.sandbox.machines.nspawn.images import Images, seen
+from runnerkit.sandbox.machines.nspawn.mirror import Mirror
+from runnerkit.sandbox.machines.nspawn.needs import missing
+from runnerkit.sandbox.machines.nspawn.network import listening
+from runnerkit.sandbox.machines.process import stand_in
+from runnerkit.sandbox.machines.roots import put
+from runnerkit.sandbox.machines.watching import Body, Machines, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+    from socket import socket
+    from ssl import SSLContext
+    from typing import Self
+    from wsgiref.types import WSGIApplication
+
+    from runnerkit.sandbox.ec2 import InstanceView, SandboxEc2
+    from runnerkit.sandbox.github import GitHubWorld
+    from runnerkit.sandbox.machines.nspawn.network import Network
+    from runnerkit.sandbox.machines.roots import Install
+
+SSH = 22
+HTTP, HTTPS = 80, 443
+LOOK_OFTEN = 0.05
+
+
+class NspawnMachines(Machines):
+    """Watches an EC2 and boots each of its instances in systemd-nspawn. A context manager; needs root on Linux.
+
+    A machine has a file system of its own over the shared system, a network of its own with nothing but the metadata
+    service and the sandbox's endpoints, and the real systemd, cloud-init, sshd and nftables. Nothing of a machine
+    outlives its instance or this process.
+
+    Args:
+        ec2: Where instances appear.
+        github: Where their runners connect.
+        environ: What jobs find in their environment.
+        folder: Where disks are made; by default where temporary files belong.
+        runner: Puts a runner into a folder; by default the stand-in.
+        files: More files of every image of ours, by path.
+        say: Hears what takes long.
+    """
+
+    def __init__(
+        self,
+        ec2: SandboxEc2,
+        github: GitHubWorld,
+        *,
+        environ: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        runner: Install | None = None,
+        files: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        super().__init__(ec2, "nspawn", folder)
+        self.prepare: Callable[[InstanceView, Path], int] = lambda _view, _disk: 0
+        self._github = github
+        self._environ = dict(environ or {})
+        self._install = runner or stand_in
+        self._files = dict(files or {})
+        self._say_to_people = say
+        self._addresses: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+        self._disks: dict[str, Disk] = {}
+        self._servers: dict[str, list[ThreadedWSGIServer]] = {}
+
+    def __enter__(self) -> Self:
+        lacking = missing()
+        if lacking:
+            raise ConfigError(lacking, hint="the sandbox's process machines need none of that")
+        entered = super().__enter__()
+        self._ec2.furnish(address=self.address, imaged=self._imaged)
+        return entered
+
+    def _ready(self) -> None:
+        base = trees.base(self._say_to_people)
+        self.ssh_port = _free_port()
+        runner = folders.make(self._folder / "runner")
+        self._install(runner, self._environ)
+        self.mirror = Mirror(self._folder / "mirror", runner)
+        hosts = f"127.0.0.1 localhost\n{MIRROR} {mirror.HOST}\n"
+        self._images = Images(
+            self._folder, base, runner, more=self._files, authority=self.mirror.authority, hosts=hosts
+        )
+        with self._github.state.open():
+            options = self._github.state.options
+            options.runner_host, options.runner_sha256 = f"https://{mirror.HOST}", self.mirror.sha256
+
+    def address(self, instance_id: str) -> str:
+        """The public address of an instance: one of this computer's own, which nobody else can reach."""
+        if instance_id not in self._addresses:
+            number = next(self._numbers)
+            self._addresses[instance_id] = f"127.18.{number // 250}.{number % 250 + 1}"
+        return self._addresses[instance_id]
+
+    def guest(self, instance_id: str) -> Guest:
+        """The running machine of an instance.
+
+        Raises:
+            KeyError: It is not running.
+        """
+        body = self._machines[instance_id].body
+        if body is None:
+            raise KeyError(instance_id)
+        return cast("Guest", body)
+
+    # --- what such machines are ---------------------------------------------------------------------------------------
+
+    def _lay_out(self, view: InstanceView, machine: Watched) -> None:
+        lower = self._images.layers(view.image_id, baked=described.is_baked(self._ec2, view))
+        disk = Disk(machine.folder, lower, tuple(seen()))
+        disk.make()
+        gpus = described.gpus(self._ec2, view)
+        if gpus:
+            put(disk.upper, "usr/local/bin/nvidia-smi", described.nvidia_smi(gpus), 0o755)
+        limit = self.prepare(view, disk.upper)
+        self._disks[view.id] = Disk(disk.folder, disk.lower, disk.binds, limit)
+
+    def _start(self, view: InstanceView, _machine: Watched) -> Body:
+        furnish = partial(self._furnish, view)
+        return Guest(view.id, self._disks[view.id], furnish, partial(self._console, view.id))
+
+    def _furnish(self, view: InstanceView, network: Network) -> None:
+        """The metadata service at its own address, the sandbox's endpoints at theirs, and the way in by SSH."""
+        self._serve(view.id, network.listen(METADATA, HTTP), self.imds.of(view.id))
+        self._serve(view.id, network.listen(MIRROR, HTTPS), self.mirror, self.mirror.tls)
+        for port in self._ports():
+            network.reach(port)
+        allowed = partial(described.lets_in, self._ec2, view, SSH)
+        network.offer(self.address(view.id), self.ssh_port, SSH, allowed)
+
+    def _serve(self, instance_id: str, listener: socket, app: WSGIApplication, tls: SSLContext | None = None) -> None:
+        host, port = listener.getsockname()
+        fd = listener.fileno()
+        server = ThreadedWSGIServer(host, port, app, handler=QuietHandler, ssl_context=tls, fd=fd)
+        self._servers.setdefault(instance_id, []).append(server)
+        threading.Thread(target=server.serve_forever, args=(LOOK_OFTEN,), name="served", daemon=True).start()
+
+    def _ports(self) -> set[int]:
+        urls = (self._ec2.url, self._github.url)
+        return {int(url.rpartition(":")[2].strip("/")) for url in urls}
+
+    def _imaged(self, instance_id: str, image_id: str) -> None:
+        """CreateImage was called."""
+        disk = self._disks.get(instance_id)
+        if disk is not None:
+            self._images.snapshot(image_id, disk.upper, disk.lower)
+
+    def _end(self, bodies: Iterable[Body]) -> None:
+        ending = [cast("Guest", body) for body in bodies]
+        for guest in ending:
+            guest.pull()
+        for guest in ending:
+            for server in self._servers.pop(guest.name, []):
+                server.shutdown()
+                server.server_close()
+            guest.end()
+
+    def _crash(self, code: int) -> str:
+        return f"powering off: systemd-nspawn ended with {code}" if code else ""
+
+    def _forget(self, instance_id: str) -> None:
+        self._disks.pop(instance_id, None)
+        self._addresses.pop(instance_id, None)
+
+
+def _free_port() -> int:
+    with listening("127.0.0.1", 0) as probe:
+        return int(probe.getsockname()[1])

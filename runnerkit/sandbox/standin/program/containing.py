@@ -1,0 +1,181 @@
+"""The steps "Initialize containers" and "Stop containers", and what makes sure that nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from . import options
+from .container import LABEL, OWNER, Paths, Wanted, named_volumes, wanted
+from .engine import Engine, EngineFailed
+from .workflow import CONTAINER, LEAF, Refused, filled
+
+KNOWN = "container.json"
+# A machine of the sandbox ends every process that bears this variable, and with it the container.
+MACHINE = "RUNNERKIT_MACHINE"
+HOME = "/github/home"
+# GitHub keeps the container up in this way; steps are run in it one after the other.
+STAY = {"Entrypoint": ["tail"], "Cmd": ["-f", "/dev/null"]}
+STARTED = 22
+
+
+def main(what: str, state: Path) -> int:
+    """Do one of the two steps and give its exit status."""
+    told = json.loads((state / "told.json").read_text())["container"]
+    try:
+        engine = Engine(told["engine"])
+        if what == "start":
+            Start(engine, told, state).run()
+        else:
+            _stop(engine, told)
+    except (EngineFailed, Refused) as error:
+        _say(f"##[error]{error}".replace("\n", " "))
+        return 1
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+class Start:
+    """The job's container comes up."""
+
+    def __init__(self, engine: Engine, told: dict[str, Any], state: Path) -> None:
+        self._engine = engine
+        self._told = told
+        self._state = state
+        self._paths = Paths([(str(outside), str(inside)) for outside, inside in told["paths"]])
+
+    def run(self) -> None:
+        """Clean up, fetch the image, create the container and start it."""
+        asked = wanted(filled(json.loads(os.environ[CONTAINER]), _leaves()))
+        _say("##[group]Clean up resources from previous jobs")
+        for name in sweep(self._engine):
+            _say(f"Removed {name}: its runner is gone")
+        _say("##[endgroup]")
+        _say("##[group]Starting job container")
+        request = self._request(asked)
+        self._fetch(asked)
+        made = self._create(asked, request)
+        self._engine.ask("POST", f"/containers/{made}/start")
+        environ = self._engine.ask("GET", f"/containers/{made}/json")["Config"]["Env"] or []
+        path = next((each.partition("=")[2] for each in environ if each.startswith("PATH=")), "")
+        (self._state / KNOWN).write_text(json.dumps({"id": made, "path": path}))
+        _say(f"Container {made[:12]} of {asked.image} is up")
+        _say("##[endgroup]")
+
+    def _request(self, asked: Wanted) -> dict[str, Any]:
+        gpus = options.asks_for_gpus(asked.options)
+        if gpus:
+            _need_gpus(asked.options)
+        request = options.read(asked.options, podman=gpus and self._engine.is_podman)
+        host = request["HostConfig"]
+        given = {"HOME": HOME, **asked.environ, "GITHUB_ACTIONS": "true"}
+        given |= {name: os.environ[name] for name in (MACHINE,) if name in os.environ}
+        given.setdefault("CI", "true")
+        host["Binds"] = [*host.get("Binds", []), *asked.volumes, *self._paths.binds(), self._hidden()]
+        host |= {"NetworkMode": "host", "AutoRemove": True}
+        request["Env"] = [*request.get("Env", []), *(f"{name}={value}" for name, value in given.items())]
+        request["Labels"] = {**request.get("Labels", {}), LABEL: self._told["label"], OWNER: self._told["owner"]}
+        request.setdefault("WorkingDir", self._told["workspace"])
+        return {**request, **STAY, "Image": asked.image}
+
+    def _hidden(self) -> str:
+        """An empty folder over the runner's own files, which hold the job's secrets and are below what is mounted."""
+        empty = self._state / "empty"
+        empty.mkdir(exist_ok=True)
+        return f"{empty}:{self._paths.inside(str(self._state))}:ro"
+
+    def _fetch(self, asked: Wanted) -> None:
+        if asked.login is not None:
+            _say(f"::add-mask::{asked.login['password']}")
+            _say(f"Signing in at {asked.login['serveraddress']} as {asked.login['username']}")
+        elif self._engine.has(asked.image):
+            _say(f"The image {asked.image} is here already")
+            return
+        _say(f"Pulling {asked.image}")
+        try:
+            self._engine.pull(asked.image, asked.login)
+        except EngineFailed as failed:
+            raise EngineFailed(f"The image {asked.image} cannot be pulled: {failed}", failed.status) from failed
+
+    def _create(self, asked: Wanted, request: dict[str, Any]) -> str:
+        for name in named_volumes(request["HostConfig"]["Binds"]):
+            labels = {LABEL: self._told["label"], OWNER: self._told["owner"]}
+            self._engine.ask("POST", "/volumes/create", {"Name": name, "Labels": labels})
+        try:
+            name = f"standin-{self._told['label'][-12:]}"
+            return str(self._engine.ask("POST", "/containers/create", request, name=name)["Id"])
+        except EngineFailed as failed:
+            text = f"The container of {asked.image} cannot be created: {failed}"
+            raise EngineFailed(text, failed.status) from failed
+
+
+def _leaves() -> dict[str, str]:
+    return {name.removeprefix(LEAF): value for name, value in os.environ.items() if name.startswith(LEAF)}
+
+
+def _need_gpus(given: str, devices: Path = Path("/dev")) -> None:
+    if not any(devices.glob("nvidia[0-9]*")):
+        raise Refused(
+            f"The container's options ask for GPUs ({shlex.quote(given)}), and this machine has none: there is no"
+            f" {devices}/nvidia0. The sandbox cannot stand in for a GPU in a container; run such a job on a real"
+            " machine, or leave the option out here."
+        )
+
+
+def _stop(engine: Engine, told: dict[str, Any]) -> None:
+    for each in clear(engine, f"{LABEL}={told['label']}"):
+        _say(f"Stop and remove container: {each}")
+
+
+def clear(engine: Engine, label: str) -> list[str]:
+    """Remove all that bears a label, with the volumes made for it; the containers' names."""
+    removed = []
+    for each in engine.labelled(label):
+        engine.remove("containers", each["Id"], v="true")
+        removed.append(_name(each))
+    for volume in engine.volumes(label):
+        engine.remove("volumes", volume)
+    return removed
+
+
+def sweep(engine: Engine) -> list[str]:
+    """Remove the containers of workers that were killed, volumes included; the containers' names."""
+    lost = {str(each["Labels"].get(OWNER)) for each in engine.labelled(OWNER)}
+    return [name for owner in lost if not _lives(owner) for name in clear(engine, f"{OWNER}={owner}")]
+
+
+def clear_away(address: str, label: str = "") -> None:
+    """Remove what a job has left, or, without its label, what all killed workers have; no engine is no error."""
+    with suppress(EngineFailed, ValueError):
+        engine = Engine(address)
+        if label:
+            clear(engine, f"{LABEL}={label}")
+        else:
+            sweep(engine)
+
+
+def _name(container: dict[str, Any]) -> str:
+    return str((container.get("Names") or [container["Id"]])[0]).removeprefix("/")
+
+
+def owner(pid: int, proc: Path = Path("/proc")) -> str:
+    """Name a process so that no later one is taken for it: its number and when it was started."""
+    fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    # Counted from the third field, which follows the bracket. Source: proc(5).
+    return f"{pid}-{fields[STARTED - 3]}"
+
+
+def _lives(name: str) -> bool:
+    try:
+        return owner(int(name.partition("-")[0])) == name
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,1 @@
+"""Machines with a real systemd, cloud-init, nftables and sshd."""
