@@ -14,6 +14,8 @@ from runnerkit.system import FileJournal, SilentEvents, SystemClock
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runnerkit.bake import Baker
+    from runnerkit.bake_ports import Builders, Images
     from runnerkit.choosing import Chooser
     from runnerkit.config import Config
     from runnerkit.consoles import Consoles
@@ -115,6 +117,47 @@ def forge(config: Config, clock: Clock, repos: Sequence[str], environment: Mappi
     from runnerkit.github import GitHubForge
 
     return GitHubForge(config.github, clock=clock, repos=repos, cache_dir=_folder(environment, "CACHE", ".cache"))
+
+
+def baker(
+    config: Config, *, repos: Sequence[str], events: Events | None, environment: Mapping[str, str] = os.environ
+) -> Baker:
+    """The baker of images over the real AWS; GitHub is asked for its newest runner when a recipe wants that."""
+    from runnerkit import __version__
+    from runnerkit.bake import Baker
+    from runnerkit.bake_ports import Bakery
+    from runnerkit.keys import KeyFolder
+    from runnerkit.ssh import connect, new_key
+
+    clock = SystemClock()
+    builders, images = builders_and_images(config, clock, environment)
+    github = forge(config, clock, repos, environment)
+    bakery = Bakery(
+        builders=builders,
+        images=images,
+        connects=connect,
+        keys=KeyFolder(_folder(environment, "STATE", ".local/state") / "builders", new_key),
+        clock=clock,
+        events=events or SilentEvents(),
+        offered=lambda: github.downloads(needs_repositories(repos)[0]),
+    )
+    return Baker(bakery, settings=config.ami, owner=config.aws.owner, version=__version__, tags=dict(config.aws.tags))
+
+
+def builders_and_images(
+    config: Config, clock: Clock, environment: Mapping[str, str] = os.environ
+) -> tuple[Builders, Images]:
+    """EC2 behind the ports of the baker; connects nowhere before its first use."""
+    from runnerkit.ec2 import Ec2Builders, Ec2Images
+
+    folder = _folder(environment, "CACHE", ".cache")
+    return Ec2Builders(config.aws, clock=clock, cache_dir=folder), Ec2Images(config.aws)
+
+
+def bake_log(recipe: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where a bake writes what its steps print."""
+    when = SystemClock().now().strftime("%Y%m%dT%H%M%SZ")
+    return _folder(environment, "STATE", ".local/state") / "bakes" / f"{recipe}-{when}.log"
 
 
 def needs_repositories(repos: Sequence[str]) -> Sequence[str]:

@@ -1,69 +1,30 @@
-"""The baker: from a recipe to an image. It launches a builder, runs the steps there, and leaves nothing but the image."""
+"""The baker: from a recipe to an image. A builder is launched, runs the steps, and nothing but the image stays."""
 
 from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from runnerkit import bake_boot as remote
-from runnerkit.bake_building import Building
+from runnerkit.bake_building import Building, under_way
 from runnerkit.bake_line import Pace
 from runnerkit.bake_plan import Baked, BakePlan, BakeWish, builder_tags, planned
-from runnerkit.bake_ports import BuilderOrder
+from runnerkit.bake_ports import BuilderOrder, KeptKey
 from runnerkit.bake_steps import chosen_runner
 from runnerkit.errors import BakeError, HostKeyMismatch, RunnerkitError, StepFailed
 from runnerkit.events import ActionFailed, BakeStageBegan, BakeStageEnded, BuilderLaunched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
-    from runnerkit.bake_ports import BakedImage, Builder, Builders, Connects, Images
-    from runnerkit.names import Secret
-    from runnerkit.ports import Clock, Events, RunnerPackage
+    from runnerkit.bake_ports import BakedImage, Bakery, Builder
     from runnerkit.recipe import Recipe
     from runnerkit.settings import AmiSettings
 
 PENDING, AVAILABLE = "pending", "available"
-
-
-@dataclass(frozen=True, slots=True)
-class KeptKey:
-    """What is needed to go on with a builder that was kept: the key to log in, and the keys it must show."""
-
-    key: Secret
-    host_keys: tuple[tuple[str, str], ...]
-
-
-class Keys(Protocol):
-    """Where the keys of kept builders are. Nothing else is ever written there."""
-
-    def new(self) -> tuple[Secret, str]:
-        """A new key: the private half, and the public half as one line."""
-
-    def save(self, builder_id: str, kept: KeptKey) -> None:
-        """Keep a key for this user alone."""
-
-    def load(self, builder_id: str) -> KeptKey | None:
-        """A kept key; None when there is none."""
-
-    def drop(self, builder_id: str) -> None:
-        """Forget it; absence is success."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bakery:
-    """What the baker works with."""
-
-    builders: Builders
-    images: Images
-    connects: Connects
-    keys: Keys
-    clock: Clock
-    events: Events
-    offered: Callable[[], Sequence[RunnerPackage]]
 
 
 class Baker:
@@ -139,7 +100,14 @@ class Baker:
             raise
         self._end(building)
         seconds = (self._bakery.clock.now() - began).total_seconds()
-        return Baked(image, True, seconds, building.builder.id, self._cost(building.builder), building.resumed)
+        return Baked(
+            image,
+            made=True,
+            seconds=seconds,
+            builder=building.builder.id,
+            cost=self._cost(building.builder),
+            resumed=building.resumed,
+        )
 
     # --- the builder -------------------------------------------------------------------------------------------------
 
@@ -160,9 +128,7 @@ class Baker:
             ssh_from=ssh_from,
             ssh_port=settings.ssh_port,
             user_data=remote.user_data(public, life=settings.life, silence=self._boot_silence()),
-            tags=builder_tags(
-                plan, owner=self._owner, name=name, now=now, expires_at=expires_at, extra=self._tags
-            ),
+            tags=builder_tags(plan, owner=self._owner, name=name, now=now, expires_at=expires_at, extra=self._tags),
         )
         try:
             builder = b.builders.launch(order)
@@ -193,7 +159,7 @@ class Baker:
         for builder in b.builders.live(plan.recipe.name, plan.region):
             kept = b.keys.load(builder.id)
             if not wish.fresh and (kept is None or builder.kept_until is None):
-                raise self._under_way(builder)
+                raise under_way(builder, self._boot_silence())
             building = Building(b, builder, kept.key if kept else None, self._settings, self._pace)
             try:
                 if kept is not None and not wish.fresh and self._goes_on(building, kept, plan):
@@ -217,15 +183,6 @@ class Baker:
         known = {work.chain for work in plan.works}
         return done <= known | {chain for chain in done if chain.startswith("check-")}
 
-    def _under_way(self, builder: Builder) -> BakeError:
-        ends = f"{builder.expires_at:%H:%M} UTC" if builder.expires_at else "its lifetime is over"
-        return BakeError(
-            f"builder {builder.id} of recipe {builder.recipe} is at work in {builder.region} since"
-            f" {builder.launched_at:%H:%M} UTC: another bake is under way, or was killed",
-            hint=f"wait for it; one whose baker was killed ends within {self._boot_silence() // 60} min, and at {ends}"
-            " at the latest; `--fresh` ends it now",
-        )
-
     def _keep_or_end(self, building: Building, wish: BakeWish, failed: StepFailed) -> None:
         """Let the builder wait for the next try, and say so in the error's hint."""
         builder, b = building.builder, self._bakery
@@ -238,7 +195,7 @@ class Baker:
             except (RunnerkitError, OSError) as error:
                 b.events.emit(ActionFailed("keep", builder.name, _ours(error)))
             else:
-                failed.hint = _how_to_go_on(builder, until)
+                failed.hint = building.how_to_go_on(until)
                 building.close()
                 return
         self._end(building)
@@ -352,11 +309,3 @@ class Baker:
 
 def _ours(error: Exception) -> RunnerkitError:
     return error if isinstance(error, RunnerkitError) else BakeError(str(error))
-
-
-def _how_to_go_on(builder: Builder, until: datetime) -> str:
-    cost = f" at ${builder.price:.3f}/h" if builder.price is not None else ""
-    return (
-        f"mend the step and run the same command again: builder {builder.id} waits until {until:%H:%M} UTC{cost}, keeps"
-        " what is done and goes on with this step; `--fresh` starts anew, `--no-keep-builder` does not keep one"
-    )

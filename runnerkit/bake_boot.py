@@ -1,7 +1,7 @@
 """What a builder boots from, what its console tells about it, and the scripts that run its steps. Pure.
 
-A builder ends itself: a hard lifetime is armed before anything else, and so is a dead-man's switch, which powers off when
-the baker has not been heard of for a while. Both are timers of systemd's own that leave nothing in the image.
+A builder ends itself: a hard lifetime is armed before anything else, and so is a dead-man's switch, which powers off
+when the baker has not been heard of for a while. Both are timers of systemd's own that leave nothing in the image.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _timer(name: str, first: str, again: str, command: str) -> list[str]:
 
 
 def host_keys(console: str) -> tuple[tuple[str, str], ...]:
-    """Type and base64 of each SSH host key in the newest whole block that cloud-init printed; empty when none is there."""
+    """Type and base64 of each SSH host key in the newest whole block that cloud-init printed; empty without one."""
     found: tuple[tuple[str, str], ...] = ()
     for part in console.split(BEGIN)[1:]:
         block, end, _ = part.partition(END)
@@ -84,7 +84,7 @@ def host_keys(console: str) -> tuple[tuple[str, str], ...]:
     return found
 
 
-# --- scripts -----------------------------------------------------------------------------------------------------------
+# --- scripts ----------------------------------------------------------------------------------------------------------
 
 RUN = f"""#!/bin/sh
 # Runs one step to its end, whoever is connected. Arguments: its folder, seconds it may take.
@@ -126,11 +126,11 @@ def start(chain: str, timeout: int, root: str = ROOT) -> str:
 
 
 def watch(chain: str, offset: int, silence: int, root: str = ROOT) -> str:
-    """Tells the step's state on the first line (absent, running, lost, or exit CODE SECONDS), then its log from there."""
+    """Tells the step's state on a line (absent, running, lost, or exit CODE SECONDS), then its log from there."""
     folder = f"{root}/steps/{chain}"
     return (
         f"{heard(silence)}; cd {_q(folder)} 2>/dev/null || {{ echo absent; exit 0; }}; "
-        "state=running; if [ -e started ]; then kill -0 \"$(cat pid 2>/dev/null)\" 2>/dev/null || state=lost; "
+        'state=running; if [ -e started ]; then kill -0 "$(cat pid 2>/dev/null)" 2>/dev/null || state=lost; '
         'else state=absent; fi; [ ! -e exit ] || state="exit $(cat exit)"; echo "$state"; '
         f"tail -c +{int(offset) + 1} log 2>/dev/null | head -c {CHUNK}"
     )

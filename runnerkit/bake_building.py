@@ -11,8 +11,9 @@ from runnerkit.bake_line import Line, Pace, Steps
 from runnerkit.errors import BakeError, ConnectionLost
 
 if TYPE_CHECKING:
-    from runnerkit.bake import Bakery
-    from runnerkit.bake_ports import Builder, Shell
+    from datetime import datetime
+
+    from runnerkit.bake_ports import Bakery, Builder, Shell
     from runnerkit.names import Secret
     from runnerkit.settings import AmiSettings
 
@@ -109,7 +110,7 @@ class Building:
         if not self._address():
             return BakeError(
                 f"{what}: it has no {self.settings.address} address",
-                hint='use a subnet that gives public addresses, or set address = "private" in [ami] and bake from within',
+                hint='use a subnet that gives public addresses, or bake from within with address = "private" in [ami]',
             )
         if not self.host_keys:
             return BakeError(
@@ -119,15 +120,13 @@ class Building:
         said = last.message if last else "no answer"
         return BakeError(
             f"{what}: {said}",
-            hint=f"port {self.settings.ssh_port} is open for {self.ssh_from or 'the first network'} only; if that is not"
-            " where you come from, give --ssh-from; subnet and routes must let you in, too",
+            hint=f"port {self.settings.ssh_port} is open for {self.ssh_from or 'the first network'} only; come from"
+            " there, or give --ssh-from; subnet and routes must let you in, too",
         )
 
     def steps(self, recipe: str) -> Steps:
         """What runs steps there."""
-        return Steps(
-            self._line(), self.bakery.clock, self.bakery.events, recipe, self.settings.silence, self.pace
-        )
+        return Steps(self._line(), self.bakery.clock, self.bakery.events, recipe, self.settings.silence, self.pace)
 
     def _line(self) -> Line:
         if self.line is None:
@@ -198,7 +197,27 @@ class Building:
                 raise BakeError(f"EC2 still uses the security group {self.builder.name}; `runnerkit sweep` removes it")
             clock.wait(self.pace.look)
 
+    def how_to_go_on(self, until: datetime) -> str:
+        """What a person can do while the builder waits."""
+        cost = f" at ${self.builder.price:.3f}/h" if self.builder.price is not None else ""
+        return (
+            f"mend the step and run the same command again: builder {self.builder.id} waits until {until:%H:%M} UTC"
+            f"{cost}, keeps what is done and goes on with this step; `--fresh` starts anew, `--no-keep-builder` keeps"
+            " none"
+        )
+
     def close(self) -> None:
         """End the connection."""
         if self.line is not None:
             self.line.close()
+
+
+def under_way(builder: Builder, silence: int) -> BakeError:
+    """The error for a recipe whose builder is at work for somebody else."""
+    ends = f"at {builder.expires_at:%H:%M} UTC" if builder.expires_at else "with its lifetime"
+    return BakeError(
+        f"builder {builder.id} of recipe {builder.recipe} is at work in {builder.region} since"
+        f" {builder.launched_at:%H:%M} UTC: another bake is under way, or was killed",
+        hint=f"wait for it; a builder whose baker was killed ends itself within {silence // 60 + 1} min, and {ends} at"
+        " the latest; `--fresh` ends it now",
+    )

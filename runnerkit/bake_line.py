@@ -127,9 +127,9 @@ class Steps:
             self._line.must(remote.receive(chain, "payload.tar"), place, stdin=work.payload, timeout=_UPLOAD_SECONDS)
             self._line.must(remote.receive(chain, "script"), place, stdin=work.script.encode())
             self._line.must(remote.start(chain, work.timeout), f"starting {place}")
-        self._judge(work, chain, place, *self._watched(work, chain, place))
+        self._judge(work, chain, place, *self._watched(work, chain))
 
-    def _watched(self, work: Work, chain: str, place: str) -> tuple[str, str]:
+    def _watched(self, work: Work, chain: str) -> tuple[str, str]:
         """The last state of a step and everything it printed."""
         end = self._clock.now() + timedelta(seconds=work.timeout + _OVERTIME)
         decoder, offset, printed = codecs.getincrementaldecoder("utf-8")(errors="replace"), 0, ""
@@ -156,7 +156,9 @@ class Steps:
         word, _, figures = state.partition(" ")
         code, _, seconds = figures.partition(" ")
         if word != "exit" or not code.lstrip("-").isdecimal():
-            raise _failed(work, place, "its process is gone: did it end the machine's processes, or reboot?", None, printed)
+            raise _failed(
+                work, place, "its process is gone: did it end the machine's processes, or reboot?", None, printed
+            )
         took = int(seconds) if seconds.isdecimal() else 0
         if int(code) == _STOPPED or (int(code) == _KILLED and took >= work.timeout):
             raise _failed(work, place, f"took longer than its {work.timeout} s and was stopped", None, printed)

@@ -40,7 +40,7 @@ class BakeWish:
 
 @dataclass(frozen=True, slots=True)
 class BakePlan:
-    """A bake before it begins. ``digest`` stands for everything in the image, ``content`` leaves runner and base out."""
+    """A bake before it begins. ``digest`` stands for all of the image, ``content`` leaves runner and base out."""
 
     recipe: Recipe
     region: str

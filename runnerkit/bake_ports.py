@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from runnerkit.model import State
     from runnerkit.names import Secret
-    from runnerkit.ports import Image
+    from runnerkit.ports import Clock, Events, Image, RunnerPackage
     from runnerkit.recipe import Base
 
 
@@ -186,3 +186,40 @@ class Connects(Protocol):
             HostKeyMismatch: Somebody else answers.
             ConnectionLost: Nobody answers, or not yet.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class KeptKey:
+    """What is needed to go on with a builder that was kept: the key to log in, and the keys it must show."""
+
+    key: Secret
+    host_keys: tuple[tuple[str, str], ...]
+
+
+class Keys(Protocol):
+    """Where the keys of kept builders are. Nothing else is ever written there."""
+
+    def new(self) -> tuple[Secret, str]:
+        """A new key: the private half, and the public half as one line."""
+
+    def save(self, builder_id: str, kept: KeptKey) -> None:
+        """Keep a key for this user alone."""
+
+    def load(self, builder_id: str) -> KeptKey | None:
+        """A kept key; None when there is none."""
+
+    def drop(self, builder_id: str) -> None:
+        """Forget it; absence is success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bakery:
+    """What the baker works with."""
+
+    builders: Builders
+    images: Images
+    connects: Connects
+    keys: Keys
+    clock: Clock
+    events: Events
+    offered: Callable[[], Sequence[RunnerPackage]]

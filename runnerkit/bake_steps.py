@@ -1,7 +1,7 @@
-"""From a recipe's steps to scripts that a builder runs, with the files they bring. Pure but for reading our own package.
+"""From a recipe's steps to scripts that a builder runs, with the files they bring. Reads nothing but our package.
 
-A step becomes one script of bash and at most one tar archive, which the script unpacks. What travels is exactly what its
-digest covers.
+A step becomes one script of bash and at most one tar archive, which the script unpacks. What travels is exactly what
+its digest covers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runnerkit.errors import ConfigError
 from runnerkit.recipe import Docker, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from runnerkit.ports import RunnerPackage
     from runnerkit.recipe import Recipe, Step
@@ -31,7 +31,9 @@ UNPACK = 'tar -x --no-same-owner -f "$PAYLOAD" -C /\n'
 RUNNER_FOLDER = "/opt/runnerkit/runner"
 _VERSION = re.compile(r"-(\d+\.\d+\.\d+)\.(?:tar\.gz|zip)$")
 # Where GitHub publishes a certain version; the newest one's address comes from GitHub's own answer.
-_DOWNLOAD = "https://github.com/actions/runner/releases/download/v{version}/actions-runner-linux-{arch}-{version}.tar.gz"
+_DOWNLOAD = (
+    "https://github.com/actions/runner/releases/download/v{version}/actions-runner-linux-{arch}-{version}.tar.gz"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +116,31 @@ def image_digest(content: str, runner: RunnerChoice | None, base_id: str) -> str
 def checks(recipe: Recipe) -> tuple[Work, ...]:
     """The recipe's checks as they are run after the last step."""
     return tuple(
-        Work(check.name or check.run.strip().splitlines()[0][:60], HEAD + check.run, b"", check.expect, check.timeout, "")
+        Work(
+            check.name or check.run.strip().splitlines()[0][:60], HEAD + check.run, b"", check.expect, check.timeout, ""
+        )
         for check in recipe.checks
     )
 
 
 def _told(step: Step, recipe: Recipe, runner: RunnerChoice | None) -> tuple[str, bytes]:
+    """A step's script and what it unpacks."""
     if step.run is not None:
         return step.run, b""
     if step.to is not None:
         content = recipe.files[step.put] if step.put is not None else (step.text or "").encode()
         return UNPACK, archive([(step.to, content, step.mode)])
-    if step.use == "agent":
-        return _script("agent.sh"), _agent()
-    if step.use == "runner":
-        return _runner(runner)
-    if step.use == "docker":
-        return f"MODE={recipe.docker}\n" + _script("docker.sh"), b""
-    if step.use == "uv":
-        return f"VERSION={shlex.quote(recipe.uv)}\n" + _script("uv.sh"), b""
+    bring: dict[str | None, Callable[[], tuple[str, bytes]]] = {
+        "agent": lambda: (_script("agent.sh"), _agent()),
+        "runner": lambda: _runner(runner),
+        "docker": lambda: (f"MODE={recipe.docker}\n" + _script("docker.sh"), b""),
+        "uv": lambda: (f"VERSION={shlex.quote(recipe.uv)}\n" + _script("uv.sh"), b""),
+        "runnerkit": _runnerkit,
+    }
+    return bring[step.use]()
+
+
+def _runnerkit() -> tuple[str, bytes]:
     wheel = own_wheel()
     place = f"/var/tmp/{wheel.name}"  # noqa: S108 - on the builder, where nobody else is
     return f"WHEEL={shlex.quote(place)}\n" + _script("runnerkit.sh"), archive([(place, wheel.content, "0644")])

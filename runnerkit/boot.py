@@ -137,6 +137,8 @@ def _timer(name: str, seconds: int, command: list[str]) -> list[str]:
         "--quiet",
         "--no-block",
         f"--unit=runnerkit-{name}",
+        # Else systemd announces the timer with the words of its command, which say that the machine ends.
+        f"--description=runnerkit-{name}",
         f"--on-active={int(seconds)}s",
         "--timer-property=AccuracySec=1s",
         "--timer-property=DefaultDependencies=no",

@@ -27,7 +27,7 @@ DEFAULT_TIMEOUT = 1800
 _LONGEST = 6 * 3600
 _SPAN = re.compile(r"(\d{1,6})(s|m|h)?")
 _UNITS = {None: 1, "s": 1, "m": 60, "h": 3600}
-_PATH = r"^/[^\0\n]*[^/\0\n]$"
+_PATH = r"^/[^\x00\n]*[^/\x00\n]$"
 
 
 def _seconds(given: object) -> object:
@@ -138,8 +138,9 @@ class RunnerPin(Written):
 class Recipe(Written):
     """A recipe.
 
-    ``types`` are instance types that may build it, ``disk`` is the size of the root disk in GB (0: the base's),
-    ``gpu`` says that machines with GPUs shall boot its images, ``uv`` is the version of uv that ``use = "uv"`` installs. ``files`` holds what ``put`` names, once it is read.
+    ``types`` are instance types that may build it, ``disk`` is the size of the root disk in GB (0: the base's), ``gpu``
+    says that machines with GPUs shall boot its images, ``uv`` is the version that ``use = "uv"`` installs. ``files``
+    holds what ``put`` names, once it is read.
     """
 
     name: str = Field(pattern=NAME)
@@ -211,8 +212,8 @@ def _line(detail: ErrorDetails, origin: str) -> str:
 
 
 def _nearest(path: list[Any]) -> str:
-    within = {"steps": Step, "checks": Check, "base": Base, "runner": RunnerPin}.get(str(path[0]), Recipe)
-    model = within if len(path) > 1 else Recipe
+    within: dict[str, type[Written]] = {"steps": Step, "checks": Check, "base": Base, "runner": RunnerPin}
+    model = within.get(str(path[0]), Recipe) if len(path) > 1 else Recipe
     known = sorted(set(model.model_fields) - {"files"} - ({"name"} if model is Recipe else set()))
     near = get_close_matches(str(path[-1]), known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(known)}"

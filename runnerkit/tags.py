@@ -151,6 +151,11 @@ def instance_from(tags: Mapping[str, str], facts: Facts) -> Instance:
     )
 
 
+def moment(text: str | None) -> datetime:
+    """The time in a tag; long ago when it says none, so that what has no end counts as past it."""
+    return _time(text) or datetime.fromtimestamp(0, tz=UTC)
+
+
 def _epoch(moment: datetime) -> str:
     return str(int(moment.timestamp()))
 

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from runnerkit import __version__
-from runnerkit.cli import demo, inside, interrupt, job, launch, loop, machines, market, sandbox, show
+from runnerkit.cli import ami, demo, inside, interrupt, job, launch, loop, machines, market, sandbox, show
 
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
@@ -68,4 +68,5 @@ app.command("interrupt")(interrupt.interrupt)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(job.dvc, name="dvc")
 app.command("report")(job.report)
+app.add_typer(ami.app, name="ami")
 app.add_typer(show.app, name="config")

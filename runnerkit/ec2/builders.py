@@ -22,6 +22,7 @@ from runnerkit.ec2.launch import Launch, Tools
 from runnerkit.ec2.machines import Machines, parse_instance
 from runnerkit.ec2.network import Network
 from runnerkit.ec2.patience import Settling
+from runnerkit.ec2.prices import price_table
 from runnerkit.errors import ConfigError, ImageMissing
 from runnerkit.model import Market, State
 from runnerkit.offerings import attempts, matching
@@ -30,7 +31,7 @@ from runnerkit.settings import ImageSource
 from runnerkit.wishes import Disk, RunnerSpec, SpotUse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mypy_boto3_ec2.type_defs import FilterTypeDef, InstanceTypeDef
@@ -96,7 +97,7 @@ class Ec2Builders:
             ConfigError: It does not answer.
         """
         try:
-            with urllib.request.urlopen(CHECK_IP, timeout=10) as answer:  # noqa: S310 - https
+            with urllib.request.urlopen(CHECK_IP, timeout=10) as answer:
                 said = answer.read(64).decode("ascii").strip()
             address = ipaddress.ip_address(said)
         except (OSError, ValueError) as error:
@@ -124,7 +125,7 @@ class Ec2Builders:
         tries = attempts(spec, matching(spec, catalogue.offerings(spec)), ())
         vpc = next(iter(network.subnets(order.region).values())).vpc
         group = self._doors.open(order, vpc)
-        door = DoorNetwork(network, group)
+        door = DoorNetwork(self._settings, self._clients, self._cache, group)
         tools = Tools(self._settings, self._clients, door, self._images, self._clock, self._settling)
         try:
             launched = Launch(_as_launch(order), tools).run(tries)
@@ -157,16 +158,13 @@ class Ec2Builders:
 
     def look(self, region: str, instance_id: str) -> Builder | None:
         """One builder; None when EC2 does not know it (yet)."""
-        try:
-            with told(f"looking at builder {instance_id} in {region}"):
-                try:
-                    found = self._clients.ec2(region).describe_instances(InstanceIds=[instance_id])["Reservations"]
-                except ClientError as fault:
-                    if code_of(fault) == "InvalidInstanceID.NotFound":
-                        return None
+        with told(f"looking at builder {instance_id} in {region}"):
+            try:
+                found = self._clients.ec2(region).describe_instances(InstanceIds=[instance_id])["Reservations"]
+            except ClientError as fault:
+                if code_of(fault) != "InvalidInstanceID.NotFound":
                     raise
-        except ImageMissing:
-            return None
+                return None
         return next((self._parsed(each, region) for some in found for each in some.get("Instances", [])), None)
 
     def console(self, region: str, instance_id: str) -> str:
@@ -190,7 +188,7 @@ class Ec2Builders:
         self._machines.terminate(builder.region, [builder.id])
 
     def clear(self, region: str, name: str) -> bool:
-        """Remove its security group; its template is gone since the launch, or swept. False while EC2 uses the group."""
+        """Remove its security group, False while EC2 uses it; its template went after the launch, or is swept."""
         return self._doors.shut(region, name)
 
     def _parsed(self, described: InstanceTypeDef, region: str) -> Builder:
@@ -214,9 +212,7 @@ class Ec2Builders:
         )
 
     def _price(self, type_name: str, market: Market, region: str) -> float | None:
-        """What is remembered or shipped about the price; never worth a call."""
-        from runnerkit.ec2.prices import price_table
-
+        """The shipped price; never worth a call."""
         return None if market is Market.SPOT else price_table().on_demand(type_name, region)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from runnerkit.ec2.answers import AwsFault, code_of, told
+from runnerkit.ec2.network import Network
 from runnerkit.ec2.requests import as_tags
 from runnerkit.errors import ConfigError
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
 
     from runnerkit.bake_ports import BuilderOrder
+    from runnerkit.ec2.cache import Cache
     from runnerkit.ec2.clients import Clients
-    from runnerkit.ec2.network import Network, Subnet
+    from runnerkit.settings import AwsSettings
 
 _IN_USE = ("DependencyViolation", "InvalidGroup.InUse")
 _GONE = ("InvalidGroup.NotFound", "InvalidGroupId.NotFound", "InvalidGroupId.Malformed")
@@ -70,24 +72,16 @@ class Doors:
         return True
 
 
-class DoorNetwork:
+class DoorNetwork(Network):
     """The network as it is, but for the security group."""
 
-    def __init__(self, network: Network, group: str) -> None:
-        self._network = network
+    def __init__(self, settings: AwsSettings, clients: Clients, cache: Cache, group: str) -> None:
+        super().__init__(settings, clients, cache)
         self._group = group
 
-    def subnets(self, region: str) -> dict[str, Subnet]:
-        """The subnet for each zone."""
-        return self._network.subnets(region)
-
-    def security_groups(self, _region: str, _vpc: str) -> tuple[str, ...]:
+    def security_groups(self, region: str, vpc: str) -> tuple[str, ...]:  # noqa: ARG002 - the same in each
         """The builder's group alone."""
         return (self._group,)
-
-    def forget(self, region: str) -> None:
-        """Look everything up anew the next time."""
-        self._network.forget(region)
 
 
 def _rule(network: str) -> IpPermissionTypeDef:

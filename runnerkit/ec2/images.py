@@ -66,12 +66,12 @@ class Images:
         return f"{self._clients.account_key()} {region} {arch} {meant}"
 
     def _look(self, spec: RunnerSpec, region: str, arch: str) -> Callable[[], object]:
-        return lambda: _image_as_json(_parsed(self._chosen(spec, region, arch), region))
+        return lambda: _image_as_json(parse_image(self._chosen(spec, region, arch), region))
 
     def _chosen(self, spec: RunnerSpec, region: str, arch: str) -> ImageTypeDef:
         name = spec.image or self._settings.image
         if name is None:
-            return self._newest_baked(region, arch) or self._stock(spec, region, arch)
+            return self._newest_baked(spec, region, arch) or self._stock(spec, region, arch)
         source = ImageSource(ami=name, arch=arch) if name.startswith("ami-") else self._settings.images.get(name)
         if source is None:
             raise self._unknown(name)
@@ -83,6 +83,14 @@ class Images:
             )
         return found
 
+    def from_source(self, name: str, source: ImageSource, region: str) -> Image:
+        """The image of a source, asked afresh.
+
+        Raises:
+            ImageMissing: There is none.
+        """
+        return parse_image(self._from_source(name, source, region), region)
+
     def _from_source(self, name: str, source: ImageSource, region: str) -> ImageTypeDef:
         if source.name is not None:
             return self._newest_named(name, source, region)
@@ -93,12 +101,12 @@ class Images:
             raise ImageMissing(f"image {name}: {region} has no {ami}, or it is not shared with this account")
         return found[0]
 
-    def _newest_baked(self, region: str, arch: str) -> ImageTypeDef | None:
+    def _newest_baked(self, spec: RunnerSpec, region: str, arch: str) -> ImageTypeDef | None:
         wanted: list[FilterTypeDef] = [
             {"Name": "tag-key", "Values": [tags.RECIPE]},
             {"Name": "architecture", "Values": [_AWS_ARCH[arch]]},
         ]
-        return _newest(self._available("our own images", region, "self", wanted))
+        return _newest(_suiting(self._available("our own images", region, "self", wanted), gpu=wants_gpu(spec)))
 
     def _newest_named(self, name: str, source: ImageSource, region: str) -> ImageTypeDef:
         pattern = source.name or ""
@@ -137,11 +145,33 @@ class Images:
         return ImageMissing(f"no image named {name!r} is configured in [aws.images]", hint=hint)
 
 
+def newest_of_recipe(clients: Clients, region: str, owner: str, recipe: str) -> ImageTypeDef | None:
+    """The newest available image that an installation baked from a recipe."""
+    wanted: list[FilterTypeDef] = [
+        {"Name": f"tag:{tags.OWNER}", "Values": [owner]},
+        {"Name": f"tag:{tags.RECIPE}", "Values": [recipe]},
+        {"Name": "state", "Values": ["available"]},
+    ]
+    with told(f"looking for images of recipe {recipe} in {region}"):
+        return _newest(clients.ec2(region).describe_images(Owners=["self"], Filters=wanted)["Images"])
+
+
+def _suiting(found: list[ImageTypeDef], *, gpu: bool) -> list[ImageTypeDef]:
+    """Those made for such machines, else those that do not say; an image with a driver also runs without a GPU."""
+    said = [
+        (image, {tag.get("Key"): tag.get("Value") for tag in image.get("Tags", [])}.get(tags.GPU)) for image in found
+    ]
+    made_for = [image for image, word in said if word == ("yes" if gpu else "no")]
+    silent = [image for image, word in said if word not in {"yes", "no"}]
+    return made_for or silent or ([] if gpu else found)
+
+
 def _newest(found: list[ImageTypeDef]) -> ImageTypeDef | None:
     return max(found, key=lambda image: image.get("CreationDate", ""), default=None)
 
 
-def _parsed(found: ImageTypeDef, region: str) -> Image:
+def parse_image(found: ImageTypeDef, region: str) -> Image:
+    """One entry of DescribeImages."""
     marks = {tag.get("Key"): tag.get("Value", "") for tag in found.get("Tags", [])}
     device = found.get("RootDeviceName", "/dev/sda1")
     sizes = [

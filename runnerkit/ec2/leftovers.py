@@ -14,7 +14,7 @@ from runnerkit.errors import CloudDenied
 from runnerkit.model import Leftover
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from mypy_boto3_ec2.type_defs import FilterTypeDef, TagTypeDef
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runnerkit.ports import Clock
 
 VOLUME, TEMPLATE, PARAMETER = "volume", "launch-template", "parameter"
+BUILDER, GROUP = "builder", "security-group"
 PARAMETERS = "/runnerkit/"
 _PAGE = 200
 _PARAMETERS_PAGE = 50
@@ -31,7 +32,12 @@ _GONE = (
     "InvalidLaunchTemplateId.NotFound",
     "InvalidLaunchTemplateId.NotFoundException",
     "ParameterNotFound",
+    "InvalidInstanceID.NotFound",
+    "InvalidGroup.NotFound",
+    # Its builder is still on its way out; the next sweep removes it.
+    "DependencyViolation",
 )
+_LIVE = ["pending", "running", "stopping", "stopped"]
 
 
 class Leftovers:
@@ -49,8 +55,8 @@ class Leftovers:
         self._ours: list[FilterTypeDef] = [{"Name": f"tag:{words.OWNER}", "Values": [owner]}]
 
     def found(self) -> list[Leftover]:
-        """Unattached volumes, launch templates and parameters that are ours and old enough."""
-        looks = (self._volumes, self._templates, self._parameters)
+        """Unattached volumes, launch templates, parameters, builders and their groups that are ours and old enough."""
+        looks = (self._volumes, self._templates, self._parameters, self._builders, self._groups)
         jobs = [(look, region) for region in self._clients.regions for look in looks]
         old = self._clock.now() - self._spared
         return [left for listed in each(lambda job: job[0](job[1]), jobs) for left in listed if left.created_at < old]
@@ -69,6 +75,8 @@ class Leftovers:
             VOLUME: lambda left: self._clients.ec2(left.region).delete_volume(VolumeId=left.id),
             TEMPLATE: lambda left: self._clients.ec2(left.region).delete_launch_template(LaunchTemplateId=left.id),
             PARAMETER: lambda left: self._clients.ssm(left.region).delete_parameter(Name=left.id),
+            BUILDER: lambda left: self._clients.ec2(left.region).terminate_instances(InstanceIds=[left.id]),
+            GROUP: lambda left: self._clients.ec2(left.region).delete_security_group(GroupId=left.id),
         }
 
     def _volumes(self, region: str) -> list[Leftover]:
@@ -91,6 +99,48 @@ class Leftovers:
                 for page in found
                 for t in page["LaunchTemplates"]
             ]
+
+    def _builders(self, region: str) -> list[Leftover]:
+        """Image builders past their end. One that is stopped cannot end itself, for the sake of its disks."""
+        wanted: list[FilterTypeDef] = [
+            *self._ours,
+            {"Name": "tag-key", "Values": [words.BUILDER]},
+            {"Name": "instance-state-name", "Values": _LIVE},
+        ]
+        with told(f"listing image builders in {region}"):
+            pages = self._clients.ec2(region).get_paginator("describe_instances").paginate(Filters=wanted)
+            return [
+                Leftover(BUILDER, i["InstanceId"], region, marks.get(words.NAME, ""), i["LaunchTime"])
+                for page in pages
+                for some in page["Reservations"]
+                for i in some.get("Instances", [])
+                if self._is_over(marks := _marks(i.get("Tags", [])))
+            ]
+
+    def _groups(self, region: str) -> list[Leftover]:
+        """Security groups of builders that no longer exist, or are past their end."""
+        wanted: list[FilterTypeDef] = [*self._ours, {"Name": "tag-key", "Values": [words.BUILDER]}]
+        with told(f"listing security groups of image builders in {region}"):
+            found = self._clients.ec2(region).describe_security_groups(Filters=wanted)["SecurityGroups"]
+            known = [(group.get("GroupId", ""), _marks(group.get("Tags", []))) for group in found]
+            busy = self._names_of_builders(region) if known else set()
+        return [
+            Leftover(GROUP, id_, region, marks.get(words.NAME, ""), words.moment(marks.get(words.LAUNCHED_AT)))
+            for id_, marks in known
+            if self._is_over(marks) or marks.get(words.NAME) not in busy
+        ]
+
+    def _names_of_builders(self, region: str) -> set[str]:
+        wanted: list[FilterTypeDef] = [
+            *self._ours,
+            {"Name": "tag-key", "Values": [words.BUILDER]},
+            {"Name": "instance-state-name", "Values": [*_LIVE, "shutting-down"]},
+        ]
+        found = self._clients.ec2(region).describe_instances(Filters=wanted)["Reservations"]
+        return {_marks(i.get("Tags", [])).get(words.NAME, "") for some in found for i in some.get("Instances", [])}
+
+    def _is_over(self, marks: Mapping[str, str]) -> bool:
+        return words.moment(marks.get(words.EXPIRES_AT)) <= self._clock.now()
 
     def _parameters(self, region: str) -> list[Leftover]:
         """Parameters are optional, and so is the permission to see them."""
@@ -115,4 +165,8 @@ class Leftovers:
 
 
 def _runner(tags: Iterable[TagTypeDef]) -> str:
-    return next((tag.get("Value", "") for tag in tags if tag.get("Key") == words.RUNNER), "")
+    return _marks(tags).get(words.RUNNER, "")
+
+
+def _marks(tags: Iterable[TagTypeDef]) -> dict[str, str]:
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in tags}

@@ -68,6 +68,8 @@ class Machines:
                     for page in found
                     for reservation in page["Reservations"]
                     for instance in reservation.get("Instances", [])
+                    # Builders of images are no runners; `ami bake` and the sweep look after them.
+                    if all(tag.get("Key") != words.BUILDER for tag in instance.get("Tags", []))
                 ]
 
         return [instance for listed in each(in_region, self._clients.regions) for instance in listed]

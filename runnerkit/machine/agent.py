@@ -3,6 +3,6 @@
 import os
 import sys
 
-from runnerkit_agent.main import main
+from runnerkit_agent.main import main  # type: ignore[import-not-found]  # it is a package on the machine only
 
 sys.exit(main(sys.argv[1:], os.environ))

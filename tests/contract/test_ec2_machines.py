@@ -181,6 +181,31 @@ def test_the_console_of_an_older_type_is_what_ec2_posted_last(world: World) -> N
     world.ec2.console(launched.instance_id, "posted")
     world.ec2.refuse("UnsupportedOperation", "GetConsoleOutput")
     assert cloud.console(HOME, launched.instance_id) == "posted"
+    before = world.ec2.calls.count("GetConsoleOutput")
+    assert cloud.console(HOME, launched.instance_id) == "posted"
+    assert world.ec2.calls.count("GetConsoleOutput") - before == 1, "it is not asked for the latest again"
+
+
+def test_a_machine_that_is_not_ready_for_it_is_asked_again(world: World) -> None:
+    """A refusal that will pass is no property of the type."""
+    cloud = world.cloud()
+    launched = world.launch(cloud)
+    world.ec2.console(launched.instance_id, "now")
+    world.ec2.refuse("IncorrectInstanceState", "GetConsoleOutput")
+    assert cloud.console(HOME, launched.instance_id) == "now"
+    world.ec2.calls.clear()
+    assert cloud.console(HOME, launched.instance_id) == "now"
+    (call,) = world.ec2.calls.of("GetConsoleOutput")
+    assert call.parameters["Latest"]
+
+
+def test_the_console_of_a_terminated_machine_is_still_read(world: World) -> None:
+    """EC2 keeps the last output as long as it shows the machine."""
+    cloud = world.cloud()
+    launched = world.launch(cloud)
+    world.ec2.console(launched.instance_id, "powering off: no job in time\n")
+    world.ec2.power_off(launched.instance_id)
+    assert cloud.console(HOME, launched.instance_id) == "powering off: no job in time\n"
 
 
 def leave_behind(world: World, owner: str) -> None:

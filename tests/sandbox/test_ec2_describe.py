@@ -144,6 +144,37 @@ def test_the_console_shows_what_the_machine_wrote(stage: Stage) -> None:
     assert len(output.encode()) == 65_536
 
 
+def test_only_nitro_shows_the_latest_console(stage: Stage, refused: Callable[..., str]) -> None:
+    """On older hypervisors EC2 refuses the wish for it; without it, it answers."""
+    for kind, latest in (("g4dn.xlarge", True), ("t2.micro", False)):
+        instance_id = stage.run(InstanceType=kind)
+        stage.world.console(instance_id, "hello\n")
+        assert stage.ec2.get_console_output(InstanceId=instance_id)["Output"] == "hello\n"
+        if latest:
+            assert stage.ec2.get_console_output(InstanceId=instance_id, Latest=True)["Output"] == "hello\n"
+        else:
+            answer = refused(stage.ec2.get_console_output, InstanceId=instance_id, Latest=True)
+            assert answer == "UnsupportedOperation"
+
+
+def test_systems_manager_lists_machines_whose_agent_reports(stage: Stage, refused: Callable[..., str]) -> None:
+    """By id and by state; one that has ended has lost its connection, one without agent was never there."""
+    first, second, silent = stage.run(), stage.run(), stage.run()
+    ssm = stage.connect("ssm")
+    for instance_id in (first, second):
+        stage.world.agent(instance_id)
+    stage.world.power_off(second)
+    listed = ssm.describe_instance_information()["InstanceInformationList"]
+    assert {first: "Online", second: "ConnectionLost"} == {each["InstanceId"]: each["PingStatus"] for each in listed}
+    wanted = [{"Key": "InstanceIds", "Values": [second, silent]}]
+    (found,) = ssm.describe_instance_information(Filters=wanted)["InstanceInformationList"]
+    assert found["InstanceId"] == second
+    online = [{"Key": "PingStatus", "Values": ["Online"]}]
+    assert len(ssm.describe_instance_information(Filters=online)["InstanceInformationList"]) == 1
+    versions = [{"Key": "AgentVersion", "Values": ["3"]}]
+    assert refused(ssm.describe_instance_information, Filters=versions) == "InvalidFilterKey"
+
+
 def test_machines_that_moto_starts_by_itself_are_shown_too(stage: Stage) -> None:
     """The legacy RequestSpotInstances is left to moto, and what it starts can be listed and terminated."""
     launch = {"ImageId": stage.image, "InstanceType": "g5.xlarge", "SubnetId": stage.subnets["us-east-1a"]}

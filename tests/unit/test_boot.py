@@ -112,7 +112,7 @@ def test_a_wrong_document_is_refused(damage: dict[str, Any]) -> None:
 def test_deadlines_are_armed_before_anything_else() -> None:
     """The commands that cloud-init runs first are timers only, each way to power off harder than the last."""
     commands = boot.document(TAME, SECRET)["bootcmd"]
-    assert [(command[4], command[9:]) for command in commands if "poweroff" in command] == [
+    assert [(command[5], command[10:]) for command in commands if "poweroff" in command] == [
         ("--on-active=301s", ["systemctl", "poweroff"]),
         ("--on-active=360s", ["systemctl", "poweroff", "--force"]),
         ("--on-active=390s", ["systemctl", "poweroff", "--force", "--force"]),
@@ -167,17 +167,17 @@ def test_a_stock_image_gets_the_agent_as_well() -> None:
     assert json.loads(content[boot.MACHINE_FILE])["runner_sha256"] == "0" * 64
 
 
-def without_docstrings(source: str) -> ast.Module:
-    """A module's tree with the docstrings taken out where something else is left."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and len(node.body) > 1
-            and ast.get_docstring(node)
-        ):
-            del node.body[0]
-    return tree
+def code_of(source: str) -> list[str]:
+    """What a module's functions do, in order: their code, where neither types nor docstrings leave anything."""
+    found, todo = [], [compile(source, "<module>", "exec", dont_inherit=True)]
+    while todo:
+        code = todo.pop(0)
+        todo += [each for each in code.co_consts if isinstance(each, CodeType)]
+        if not code.co_name.startswith("<module") and code.co_flags & CO_OPTIMIZED:
+            document = ast.get_docstring(ast.parse(source), clean=False)
+            calls = [(each.opname, each.argrepr) for each in dis.get_instructions(code) if "code object" not in each.argrepr]
+            found.append(f"{code.co_qualname}{code.co_varnames}{document and ''}{calls}")
+    return found
 
 
 def test_files_for_an_image_cover_unusable_user_data() -> None:

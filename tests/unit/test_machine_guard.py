@@ -58,6 +58,7 @@ def test_a_started_listener_calls_off_the_deadline_of_the_boot(machine: Machine)
 def test_a_second_job_is_never_waited_for(machine: Machine) -> None:
     """Once a job started, the listener does not come back, whatever it left with."""
     machine.prepare().paths.started.touch()
+    commands.listener_left(machine.paths, {"EXIT_STATUS": "2"})
     with pytest.raises(BootFailed, match="has started already"):
         commands.before_listener(machine.paths, machine.environ)
 
@@ -79,9 +80,8 @@ def test_the_runners_own_update_is_waited_for(machine: Machine, status: str) -> 
         ("ActiveState=inactive\nJob=", True),
         ("ActiveState=failed\nJob=", True),
         ("ActiveState=failed", True),
-        ("ActiveState=activating\nJob=", False),
         ("ActiveState=active\nJob=", False),
-        ("ActiveState=inactive\nJob=217", False),
+        ("ActiveState=reloading\nJob=", False),
     ],
 )
 def test_the_end_unit_lets_a_listener_come_back(machine: Machine, shown: str, ends: bool) -> None:
@@ -90,6 +90,17 @@ def test_the_end_unit_lets_a_listener_come_back(machine: Machine, shown: str, en
     machine.command("systemctl", f"echo '{shown}'")
     commands.end(machine.paths, machine.environ)
     assert ("systemctl start --no-block runnerkit-poweroff.service" in machine.calls()) is ends
+
+
+def test_the_end_unit_waits_until_systemd_has_decided(machine: Machine) -> None:
+    """It is not started a second time while it looks, so it must not leave too early."""
+    machine.prepare()
+    machine.command("systemctl", f"""
+[ "$1" = show ] || exit 0
+case $(grep -c "^systemctl show" {machine.root}/calls) in
+1) echo ActiveState=activating;; 2) echo ActiveState=inactive; echo Job=217;; *) echo ActiveState=failed;; esac""")
+    commands.end(machine.paths, machine.environ)
+    assert machine.calls()[-1] == "systemctl start --no-block runnerkit-poweroff.service"
 
 
 def test_the_end_unit_tells_why(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +115,7 @@ def test_after_an_interruption_the_end_unit_waits_for_aws(machine: Machine) -> N
     """It powers off a while after the announced time, and not before."""
     machine.configure(after_notice=0.4)
     machine.prepare()
-    machine.paths.notice.write_text(json.dumps({"at": time.time() + 0.2}))
+    machine.paths.notice.write_text(json.dumps({"monotonic": time.monotonic() + 0.2}))
     began = time.monotonic()
     commands.end(machine.paths, machine.environ)
     assert 0.5 <= time.monotonic() - began < 3
@@ -216,9 +227,10 @@ def test_a_notice_is_written_for_the_job_and_told_to_hooks(machine: Machine, pro
     kind, _, said = heard.read_text().partition(" ")
     assert kind == "interruption"
     assert json.loads(said)["action"] == "terminate"
-    assert json.loads(said)["at"] == machine.imds.told.at
-    machine.paths.notice.write_text(json.dumps({"at": time.time() + 24}))
-    assert guard.tick().kind == INTERRUPT
+    assert json.loads(said)["at"] == pytest.approx(machine.imds.told.at, abs=2)
+    assert json.loads(said)["at"] - json.loads(said)["listener_stops_at"] == 25
+    machine.paths.notice.write_text(json.dumps({"monotonic": time.monotonic() + 24}))
+    assert machine.guard().tick().kind == INTERRUPT
     assert process.wait(5) == 0
 
 

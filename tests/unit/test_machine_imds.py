@@ -25,6 +25,7 @@ class Metadata(ThreadingHTTPServer):
         self.tokens = 0
         self.asked: list[str] = []
         self.broken = False
+        self.date = ""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -63,6 +64,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """AWS's clock, if a test has set it."""
+        return self.server.date or super().date_time_string(timestamp)
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing."""
 
@@ -89,14 +94,17 @@ def test_nothing_announced_is_none(metadata: Metadata) -> None:
 def test_a_notice_is_read_with_its_time(metadata: Metadata) -> None:
     """Action and time arrive; the time is UTC."""
     metadata.texts["spot/instance-action"] = '{"action": "terminate", "time": "2026-11-21T08:22:00Z"}'
-    assert Imds(metadata.environ).notice(WALL) == Notice("terminate", 1_795_249_320.0)
+    notice = Imds(metadata.environ).notice(WALL)
+    assert notice is not None
+    assert (notice.action, notice.at) == ("terminate", 1_795_249_320.0)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"action":', '{"time": "soon"}', '{"time": "9999-99-99T99:99:99Z"}'])
 def test_a_notice_that_cannot_be_read_is_still_a_notice(metadata: Metadata, text: str) -> None:
     """Its existence is the news; the time is then AWS's usual two minutes."""
     metadata.texts["spot/instance-action"] = text
-    assert Imds(metadata.environ).notice(WALL) == Notice("terminate", WALL + 120)
+    metadata.date = "Mon, 21 Sep 2026 14:13:00 GMT"
+    assert Imds(metadata.environ).notice(0) == Notice("terminate", WALL - 20 + 120, 120)
 
 
 def test_a_rebalance_recommendation_is_read(metadata: Metadata) -> None:

@@ -17,7 +17,7 @@ from runnerkit.machine.runnerkit_agent.main import COMMANDS
 
 SOURCE = Path(boot.__file__).parent / "machine"
 UNITS = {file.name: file.read_text(encoding="utf-8") for file in (SOURCE / "units").iterdir()}
-AGENT = "/usr/bin/python3 -E -s /opt/runnerkit/agent.py"
+AGENT = "/usr/bin/python3 -E -s -S /opt/runnerkit/agent.py"
 
 
 def settings(unit: str, key: str) -> list[str]:
@@ -131,7 +131,7 @@ def test_the_agent_starts_where_it_is_put(tmp_path: Path, bare: bool) -> None:
             name = file.path.removeprefix(f"{boot.AGENT_FOLDER}/")
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(file.text if bare else (SOURCE / name).read_text(encoding="utf-8"))
-    argv = [sys.executable, "-E", "-s", str(tmp_path / "agent.py"), "nonsense"]
+    argv = [sys.executable, "-E", "-s", "-S", str(tmp_path / "agent.py"), "nonsense"]
     environ = {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"}
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, cwd="/", env=environ)
     assert done.returncode == 2

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 UPDATING = ("3", "4")
 UPDATE_WITHIN = 30
 BACK = ("active", "reloading")
-OVER = ("inactive", "failed")
+UNDECIDED = ("activating", "deactivating")
 COMES_BACK_WITHIN = 150
 
 
@@ -100,10 +100,8 @@ def _comes_back() -> bool:
     for _ in range(COMES_BACK_WITHIN * 2):
         shown = run(["systemctl", "show", "--property=ActiveState", "--property=Job", RUNNER_UNIT])
         said = dict(line.partition("=")[::2] for line in shown.splitlines())
-        if said.get("ActiveState") in BACK:
-            return True
-        if said.get("ActiveState") in OVER and not said.get("Job"):
-            return False
+        if said.get("ActiveState") not in UNDECIDED and not said.get("Job"):
+            return said.get("ActiveState") in BACK
         time.sleep(0.5)
     return False
 

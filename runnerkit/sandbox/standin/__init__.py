@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from runnerkit.sandbox.standin.installing import VERSION, install
+from runnerkit.sandbox.standin.installing import VERSION, install, tidy_up
 
-__all__ = ["VERSION", "install"]
+__all__ = ["VERSION", "install", "tidy_up"]

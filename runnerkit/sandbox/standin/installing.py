@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runnerkit.sandbox.standin.program.containing import clear_away
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -189,6 +191,16 @@ def _open_to_all(path: Path) -> bool:
     real = path.resolve()
     passable = all(each.stat().st_mode & stat.S_IXOTH for each in [*real.parents, *path.parents])
     return passable and bool(real.stat().st_mode & stat.S_IXOTH)
+
+
+def tidy_up() -> None:
+    """Remove the containers and volumes of runners that were killed; without an engine there is nothing to do.
+
+    For whoever pulls a machine's plug: the container's programs die with the machine, but podman keeps a dead container
+    for minutes when a program was running in it.
+    """
+    if engine := _engine():
+        clear_away(engine)
 
 
 def _engine() -> str:

@@ -116,7 +116,7 @@ class Commands:
                 timer.append(("Timer", "OnActiveSec", value))
             elif key in {"--timer-property", "--property"}:
                 (timer if key == "--timer-property" else service).append(("", *value.partition("=")[::2]))
-            elif option not in {"--quiet", "--no-block"}:
+            elif option not in {"--quiet", "--no-block"} and key != "--description":
                 raise UnknownCommand(f"systemd-run knows no {option} here")
         if not name or not timer or not words:
             raise UnknownCommand("systemd-run needs --unit, --on-active and a command here")

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runnerkit.sandbox.machines.init import kernel
-from runnerkit.sandbox.machines.nspawn import launcher
+from runnerkit.sandbox.machines.nspawn import launcher, leftovers
 from runnerkit.sandbox.machines.nspawn.network import Network
 from runnerkit.sandbox.machines.nspawn.trees import INIT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+NESTED = 2
 READY = b"ready\n"
 READY_WITHIN = 20.0
 BLOCK = 65_536
@@ -122,6 +123,7 @@ class Guest:
                 "--quiet",
                 "--register=no",
                 *(["--keep-unit"] if self._cgroup else []),
+                "--network-namespace-path=/proc/self/ns/net",
                 f"--directory={disk.folder / 'root'}",
                 f"--machine={name}",
                 "--console=read-only",
@@ -147,10 +149,7 @@ class Guest:
     @property
     def leader(self) -> int:
         """The process that is number one inside; 0 when there is none (yet)."""
-        pid = self._process.pid
-        with suppress(OSError, IndexError):
-            return int(Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()[0])
-        return 0
+        return next((pid for pid in kernel.below(self._process.pid) if _inside(pid)), 0)
 
     def read(self) -> bool:
         """Pass on what the console said, a part of it at a time; False once it can say no more."""
@@ -184,11 +183,11 @@ class Guest:
 
     def end(self) -> None:
         """Make sure of its end, pass on the rest of what it said, and clear away what it had."""
-        leader = self.leader
+        below = kernel.descendants(self._process.pid)
         self.pull()
         self._process.wait()
         until = time.monotonic() + GRACE
-        while leader and kernel.lives(leader) and time.monotonic() < until:
+        while any(kernel.lives(pid) for pid in below) and time.monotonic() < until:
             time.sleep(LOOK_AGAIN)
         if not os.get_blocking(self.output):
             self.read()
@@ -197,15 +196,15 @@ class Guest:
         os.close(self.output)
         os.close(self._tell)
         if self._cgroup:
-            clear_cgroup(self._cgroup)
+            # What has just died may not be collected yet.
+            while not leftovers.clear_groups(self._cgroup) and time.monotonic() < until:
+                time.sleep(LOOK_AGAIN)
 
 
-def clear_cgroup(name: str) -> None:
-    """Remove the empty groups of a machine."""
-    for hierarchy in launcher.hierarchies():
-        for above, names, _ in os.walk(hierarchy / name, topdown=False):
-            for each in names:
-                with suppress(OSError):
-                    (Path(above) / each).rmdir()
-        with suppress(OSError):
-            (hierarchy / name).rmdir()
+def _inside(pid: int) -> bool:
+    """Whether a process is number one in a namespace within the launcher's own."""
+    with suppress(OSError):
+        status = (kernel.PROC / str(pid) / "status").read_text(encoding="utf-8", errors="replace")
+        ids = next(line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
+        return len(ids) > NESTED and ids[-1] == "1"
+    return False

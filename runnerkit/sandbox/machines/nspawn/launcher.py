@@ -17,15 +17,15 @@ import socket
 import struct
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1
-CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+CLONE_NEWNS, CLONE_NEWNET, CLONE_NEWPID = 0x00020000, 0x40000000, 0x20000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 SIOCSIFADDR, SIOCSIFNETMASK, SIOCSIFFLAGS = 0x8916, 0x891C, 0x8914
 IFF_UP = 1
 CGROUPS = Path("/sys/fs/cgroup")
-GONE = 65
+GONE, SIGNALLED = 65, 128
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -33,10 +33,20 @@ libc = ctypes.CDLL(None, use_errno=True)
 def main(spec: dict[str, Any]) -> None:
     """Prepare, wait, and become the machine."""
     _die_with(spec["parent"])
-    _call(libc.unshare, CLONE_NEWNS | CLONE_NEWNET)
+    _cgroup(spec["cgroup"])
+    # What nspawn starts would outlive it, were it not the first process of a namespace: with that one the kernel ends
+    # all others.
+    _call(libc.unshare, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID)
+    launcher = os.getpid()
+    child = os.fork()
+    if child:
+        _stand_by(child)
+    _call(libc.prctl, PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    if not Path(f"/proc/{launcher}").exists():
+        sys.exit(GONE)
     _network(spec["addresses"])
     _disk(spec)
-    _cgroup(spec["cgroup"])
+    _mount("proc", "/proc", "proc", 0, "")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     if sys.stdin.readline() != "go\n":
@@ -44,12 +54,19 @@ def main(spec: dict[str, Any]) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(1, 2)
-    network = f"--network-namespace-path=/proc/{os.getpid()}/ns/net"
-    os.execvp(spec["argv"][0], [*spec["argv"][:1], network, *spec["argv"][1:]])  # noqa: S606 - it is to be replaced
+    os.execvp(spec["argv"][0], spec["argv"])  # noqa: S606 - it is to be replaced
+
+
+def _stand_by(child: int) -> NoReturn:
+    """Leave as the child does."""
+    for number in range(3):
+        os.close(number)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os._exit(code if code >= 0 else SIGNALLED - code)
 
 
 def _die_with(parent: int) -> None:
-    """Hear of the sandbox's death by dying; the same holds for what we become, and the machine dies with that."""
+    """Hear of the sandbox's death by dying; what is below dies with us."""
     _call(libc.prctl, PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(GONE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -13,7 +14,7 @@ from runnerkit.errors import ConfigError
 from runnerkit.sandbox.imds import QuietHandler
 from runnerkit.sandbox.machines import described
 from runnerkit.sandbox.machines.init import folders
-from runnerkit.sandbox.machines.nspawn import mirror, trees
+from runnerkit.sandbox.machines.nspawn import leftovers, mirror, trees
 from runnerkit.sandbox.machines.nspawn.guest import METADATA, MIRROR, Disk, Guest
 from runnerkit.sandbox.machines.nspawn.images import Images, seen
 from runnerkit.sandbox.machines.nspawn.mirror import Mirror
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from socket import socket
     from ssl import SSLContext
+    from types import TracebackType
     from typing import Self
     from wsgiref.types import WSGIApplication
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.machines.nspawn.network import Network
     from runnerkit.sandbox.machines.roots import Install
 
+NAME = "nspawn"
+PREFIX = f"rk-{NAME}-"
 SSH = 22
 HTTP, HTTPS = 80, 443
 LOOK_OFTEN = 0.05
@@ -69,7 +73,7 @@ class NspawnMachines(Machines):
         files: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        super().__init__(ec2, "nspawn", folder)
+        super().__init__(ec2, NAME, folder)
         self.prepare: Callable[[InstanceView, Path], int] = lambda _view, _disk: 0
         self._github = github
         self._environ = dict(environ or {})
@@ -89,7 +93,15 @@ class NspawnMachines(Machines):
         self._ec2.furnish(address=self.address, imaged=self._imaged)
         return entered
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        os.close(self._held)
+
     def _ready(self) -> None:
+        self._held = leftovers.hold(self._folder)
+        leftovers.remove(self._folder, PREFIX)
         base = trees.base(self._say_to_people)
         self.ssh_port = _free_port()
         runner = folders.make(self._folder / "runner")

@@ -1,0 +1,98 @@
+"""What ``ami`` needs beside its commands: the log of a bake, and what recipes would put in just now."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from runnerkit.errors import ForgeError, RunnerkitError
+from runnerkit.events import BakeOutput, BakeStageBegan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from runnerkit.bake_ports import Builders
+    from runnerkit.bake_shelf import Present
+    from runnerkit.config import Config
+    from runnerkit.events import Event
+    from runnerkit.ports import Clock, Release
+
+
+class BakeLog:
+    """Keeps what the steps print in a file of this user, and says it aloud when asked to.
+
+    A log that cannot be written is no reason to stop.
+    """
+
+    def __init__(self, path: Path, *, aloud: bool) -> None:
+        self.path = path
+        self.used = False
+        self._aloud = aloud
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        with suppress(OSError):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = self.path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is None:
+            return
+        self._file.close()
+        if not self.used:
+            self.path.unlink(missing_ok=True)
+        elif isinstance(error, RunnerkitError):
+            error.hint = "; ".join(filter(None, (error.hint, f"everything that was printed: {self.path}")))
+
+    def emit(self, event: Event) -> None:
+        """Write it down."""
+        if isinstance(event, BakeStageBegan):
+            self._say(f"=== {event.stage}\n")
+        elif isinstance(event, BakeOutput):
+            self.used = True
+            self._say(event.text)
+
+    def _say(self, text: str) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.write(text)
+                self._file.flush()
+        if self._aloud and sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def present(builders: Builders, name: str, region: str, source: str, arch: str) -> Present:
+    """What a recipe would put into an image now, and on which base; None for what cannot be found out here."""
+    from runnerkit import __version__, recipe_files
+    from runnerkit.bake_shelf import Present
+    from runnerkit.bake_steps import content_digest
+    from runnerkit.recipe import Base
+
+    content = base = None
+    with suppress(RunnerkitError):
+        content = content_digest(recipe_files.load(name, recipe_files.folders(Path.cwd())), __version__)
+    with suppress(RunnerkitError, ValueError):
+        base = builders.base(Base.model_validate(source), region, arch).id
+    return Present(content, base)
+
+
+def releases_of(settings: Config, repos: Sequence[str], clock: Clock) -> Sequence[Release]:
+    """The releases of GitHub's runner; empty, and said so, when GitHub cannot be asked."""
+    from runnerkit import app as wiring
+
+    if not repos:
+        sys.stderr.write("warning: no repository is known, so GitHub's newest runner is not: give --repo OWNER/NAME\n")
+        return ()
+    try:
+        return wiring.forge(settings, clock, repos).releases(repos[0])
+    except ForgeError as error:
+        sys.stderr.write(f"warning: GitHub's newest runner is not known: {error.message}\n")
+        return ()

@@ -1,0 +1,1 @@
+"""Jobs in containers, through podman's Docker-compatible socket."""
