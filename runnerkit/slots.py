@@ -228,7 +228,7 @@ class SlotKeeper:
             if slot.name.serial >= last:
                 raise LeaseExpired(
                     f"runner {slot.name} on {slot.instance_id} did not come online, nor did those before it",
-                    hint=f"its console may tell why: aws ec2 get-console-output --instance-id {slot.instance_id}",
+                    hint=f"its console may tell why: `runnerkit logs {slot.instance_id}`",
                 )
             slot = self._fill(slot.request, slot.name.serial + slot.request.count)
             told(slot)

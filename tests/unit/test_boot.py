@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ast
+import dis
 import gzip
+import inspect
 import json
 import random
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import jsonschema
@@ -131,6 +133,17 @@ def test_deadlines_depend_on_nothing_that_may_hang() -> None:
         assert "--no-block" in command
 
 
+@pytest.mark.parametrize(("seconds", "stopped"), [(899, False), (900, True), (3600, True)])
+def test_the_deadline_of_the_image_never_comes_before_that_of_the_launch(seconds: int, stopped: bool) -> None:
+    """It is called off once a longer one is armed, and stays beside a shorter one."""
+    commands = boot.document(replace(TAME, online_within=seconds), SECRET)["bootcmd"]
+    call = ["systemctl", "stop", "--no-block", "runnerkit-boot.timer"]
+    assert (commands[-1] == call) is stopped
+    assert call not in boot.document(replace(STOCK, online_within=seconds), SECRET)["bootcmd"]
+    timer = next(file.text for file in boot.agent_files(image=True) if file.path.endswith("runnerkit-boot.timer"))
+    assert f"OnBootSec={boot.IMAGE_DEADLINE // 60}min" in timer
+
+
 def test_a_missed_deadline_says_so_on_the_console() -> None:
     """The first timer of each deadline writes the reason where GetConsoleOutput finds it."""
     reasons = [command for command in boot.document(TAME, SECRET)["bootcmd"] if "echo" in command]
@@ -160,23 +173,25 @@ def test_a_stock_image_gets_the_agent_as_well() -> None:
         *(f"runnerkit_agent/{n}.py" for n in ("rules", "imds", "machine", "prepare", "guard", "main")),
     ):
         shipped = content[f"{boot.AGENT_FOLDER}/{name}"]
-        assert ast.dump(ast.parse(shipped)) == ast.dump(without_docstrings((source / name).read_text(encoding="utf-8")))
+        assert code_of(shipped) == code_of((source / name).read_text(encoding="utf-8"))
+        assert '"""' not in shipped
+    assert "#" not in content[f"{boot.AGENT_FOLDER}/runnerkit_agent/rules.py"]
     for unit in ("prepare", "runner", "guard", "end", "poweroff"):
         assert f"/etc/systemd/system/runnerkit-{unit}.service" in content
     assert "ForwardToConsole=yes" in content["/etc/systemd/journald.conf.d/50-runnerkit.conf"]
     assert json.loads(content[boot.MACHINE_FILE])["runner_sha256"] == "0" * 64
 
 
-def code_of(source: str) -> list[str]:
-    """What a module's functions do, in order: their code, where neither types nor docstrings leave anything."""
-    found, todo = [], [compile(source, "<module>", "exec", dont_inherit=True)]
+def code_of(source: str) -> list[object]:
+    """What the functions of a module do: their instructions, in which neither types nor docstrings leave anything."""
+    found: list[object] = []
+    todo = [compile(source, "<module>", "exec", dont_inherit=True)]
     while todo:
         code = todo.pop(0)
         todo += [each for each in code.co_consts if isinstance(each, CodeType)]
-        if not code.co_name.startswith("<module") and code.co_flags & CO_OPTIMIZED:
-            document = ast.get_docstring(ast.parse(source), clean=False)
-            calls = [(each.opname, each.argrepr) for each in dis.get_instructions(code) if "code object" not in each.argrepr]
-            found.append(f"{code.co_qualname}{code.co_varnames}{document and ''}{calls}")
+        if code.co_flags & inspect.CO_OPTIMIZED:
+            steps = [(each.opname, each.argrepr.partition(" at 0x")[0]) for each in dis.get_instructions(code)]
+            found.append((code.co_qualname, steps))
     return found
 
 

@@ -120,12 +120,8 @@ def test_the_last_week_is_a_warning_once_a_day() -> None:
     for job in (1, 2, 3):
         ground.launch(job)
     (warning,) = ground.told(RunnerAging)
-    assert ("ami-x64", "2.335.0", "2.336.0", pytest.approx(5)) == (
-        warning.image,
-        warning.version,
-        warning.newest,
-        warning.days_left,
-    )
+    assert ("ami-x64", "2.335.0", "2.336.0") == (warning.image, warning.version, warning.newest)
+    assert warning.days_left == pytest.approx(5)
     assert "`runnerkit ami bake" in warning.why
     assert ground.told(InstanceLaunched)
     ground.clock.advance(86_400)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -232,6 +233,8 @@ def test_a_notice_is_written_for_the_job_and_told_to_hooks(machine: Machine, pro
     machine.paths.notice.write_text(json.dumps({"monotonic": time.monotonic() + 24}))
     assert machine.guard().tick().kind == INTERRUPT
     assert process.wait(5) == 0
+    for hook in guard._hooks:
+        hook.wait(5)
 
 
 def test_a_recommendation_to_move_ends_nothing(machine: Machine, process: subprocess.Popen[str]) -> None:
@@ -259,6 +262,81 @@ def test_a_silent_metadata_service_is_said_once_and_holds_nothing_up(
         guard.tick()
     assert capsys.readouterr().out.count("does not answer") == 1
     assert machine.guard(idle=0.001).tick().kind == INTERRUPT
+
+
+def test_a_disk_that_the_job_filled_keeps_nothing_up(
+    machine: Machine, process: subprocess.Popen[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be written is remembered: the listener is interrupted all the same, once, and the end comes."""
+    machine.prepare().listen(process.pid)
+    guard = machine.guard(idle=0.001, stop_grace=0.2)
+    # A folder in its place is as good as a full disk, and works for root.
+    (machine.paths.state / ".interrupted.json.new").mkdir()
+    assert guard.look_after().kind == INTERRUPT
+    assert process.wait(5) == 0
+    assert guard.look_after().kind == WAIT
+    time.sleep(0.25)
+    assert guard.look_after().kind == END
+    assert "cannot be noted" in capsys.readouterr().out
+
+
+def test_a_notice_that_cannot_be_written_still_counts(machine: Machine, process: subprocess.Popen[str]) -> None:
+    """The job does not hear of it, but its listener is stopped in time and AWS is waited for."""
+    machine.prepare().listen(process.pid)
+    machine.paths.started.touch()
+    (machine.paths.run / ".notice.json.new").mkdir()
+    machine.imds.told = Notice("terminate", time.time() + 26, 26)
+    guard = machine.guard(interrupt_before=25.5)
+    assert guard.look_after().kind == WAIT
+    time.sleep(0.6)
+    assert guard.look_after().kind == INTERRUPT
+    assert process.wait(5) == 0
+    assert guard.look_after().kind == WAIT
+
+
+@pytest.mark.parametrize("jump", [-3_600.0, 3_600.0, 1e9])
+def test_a_wrong_clock_changes_nothing_about_a_notice(
+    machine: Machine, process: subprocess.Popen[str], jump: float
+) -> None:
+    """AWS's answer tells what time it is there; from then on only seconds are counted."""
+    machine.prepare().listen(process.pid)
+    machine.paths.started.touch()
+    machine.imds.told = Notice("terminate", time.time() + jump + 100, 100)
+    guard = machine.guard()
+    assert guard.look_after().kind == WAIT
+    told = json.loads(machine.paths.notice.read_text())
+    assert told["at"] == pytest.approx(time.time() + 100, abs=2)
+    assert told["monotonic"] == pytest.approx(time.monotonic() + 100, abs=2)
+
+
+def test_a_guard_in_trouble_keeps_what_it_knows(
+    machine: Machine, process: subprocess.Popen[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so once and looks again; a moment without files does not set its deadlines back."""
+    machine.prepare().listen(process.pid)
+    machine.paths.started.touch()
+    guard = machine.guard(stopped=0.1)
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    assert guard.look_after().kind == WAIT
+    said = machine.paths.listener.read_text()
+    machine.paths.listener.write_text("half a")
+    assert [guard.look_after().kind for _ in range(3)] == [WAIT] * 3
+    assert capsys.readouterr().out.count("the guard is in trouble") == 1
+    time.sleep(0.11)
+    machine.paths.listener.write_text(said)
+    assert guard.look_after().kind == END
+
+
+def test_systemd_is_told_that_the_guard_is_alive(machine: Machine, tmp_path: Path) -> None:
+    """Each round; a guard that hangs is started anew by the watchdog."""
+    machine.prepare()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(5)
+        machine.environ["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        machine.guard().look_after()
+        assert systemd.recv(100) == b"WATCHDOG=1"
 
 
 def test_the_guard_watches_until_the_end(machine: Machine) -> None:

@@ -51,10 +51,8 @@ def lets_in(ec2: SandboxEc2, view: InstanceView, port: int, address: str) -> boo
     core, who = ec2._core, ip_address(address)  # noqa: SLF001 - as above
     with core.lock:
         groups = [core.region(view.region).ec2.get_security_group_from_id(group) for group in view.group_ids]
-        rules = [rule for group in groups if group is not None for rule in group.ingress_rules]
-        ranges = [
-            each["CidrIp"] for rule in rules if _covers(rule, port) for each in rule.ip_ranges if "CidrIp" in each
-        ]
+        rules = [rule for group in groups if group is not None for rule in group.ingress_rules if _covers(rule, port)]
+        ranges = [rule.ip_range["CidrIp"] for rule in rules if "CidrIp" in rule.ip_range]
     return any(who in ip_network(each, strict=False) for each in ranges)
 
 
