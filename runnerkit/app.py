@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from runnerkit.bake_ports import Builders, Images
     from runnerkit.choosing import Chooser
     from runnerkit.config import Config
+    from runnerkit.connecting import Sessions
     from runnerkit.consoles import Consoles
     from runnerkit.fleet import Fleet
     from runnerkit.launching import Outside
-    from runnerkit.ports import Clock, Cloud, Events, Forge, Journal, Sessions
+    from runnerkit.ports import Clock, Cloud, Events, Forge, Journal
 
 # No launch takes so many settle windows: what it made and is older, it has left behind.
 SETTLES_OF_A_LAUNCH = 10

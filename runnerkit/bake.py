@@ -54,7 +54,7 @@ class Baker:
         self._owner = owner
         self._version = version
         self._tags = tags or {}
-        self._pace = pace or Pace()
+        self._pace = pace or Pace(look=settings.poll, watch=min(settings.poll, 1.0))
 
     def plan(self, recipe: Recipe, wish: BakeWish) -> BakePlan:
         """What baking a recipe would do; nothing is started.

@@ -13,7 +13,7 @@ import shlex
 SWITCH = "/run/runnerkit-bake"
 ROOT = "/var/lib/runnerkit-bake"
 BEGIN, END = "-----BEGIN SSH HOST KEY KEYS-----", "-----END SSH HOST KEY KEYS-----"
-LOOK_SECONDS = 15
+LOOK_SECONDS = 5
 # Seconds between a deadline and the harder ways to power off.
 HARDER, HARDEST = 60, 90
 CHUNK = 262_144
@@ -42,7 +42,7 @@ def user_data(public_key: str, *, life: int, silence: int) -> bytes:
             # A base image that was baked itself has a deadline for machines that get no runner.
             ["sh", "-c", "systemctl stop runnerkit-boot.timer 2>/dev/null || true"],
             ["sh", "-c", heard(silence)],
-            _timer("switch", f"--on-active={silence}s", f"--on-unit-active={LOOK_SECONDS}s", _SWITCH_OFF),
+            _timer("switch", f"--on-active={LOOK_SECONDS}s", f"--on-unit-active={LOOK_SECONDS}s", _SWITCH_OFF),
             _timer("life", f"--on-active={life}s", "", "systemctl poweroff"),
             _timer("force", f"--on-active={life + HARDER}s", "", "systemctl poweroff --force"),
             _timer("kill", f"--on-active={life + HARDEST}s", "", "systemctl poweroff --force --force"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runnerkit.bake_ports import BakedImage
-    from runnerkit.ports import Release
+    from runnerkit.model import Release
 
 Level = Literal["ok", "warn", "error"]
 LEVELS: tuple[Level, ...] = ("ok", "warn", "error")

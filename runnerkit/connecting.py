@@ -1,4 +1,4 @@
-"""What a session on a machine needs, what of it is there, and what to do about the rest (pure).
+"""What a session on a machine needs, what of it is there, and what to do about the rest.
 
 Source: AWS's "Session Manager prerequisites": the agent on the machine, a role that lets it report, the AWS CLI and its
 plugin here.
@@ -7,16 +7,35 @@ plugin here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runnerkit.model import State
 
 if TYPE_CHECKING:
     from runnerkit.model import Instance
-    from runnerkit.ports import Access
 
 ROLE_POLICY = "AmazonSSMManagedInstanceCore"
 _ONLINE = "Online"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What AWS knows about sessions on an instance.
+
+    ``profile`` is the ARN of its instance profile, empty when it has none. ``agent`` is Systems Manager's word for its
+    agent (``Online``, ``ConnectionLost``), empty when none ever reported. ``unknown`` says why that could not be asked.
+    """
+
+    profile: str
+    agent: str
+    unknown: str = ""
+
+
+class Sessions(Protocol):
+    """Session Manager, or what stands for it. Every method may raise the CloudError family."""
+
+    def access(self, region: str, instance_id: str) -> Access:
+        """What a session on this instance would meet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from runnerkit.runner_age import judge, lacks_since, newest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runnerkit.model import Offering
-    from runnerkit.ports import Clock, Events, Forge, Image, Release
+    from runnerkit.model import Offering, Release
+    from runnerkit.ports import Clock, Events, Forge, Image
 
 # An estimate, in seconds, of what a machine without a baked image does first: fetch the runner (some 200 MB), check and
 # unpack it on a small instance, on a disk that is read for the first time. What jobs install themselves comes on top.

@@ -20,7 +20,6 @@ from runnerkit.errors import (
     NoCapacity,
     NotOffered,
     PolicyRefused,
-    RunnerBusy,
     RunnerkitError,
 )
 from runnerkit.events import (
@@ -280,11 +279,9 @@ class Launcher:
 
     def _take_back(self, launch: Launch, runner_id: int) -> None:
         """Delete the registration of a launch that failed; what cannot be deleted now, the next pass will find."""
-        try:
+        with suppress(ForgeError):
             self._outside.forge.deregister(launch.repo, runner_id)
-        except (RunnerBusy, ForgeError):
-            return
-        self._outside.events.emit(RunnerDeregistered(str(launch.name), "its launch failed"))
+            self._outside.events.emit(RunnerDeregistered(str(launch.name), "its launch failed"))
 
 
 def _prices(tries: Sequence[Attempt]) -> dict[str, float]:

@@ -266,6 +266,14 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """A release of GitHub's runner application, and when it came out (aware UTC; None when nobody tells)."""
+
+    version: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     """A comment on an issue or pull request."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Offering,
         Refusal,
         Registration,
+        Release,
         Runner,
     )
     from runnerkit.names import Secret
@@ -134,26 +135,6 @@ class Cloud(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """What AWS knows about sessions on an instance.
-
-    ``profile`` is the ARN of its instance profile, empty when it has none. ``agent`` is Systems Manager's word for its
-    agent (``Online``, ``ConnectionLost``), empty when none ever reported. ``unknown`` says why that could not be asked.
-    """
-
-    profile: str
-    agent: str
-    unknown: str = ""
-
-
-class Sessions(Protocol):
-    """Session Manager, or what stands for it. Every method may raise the CloudError family."""
-
-    def access(self, region: str, instance_id: str) -> Access:
-        """What a session on this instance would meet."""
-
-
-@dataclass(frozen=True, slots=True)
 class RunnerPackage:
     """One download of GitHub's runner application; ``arch`` is x64 or arm64, ``os`` linux for ours."""
 
@@ -161,14 +142,6 @@ class RunnerPackage:
     arch: str
     url: str
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A release of GitHub's runner application, and when it came out (aware UTC; None when nobody tells)."""
-
-    version: str
-    at: datetime | None
 
 
 class Forge(Protocol):

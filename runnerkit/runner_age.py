@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from runnerkit.ports import Release
+    from runnerkit.model import Release
 
 MINIMUM = "2.329.0"
 ALLOWED = timedelta(days=30)

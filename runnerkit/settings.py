@@ -55,7 +55,8 @@ class AmiSettings(Written):
 
     ``ssh_from`` is the network (CIDR) that may reach a builder's ``ssh_port``; not set: this machine's public address.
     ``address`` says which address of the builder is used. ``keep`` is how long a builder waits to be resumed after a
-    failed step, ``silence`` how long it lives without a word from the baker, ``life`` how long it lives at all.
+    failed step, ``silence`` how long it lives without a word from the baker, ``life`` how long it lives at all, ``poll``
+    how often AWS is asked while something is waited for.
     """
 
     ssh_from: str | None = None
@@ -66,6 +67,7 @@ class AmiSettings(Written):
     keep: int = Field(default=1_800, ge=60, le=14_400)
     silence: int = Field(default=600, ge=5, le=3_600)
     life: int = Field(default=14_400, ge=60, le=86_400)
+    poll: float = Field(default=5.0, gt=0, le=60)
 
 
 class GitHubSettings(Written):

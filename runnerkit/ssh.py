@@ -7,6 +7,7 @@ keys of the person who bakes are left out of it.
 from __future__ import annotations
 
 import io
+import logging
 import socket
 import threading
 from contextlib import suppress
@@ -27,6 +28,8 @@ CONNECT_SECONDS = 15
 KEEPALIVE_SECONDS = 10
 USER = "root"
 _BLOCK = 65_536
+# paramiko's own tale of every fault; what matters of it is in our errors.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 _FAULTS = (paramiko.SSHException, OSError, EOFError)
 
 

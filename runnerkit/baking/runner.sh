@@ -8,7 +8,7 @@ rm -rf "$folder"
 mkdir -p "$folder"
 tar -xzf "$archive" -C "$folder"
 rm -f "$archive"
-"$folder/bin/installdependencies.sh"
+if test -e "$folder/bin/installdependencies.sh"; then bash "$folder/bin/installdependencies.sh"; fi
 chown -R runner:runner "$folder"
 chmod 700 "$folder"
 runuser -u runner -- "$folder/bin/Runner.Listener" warmup

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from runnerkit.bake_shelf import Present
     from runnerkit.config import Config
     from runnerkit.events import Event
-    from runnerkit.ports import Clock, Release
+    from runnerkit.model import Release
+    from runnerkit.ports import Clock
 
 
 class BakeLog:

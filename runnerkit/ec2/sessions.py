@@ -1,13 +1,13 @@
-"""The port :class:`runnerkit.ports.Sessions` on AWS Systems Manager."""
+"""The port :class:`runnerkit.connecting.Sessions` on AWS Systems Manager."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runnerkit.connecting import Access
 from runnerkit.ec2.answers import told
 from runnerkit.ec2.clients import Clients
 from runnerkit.errors import CloudDenied
-from runnerkit.ports import Access
 
 if TYPE_CHECKING:
     from runnerkit.settings import AwsSettings

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from runnerkit.ports import Clock, Release
+    from runnerkit.model import Release
+    from runnerkit.ports import Clock
     from runnerkit.settings import GitHubSettings
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from runnerkit.errors import ForgeError, ForgeUnavailable
 from runnerkit.github import views
 from runnerkit.github.asks import Ask, unreadable
-from runnerkit.ports import Release
+from runnerkit.model import Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from runnerkit.model import Comment, Job, Runner
-from runnerkit.ports import Release, RunnerPackage
+from runnerkit.model import Comment, Job, Release, Runner
+from runnerkit.ports import RunnerPackage
 
 DESCRIPTION_LIMIT = 140
 SUMMARY_LIMIT = 65_535

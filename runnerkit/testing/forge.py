@@ -9,9 +9,9 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from runnerkit.errors import ForgeRejected, ForgeUnavailable, NameTaken, NotFound, RunnerBusy
-from runnerkit.model import Comment, Job, Registration, Runner
+from runnerkit.model import Comment, Job, Registration, Release, Runner
 from runnerkit.names import Secret, label_key
-from runnerkit.ports import Release, RunnerPackage
+from runnerkit.ports import RunnerPackage
 from runnerkit.testing.lies import Late, Lies
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class FakeForge:
     def __init__(self, clock: Clock, lies: Lies | None = None, organization: str | None = None) -> None:
         self.lies = lies or Lies()
         self.registrations = 0
-        self.runner_releases: list[Release] = []
+        self.runner_releases = [Release("2.336.0", clock.now() - timedelta(days=10))]
         self.reruns: list[int] = []
         self.statuses: list[tuple[str, str, str, str]] = []
         self.checks: list[tuple[str, str, str, str]] = []

@@ -11,17 +11,20 @@ import signal
 import stat
 import threading
 import time
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runnerkit import boot
 from runnerkit.sandbox import userdata
+from runnerkit.sandbox.together import Sandbox
+from tests.commands.conftest import SHORT, Bench
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.commands.conftest import Bench
+    from runnerkit.sandbox.ec2 import SandboxEc2
 
 WITHIN = 30.0
 NOBODY = "i-0123456789abcdef0"
@@ -140,6 +143,24 @@ def test_ctrl_c_ends_following_and_not_the_machine(bench: Bench) -> None:
     assert bench.world.ec2.instance(machine["instance"]).state == "running"
 
 
+def test_a_real_boot_leaves_no_secret_on_the_console(bench: Bench, _ec2_server: SandboxEc2) -> None:
+    """A machine that runs the real agent boots, comes online, idles and ends: nowhere in its console is the blob."""
+    bench.world.__exit__(None, None, None)
+    _ec2_server.reset()
+    with Sandbox(boot=0.3, machines="process", ec2=_ec2_server) as world:
+        real = Bench(world, {**world.environment(), **SHORT, "RUNNERKIT_POLICY__ONLINE_WITHIN": "60"})
+        machine = real.launch("--wait").json["machines"][0]
+        blob = userdata.read(world.ec2.instance(machine["instance"]).user_data).jit_config
+        process = real.start("logs", machine["runner"], "--follow", "--raw")
+        out, err = process.communicate(timeout=90)
+        raw = world.aws("ec2").get_console_output(InstanceId=machine["instance"])["Output"]
+    assert process.returncode == 0, err
+    assert "powering off" in out
+    assert "powered off by itself" in err
+    for text in (out, err, raw):
+        assert not any(blob[at : at + 24] in text for at in range(0, len(blob) - 24, 12))
+
+
 # --- connect ----------------------------------------------------------------------------------------------------------
 
 STUB = """#!/bin/sh
@@ -213,6 +234,18 @@ def test_an_image_with_a_runner_too_old_is_refused(bench: Bench) -> None:
     assert "runnerkit ami bake gpu-ubuntu-24.04" in done.json["error"]["hint"]
     assert [] == bench.world.ec2.instances()
     assert bench.world.github.count("POST") == 0
+
+
+def test_a_machine_that_is_there_is_adopted_however_old_its_image(bench: Bench) -> None:
+    """Its runner came online when that was still allowed: the same launch finds it, and starts no other."""
+    aged(bench, "2.335.0", days=29)
+    first = launched(bench)
+    rmtree(bench.environment["RUNNERKIT_CACHE_DIR"])
+    bench.world.github.options.runner_age = 31
+    again = bench.launch().json["machines"][0]
+    assert (first["instance"], True) == (again["instance"], again["adopted"])
+    refused = bench.launch(label="runnerkit=43/gpu=t4")
+    assert refused.json["error"]["code"] == "runner-outdated"
 
 
 def test_an_image_whose_runner_grows_old_is_a_warning(bench: Bench) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
+from runnerkit.connecting import Access
 from runnerkit.ec2 import Ec2Sessions
 from runnerkit.errors import CloudUnavailable
-from runnerkit.ports import Access
 from runnerkit.settings import AwsSettings
 from runnerkit.wishes import GpuWish, RunnerSpec
 from tests.contract.ec2_world import REGION, World, ec2_world

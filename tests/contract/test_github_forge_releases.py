@@ -9,7 +9,7 @@ import pytest
 
 from runnerkit.errors import ForgeError
 from runnerkit.github import GitHubForge
-from runnerkit.ports import Release
+from runnerkit.model import Release
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.settings import GitHubSettings
 from tests.contract.github_ground import REPO, Ticking, ticking

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from runnerkit.connecting import Check, Tools, checks, command, missing
+from runnerkit.connecting import Access, Check, Tools, checks, command, missing
 from runnerkit.model import Instance, Market, State
-from runnerkit.ports import Access
 from runnerkit.testing.clock import EPOCH
 
 MACHINE = Instance("i-1", "rk-1-1", "acme/w", "eu-west-1", "eu-west-1a", "g5.xlarge", Market.SPOT, State.RUNNING, EPOCH)

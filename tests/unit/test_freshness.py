@@ -14,8 +14,8 @@ from runnerkit.cli.say import SENTENCES
 from runnerkit.errors import ForgeUnavailable, LaunchRejected, RunnerOutdated
 from runnerkit.events import BakingAdvised, InstanceLaunched, RunnerAgeUnknown, RunnerAging
 from runnerkit.launching import Launcher, Outside
+from runnerkit.model import Release
 from runnerkit.names import RunnerName
-from runnerkit.ports import Release
 from runnerkit.testing import FakeClock, FakeCloud, FakeForge, MemoryJournal, RecordedEvents
 from runnerkit.testing.clock import EPOCH
 from runnerkit.wishes import Policy
@@ -177,6 +177,7 @@ def test_an_image_that_says_nothing_is_taken_as_it_is(version: str) -> None:
 def test_where_github_does_not_care_nothing_is_said() -> None:
     """A GitHub Enterprise Server lists no releases: it brings its own runner."""
     ground = Ground()
+    ground.forge.runner_releases = []
     ground.launch()
     assert (1, 1) == (ground.forge.asked, ground.cloud.launches)
     assert not ground.told(RunnerAging) + ground.told(RunnerAgeUnknown)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runnerkit.ports import Release
+from runnerkit.model import Release
 from runnerkit.runner_age import MINIMUM, Verdict, judge, lacks_since, newest, numbers
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -197,6 +199,16 @@ class RunnerContract:
         assert {"x64", "arm64"} <= set(packages)
         assert all("://" in each.url for each in packages.values())
         assert {len(bytes.fromhex(each.sha256)) for each in packages.values()} <= {0, 32}
+
+    def test_releases_are_versions_each_once_with_their_dates(self, bench: ForgeBench) -> None:
+        """Three numbers without a v; a date, where one is told, is aware and behind us."""
+        releases = list(bench.forge.releases(bench.repo))
+        versions = [each.version for each in releases]
+        assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions)
+        assert len(set(versions)) == len(versions) > 0
+        dates = [each.at for each in releases if each.at is not None]
+        assert all(date.tzinfo is not None and date < datetime.now(UTC) for date in dates)
+        assert list(bench.forge.releases(bench.repo)) == releases
 
 
 def register(bench: ForgeBench, name: str = NAME) -> Registration:

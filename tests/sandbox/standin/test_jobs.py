@@ -199,7 +199,10 @@ def test_hooks_run_as_steps(runner: StandIn, tmp_path: Path) -> None:
     [
         ({"steps": [{"run": "touch ran"}, {"uses": "octo/unknown@v1"}]}, "Unable to resolve action octo/unknown@v1"),
         ({"steps": [{"uses": "docker://alpine"}]}, "starts no container for a single step"),
-        ({"container": {"image": "alpine"}}, "This job has `container:`, and the stand-in runner was given no container"),
+        (
+            {"container": {"image": "alpine"}},
+            "This job has `container:`, and the stand-in runner was given no container",
+        ),
         ({"services": {"db": {"image": "postgres"}}}, "This job has `services:`"),
     ],
 )

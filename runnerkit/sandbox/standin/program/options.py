@@ -150,14 +150,14 @@ def _take(request: dict[str, Any], name: str, given: str, *, podman: bool) -> No
 
 def _gpus(host: dict[str, Any], given: str, *, podman: bool) -> None:
     """Docker's flag: ``all``, a number, or ``device=0,1``. podman has no such request, but knows GPUs as devices."""
-    chosen = given.strip('"').removeprefix("device=")
-    if chosen == given.strip('"') and chosen != "all":
-        chosen = ",".join(str(number) for number in range(int(chosen)))
-    names = chosen.split(",")
+    bare = given.strip('"')
+    named = bare.removeprefix("device=").split(",") if bare.startswith("device=") else []
+    count = -1 if named or bare == "all" else int(bare)
     if podman:
+        names = named or (["all"] if count < 0 else [str(number) for number in range(count)])
         host.setdefault("Devices", []).extend(_device(f"nvidia.com/gpu={each}") for each in names)
         return
-    which = {"Count": -1} if chosen == "all" else {"DeviceIDs": names}
+    which: dict[str, Any] = {"DeviceIDs": named} if named else {"Count": count}
     host.setdefault("DeviceRequests", []).append({**which, "Capabilities": [["gpu"]]})
 
 
