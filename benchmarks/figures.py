@@ -45,15 +45,15 @@ class Figure:
 
     Args:
         what: What was measured, in words.
-        value: What counts.
-        unit: ``s``, ``x`` (times as much), ``MB`` or ``calls``.
+        value: What counts; None where it could not be measured here, so that no limit is missed either.
+        unit: ``s``, ``x`` (times as much), ``MB``, ``%`` or ``calls``.
         limit: What it may be at most; None where it only explains another figure.
         exact: Whether less is a miss as well.
         spread: The measurements behind it, when there were several.
     """
 
     what: str
-    value: float
+    value: float | None
     unit: str
     limit: float | None = None
     exact: bool = False
@@ -62,7 +62,7 @@ class Figure:
     @property
     def ok(self) -> bool:
         """Whether it is within its limit."""
-        if self.limit is None:
+        if self.limit is None or self.value is None:
             return True
         return self.value == self.limit if self.exact else self.value <= self.limit
 
@@ -73,10 +73,11 @@ class Figure:
             bound, verdict = "", ""
         else:
             bound = f"{'exactly' if self.exact else 'at most'} {self._text(self.limit)}"
-            verdict = "ok" if self.ok else "missed"
+            verdict = "" if self.value is None else "ok" if self.ok else "missed"
         several = self.spread
         between = " / ".join(map(self._number, (several.least, several.middle, several.most))) if several else ""
-        return self.what, self._text(self.value), bound, verdict, between
+        measured = "not measured" if self.value is None else self._text(self.value)
+        return self.what, measured, bound, verdict, between
 
     def as_dict(self) -> dict[str, Any]:
         """The figure as programs get it."""

@@ -124,6 +124,17 @@ MEANINGS = {
         "organization": "the organisation whose runner group is used",
         "runner_group": "the runner group to register in; not set: runners belong to one repository each",
     },
+    "ami": {
+        "ssh_from": "the network (CIDR) that may reach a builder; not set: this machine's public address",
+        "ssh_port": "the port to connect to",
+        "address": "`public` or `private`: which address of the builder is used",
+        "reach_within": "seconds from the launch until the builder must be reached",
+        "image_within": "seconds until EC2 must have made the image",
+        "keep": "seconds a builder waits after a failed step",
+        "silence": "seconds a builder lives without a word from the baker",
+        "life": "seconds a builder lives at most",
+        "poll": "seconds between two looks at AWS",
+    },
     "policy": {
         "online_within": "seconds from the launch until the runner must be online",
         "online_within_unbaked": "the same for images that are not baked",

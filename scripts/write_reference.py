@@ -25,7 +25,7 @@ from runnerkit.cli.commands import app
 from runnerkit.errors import EXIT_CODES, RunnerkitError
 from runnerkit.labels.keys import KEYS
 from runnerkit.model import Breadth, Market, Refusal
-from runnerkit.settings import AwsSettings, GitHubSettings, ImageSource
+from runnerkit.settings import AmiSettings, AwsSettings, GitHubSettings, ImageSource
 from runnerkit.wishes import Policy
 
 written = partial(page, script="write_reference.py")
@@ -127,6 +127,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "aws": AwsSettings,
     "aws.images.NAME": ImageSource,
     "github": GitHubSettings,
+    "ami": AmiSettings,
     "policy": Policy,
 }
 

@@ -12,7 +12,7 @@ from runnerkit.cli import ami, demo, inside, interrupt, job, launch, loop, machi
 
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
-10 the pipeline failed - 11 spot interruption - 130 interrupted."""
+10 the pipeline failed - 11 spot interruption - 12 no usable image - 130 interrupted."""
 
 
 class _Group(TyperGroup):

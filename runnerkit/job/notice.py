@@ -10,10 +10,10 @@ With T the moment at which AWS takes the machine, and the usual two minutes of w
     T-35   what is left is for the steps after us: the report, the mark of the failure
     T-25   the agent ends GitHub's listener, and with it the job, so that it fails in seconds and can run again
 
-The last line stands still however short the warning is. When less than 35 s are left until then, the pipeline is
-interrupted at once and everything before that line shrinks alike: with 45 s of warning there are 20 s for all of it, so
-SIGTERM after 4.6 s, SIGKILL after 6.9 s, 5.7 s for the steps after us. With less than 30 s the agent ends the listener
-nearly at once: then we use what there is until its signal arrives.
+The agent tells when that last line is: it can be set for each machine. It stands still however short the warning is. When
+less than 35 s are left until then, the pipeline is interrupted at once and everything before that line shrinks alike: with
+45 s of warning there are 20 s for all of it, so SIGTERM after 4.6 s, SIGKILL after 6.9 s, 5.7 s for the steps after us.
+With less than 5 s until then we use what there is until the listener's signal arrives.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 USUAL = 120.0  # what AWS gives between notice and end
-LISTENER_BEFORE = 25.0  # the agent then ends the runner, and the job with it
-HURRY = 30.0  # with less than this the listener ends nearly at once
+LISTENER_BEFORE = 25.0  # the agent then ends the runner, and the job with it, unless it says otherwise
+HURRY = 5.0  # with less than this until then the listener ends nearly at once
 STOP = 35.0  # from the interrupt to the end of the listener
 AFTER = 10.0  # of it for the steps after us
 ENDING = 12.0  # and for a pipeline that does not want to end
@@ -48,11 +48,15 @@ def machine_facts(environ: Mapping[str, str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """The machine goes at ``at``; we learnt of it at ``seen`` (both seconds since the epoch)."""
+    """The machine goes at ``at``; we learnt of it at ``seen`` (both seconds since the epoch).
+
+    The agent ends the listener so many seconds ``before`` that.
+    """
 
     at: float
     seen: float
     action: str = "terminate"
+    before: float = LISTENER_BEFORE
 
     @classmethod
     def read(cls, environ: Mapping[str, str], now: float) -> Notice | None:
@@ -62,13 +66,14 @@ class Notice:
             return None
         said = _read(file) or {}
         at = _number(said.get("at"), now + USUAL)
-        return cls(at, min(now, at), str(said.get("action") or "terminate"))
+        before = at - _number(said.get("listener_stops_at"), at - LISTENER_BEFORE)
+        return cls(at, min(now, at), str(said.get("action") or "terminate"), max(before, 0.0))
 
     @property
     def end(self) -> float:
         """When the job ends, whatever we do."""
         left = self.at - self.seen
-        return self.at - (LISTENER_BEFORE if left >= HURRY else left / 6)
+        return self.at - (self.before if left >= self.before + HURRY else left / 6)
 
     @property
     def scale(self) -> float:

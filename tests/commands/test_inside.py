@@ -24,8 +24,6 @@ from tests.commands.conftest import SHORT, Bench
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runnerkit.sandbox.ec2 import SandboxEc2
-
 WITHIN = 30.0
 NOBODY = "i-0123456789abcdef0"
 
@@ -143,11 +141,11 @@ def test_ctrl_c_ends_following_and_not_the_machine(bench: Bench) -> None:
     assert bench.world.ec2.instance(machine["instance"]).state == "running"
 
 
-def test_a_real_boot_leaves_no_secret_on_the_console(bench: Bench, _ec2_server: SandboxEc2) -> None:
+@pytest.mark.slow
+def test_a_real_boot_leaves_no_secret_on_the_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that runs the real agent boots, comes online, idles and ends: nowhere in its console is the blob."""
-    bench.world.__exit__(None, None, None)
-    _ec2_server.reset()
-    with Sandbox(boot=0.3, machines="process", ec2=_ec2_server) as world:
+    monkeypatch.chdir(tmp_path)
+    with Sandbox(boot=0.3, machines="process") as world:
         real = Bench(world, {**world.environment(), **SHORT, "RUNNERKIT_POLICY__ONLINE_WITHIN": "60"})
         machine = real.launch("--wait").json["machines"][0]
         blob = userdata.read(world.ec2.instance(machine["instance"]).user_data).jit_config

@@ -177,13 +177,14 @@ def test_the_console_is_text_and_empty_when_there_is_none(world: World) -> None:
 def test_the_console_of_an_older_type_is_what_ec2_posted_last(world: World) -> None:
     """Only Nitro shows the console of this moment; the others refuse the wish for it."""
     cloud = world.cloud()
-    launched = world.launch(cloud)
-    world.ec2.console(launched.instance_id, "posted")
-    world.ec2.refuse("UnsupportedOperation", "GetConsoleOutput")
-    assert cloud.console(HOME, launched.instance_id) == "posted"
-    before = world.ec2.calls.count("GetConsoleOutput")
-    assert cloud.console(HOME, launched.instance_id) == "posted"
-    assert world.ec2.calls.count("GetConsoleOutput") - before == 1, "it is not asked for the latest again"
+    made = world.client().run_instances(ImageId=world.image_id, InstanceType="t2.micro", MinCount=1, MaxCount=1)
+    instance_id = made["Instances"][0]["InstanceId"]
+    world.ec2.console(instance_id, "posted")
+    for latest in ([True, None], [None]):
+        world.ec2.calls.clear()
+        assert cloud.console(HOME, instance_id) == "posted"
+        asked = [call.parameters.get("Latest") for call in world.ec2.calls.of("GetConsoleOutput")]
+        assert latest == asked, "what the type cannot do is asked for once"
 
 
 def test_a_machine_that_is_not_ready_for_it_is_asked_again(world: World) -> None:

@@ -107,7 +107,7 @@ def test_the_architecture_names_every_module() -> None:
 def test_the_security_page_lists_every_aws_call() -> None:
     """The permissions are those that the adapter uses, and no others."""
     source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "runnerkit/ec2").glob("*.py")))
-    verbs = "describe|create|delete|get|run|terminate|put|modify"
+    verbs = "describe|create|delete|get|run|terminate|put|modify|stop|deregister|authorize"
     methods = set(re.findall(rf"\.((?:{verbs})_[a-z_]+)\(", source)) - {"get_paginator", "get_credentials"}
     methods |= set(re.findall(r'get_paginator\("([a-z_]+)"\)', source))
     called = {method.title().replace("_", "") for method in methods}

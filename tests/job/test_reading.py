@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -139,6 +140,17 @@ class TestTheNotice:
         """The agent ends the listener at once; until its signal arrives we push."""
         notice = Notice(at=1012.0, seen=1000.0)
         assert 1000.0 < notice.push_until() < notice.end < 1012.0
+
+    @pytest.mark.parametrize(("before", "end"), [(25.0, 1095.0), (40.0, 1080.0), (5.0, 1115.0), (0.0, 1120.0)])
+    def test_says_when_the_agent_ends_the_listener(self, tmp_path: Path, before: float, end: float) -> None:
+        """It can be set for each machine, and everything of ours comes before it."""
+        (tmp_path / "run/runnerkit").mkdir(parents=True)
+        told = {"at": 1120.0, "listener_stops_at": 1120.0 - before}
+        (tmp_path / "run/runnerkit/notice.json").write_text(json.dumps(told), encoding="utf-8")
+        notice = Notice.read({"RUNNERKIT_ROOT": str(tmp_path)}, 1000.0)
+        assert notice is not None
+        assert notice.end == end
+        assert notice.stop_at(3.0) < notice.push_until() < end
 
     @pytest.mark.parametrize("text", ["", "[]", '{"at": "soon"}', '{"at": true, "seen_at": null}'])
     def test_that_cannot_be_understood_counts_as_the_usual_two_minutes(self, tmp_path: Path, text: str) -> None:

@@ -31,11 +31,15 @@ def plays(yard: Yard, request: pytest.FixtureRequest) -> Iterator[Callable[[Faul
             assert guest.leader
             return guest
 
-    wanted = {item.callspec.params["fault"].name for item in request.session.items if hasattr(item, "callspec") and "fault" in item.callspec.params}
+    wanted = {
+        item.callspec.params["fault"].name
+        for item in request.session.items
+        if hasattr(item, "callspec") and "fault" in item.callspec.params
+    }
     alone = "PYTEST_XDIST_WORKER" in os.environ
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        started = {} if alone else {each.name: pool.submit(each.run, yard, launch) for each in FAULTS if each.name in wanted}
-        yield lambda fault: started.get(fault.name) or pool.submit(partial(fault.run, yard, launch))
+        started = {} if alone else {each.name: pool.submit(each.run, launch) for each in FAULTS if each.name in wanted}
+        yield lambda fault: started.get(fault.name) or pool.submit(partial(fault.run, launch))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -60,6 +64,6 @@ def test_half_of_the_user_data_on_a_stock_image_is_a_case_for_the_sweep(yard: Ya
     guest = yard.launch(baked=False, user_data=b"\x1f\x8b\x08\x00half")
     guest.wait_for("cloud-final.service|Cloud-init v.* finished|cloud-init.target", within=60)
     assert guest.state == "running"
-    assert "runnerkit" not in guest.run("systemctl list-units --all --plain --no-legend").stdout
+    assert "runnerkit-" not in guest.run("systemctl list-units --all --plain --no-legend '*.timer' '*.service'").stdout
     guest.end()
     guest.ended()

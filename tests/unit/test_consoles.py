@@ -196,11 +196,13 @@ def test_a_short_likeness_is_no_overlap() -> None:
 
 def test_half_a_character_at_the_edge_breaks_nothing() -> None:
     """EC2 cuts bytes; what arrives as a broken character is whole, or gone, at the next look."""
-    whole = ("\N{SNOWMAN} snow falls\n" * 6000).encode()
-    first, second = whole[-LIMIT - 30 : -31], whole[-LIMIT + 1 :]
-    printed, lost = looks(first.decode(errors="replace"), second.decode(errors="replace"))
-    assert lost == 0
-    assert "\ufffd" not in printed
+    line = "\N{SNOWMAN} snow falls\n".encode()
+    whole = line * 6000
+    for cut in range(1, len(line) + 1):
+        first, second = whole[-LIMIT - 30 : -cut], whole[-LIMIT + cut :]
+        printed, lost = looks(first.decode(errors="replace"), second.decode(errors="replace"))
+        assert lost == 0
+        assert "\ufffd" not in printed
 
 
 # --- following --------------------------------------------------------------------------------------------------------

@@ -96,10 +96,13 @@ def test_the_end_unit_lets_a_listener_come_back(machine: Machine, shown: str, en
 def test_the_end_unit_waits_until_systemd_has_decided(machine: Machine) -> None:
     """It is not started a second time while it looks, so it must not leave too early."""
     machine.prepare()
-    machine.command("systemctl", f"""
+    machine.command(
+        "systemctl",
+        f"""
 [ "$1" = show ] || exit 0
 case $(grep -c "^systemctl show" {machine.root}/calls) in
-1) echo ActiveState=activating;; 2) echo ActiveState=inactive; echo Job=217;; *) echo ActiveState=failed;; esac""")
+1) echo ActiveState=activating;; 2) echo ActiveState=inactive; echo Job=217;; *) echo ActiveState=failed;; esac""",
+    )
     commands.end(machine.paths, machine.environ)
     assert machine.calls()[-1] == "systemctl start --no-block runnerkit-poweroff.service"
 
@@ -233,8 +236,8 @@ def test_a_notice_is_written_for_the_job_and_told_to_hooks(machine: Machine, pro
     machine.paths.notice.write_text(json.dumps({"monotonic": time.monotonic() + 24}))
     assert machine.guard().tick().kind == INTERRUPT
     assert process.wait(5) == 0
-    for hook in guard._hooks:
-        hook.wait(5)
+    for started in guard._hooks:
+        started.wait(5)
 
 
 def test_a_recommendation_to_move_ends_nothing(machine: Machine, process: subprocess.Popen[str]) -> None:

@@ -16,7 +16,6 @@ from .machine import (
     Owner,
     Paths,
     listener,
-    read_json,
     run,
     say,
     stamp,
@@ -47,7 +46,7 @@ class Guard:
         self._rules = rules
         self._environ = environ
         self._imds = imds
-        self._known: dict[str, float] = {}
+        self._known: dict[str, Any] = {}
         self._complaints: dict[str, str] = {}
         self._hooks: list[subprocess.Popen[bytes]] = []
 

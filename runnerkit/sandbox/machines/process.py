@@ -111,6 +111,9 @@ class ProcessMachines(Machines):
 
     def _end(self, bodies: Iterable[Body]) -> None:
         end(cast("Supervised", body) for body in bodies)
+        from runnerkit.sandbox import standin
+
+        standin.tidy_up()
 
     def _crash(self, code: int) -> str:
         return "" if code == POWERED_OFF else f"powering off: the machine's supervisor ended with {code}"

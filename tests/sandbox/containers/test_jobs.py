@@ -147,9 +147,11 @@ def test_what_cannot_be_done_is_said(runner: StandIn, container: dict[str, Any],
     """The step that starts the container fails with the reason, nothing of the job is run, hooks and the end are."""
     if "gpus" in str(container) and os.path.exists("/dev/nvidia0"):  # noqa: PTH110 - a device
         pytest.skip("this computer has a GPU")
-    job = runner.run(work({"name": "Work", "run": "true"}, **container))
+    always = {"name": "Always", "run": "true", "if": "always()"}
+    job = runner.run(work({"name": "Work", "run": "true"}, always, **container))
     assert text in job.annotations[0]
     assert [ended(job)[each] for each in (START, "Work", STOP)] == ["failure", "skipped", "success"]
+    assert "could not be run in the container: it was never started" in said(job, "Always")
 
 
 def test_options_and_volumes_reach_the_engine(runner: StandIn, tmp_path: Path) -> None:

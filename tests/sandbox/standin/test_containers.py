@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -193,9 +194,8 @@ def test_hooks_are_bash_whatever_the_default_shell() -> None:
 
 def test_an_owner_is_a_process_and_no_later_one() -> None:
     """Its number alone would be another process's after a while."""
-    import os
-
     name = containing.owner(os.getpid())
     assert containing._lives(name)
-    assert not containing._lives(f"{os.getpid()}-1")
-    assert not containing._lives("gibberish")
+    number, began, among = name.split("-")
+    assert not containing._lives(f"{number}-{int(began) + 1}-{among}")
+    assert containing._lives(f"{number}-{began}-1"), "of another machine: nobody here can tell"

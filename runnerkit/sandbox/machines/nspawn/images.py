@@ -120,9 +120,7 @@ class Images:
 
 def seen(more: Sequence[Path] = ()) -> list[Path]:
     """What machines see of this computer: its Python, what is installed for it, and our own package."""
-    import runnerkit
-
-    places = [Path(sys.base_prefix), Path(sys.prefix), Path(runnerkit.__file__).parent, *more]
+    places = [Path(sys.base_prefix), Path(sys.prefix), Path(__file__).parents[3], *more]
     found: list[Path] = []
     for place in places:
         # /usr is the machine's own; its Python is the same where its system is.

@@ -143,14 +143,14 @@ def clear(engine: Engine, label: str) -> list[str]:
         engine.remove("containers", each["Id"], v="true")
         removed.append(_name(each))
     for volume in engine.volumes(label):
-        engine.remove("volumes", volume)
+        engine.remove("volumes", volume["Name"])
     return removed
 
 
 def sweep(engine: Engine) -> list[str]:
     """Remove the containers of workers that were killed, volumes included; the containers' names."""
-    lost = {str(each["Labels"].get(OWNER)) for each in engine.labelled(OWNER)}
-    return [name for owner in lost if not _lives(owner) for name in clear(engine, f"{OWNER}={owner}")]
+    owners = {str(each["Labels"].get(OWNER)) for each in [*engine.labelled(OWNER), *engine.volumes(OWNER)]}
+    return [name for each in owners if not _lives(each) for name in clear(engine, f"{OWNER}={each}")]
 
 
 def clear_away(address: str, label: str = "") -> None:
@@ -168,14 +168,22 @@ def _name(container: dict[str, Any]) -> str:
 
 
 def owner(pid: int, proc: Path = Path("/proc")) -> str:
-    """Name a process so that no later one is taken for it: its number and when it was started."""
+    """Name a process so that no other one is taken for it: its number, when it was started, and among which others."""
     fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     # Counted from the third field, which follows the bracket. Source: proc(5).
-    return f"{pid}-{fields[STARTED - 3]}"
+    return f"{pid}-{fields[STARTED - 3]}-{_namespace(proc)}"
 
 
-def _lives(name: str) -> bool:
+def _namespace(proc: Path) -> int:
+    return (proc / "self" / "ns" / "pid").stat().st_ino
+
+
+def _lives(name: str, proc: Path = Path("/proc")) -> bool:
+    number, _, among = name.partition("-")
+    if among.rpartition("-")[2] != str(_namespace(proc)):
+        # Of a machine that shares this engine: whether it lives cannot be seen from here.
+        return True
     try:
-        return owner(int(name.partition("-")[0])) == name
+        return owner(int(number), proc) == name
     except (OSError, ValueError):
         return False

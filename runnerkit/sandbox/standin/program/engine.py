@@ -136,10 +136,9 @@ class Engine:
         """List the containers that bear a label, running or not."""
         return list(self.ask("GET", "/containers/json", all="true", filters=json.dumps({"label": [label]})))
 
-    def volumes(self, label: str) -> list[str]:
+    def volumes(self, label: str) -> list[dict[str, Any]]:
         """List the volumes that bear a label."""
-        found = self.ask("GET", "/volumes", filters=json.dumps({"label": [label]}))
-        return [str(each["Name"]) for each in found.get("Volumes") or []]
+        return list(self.ask("GET", "/volumes", filters=json.dumps({"label": [label]})).get("Volumes") or [])
 
     def remove(self, kind: str, name: str, **query: object) -> None:
         """Remove a container or a volume; one that is gone, or just going, is no error."""

@@ -42,7 +42,7 @@ class Inside:
     def run(self, arguments: Sequence[str], environ: dict[str, str], added: Sequence[str], folder: str) -> int:
         """Run a step's command line; what it says goes to standard output. Gives its exit status."""
         try:
-            known = json.loads((self._state / KNOWN).read_text())
+            known = self._known()
             given = {name: self._paths.inside(value) for name, value in environ.items() if name not in OUTSIDE}
             given["PATH"] = os.pathsep.join([*added, *filter(None, [known["path"]])])
             command = [self._script(each) for each in arguments]
@@ -50,6 +50,12 @@ class Inside:
         except (OSError, EngineFailed) as error:
             os.write(1, f"##[error]The step could not be run in the container: {error}\n".encode())
             return NOT_RUN
+
+    def _known(self) -> dict[str, str]:
+        try:
+            return dict(json.loads((self._state / KNOWN).read_text()))
+        except FileNotFoundError as error:
+            raise EngineFailed("it was never started") from error
 
     def _execute(self, container: str, command: list[str], given: dict[str, str], folder: str) -> int:
         files = self._files(given)
