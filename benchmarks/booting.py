@@ -9,9 +9,9 @@ import subprocess
 import tarfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stamps import BEGUN, FINAL, LISTENING, PREPARE, RUNNER, power_off_begun, unit_times
 
@@ -35,7 +35,11 @@ REPO = "acme/widgets"
 OURS = "opt/runnerkit/runner"
 PATIENCE = 120.0
 LOOK_AGAIN = 0.1
+KEPT_TEXT = 4000
 UNITS = (FINAL, PREPARE, RUNNER)
+EVENTS = ("InactiveExit", "ExecMainStart", "ExecMainExit")
+SHOWN = ("--property=Id", *(f"--property={event}TimestampMonotonic" for event in EVENTS))
+TERMINATE: dict[str, Any] = {"InstanceInitiatedShutdownBehavior": "terminate"}
 # A second start of the stand-in on the same machine, by itself: from its start to the line that says that it listens.
 AGAIN = """
 import shutil, subprocess, sys, time
@@ -144,18 +148,19 @@ class Ground:
     def ours(self, *, baked: bool) -> Booted:
         """A machine of ours whose runner listens."""
         label = self._name()
-        archive = {} if baked else self._archive()
-        known = Machine(label, REPO, (label,), online_within=300, idle=600, life=900, baked=baked, **archive)
+        known = Machine(label, REPO, (label,), online_within=300, idle=600, life=900, baked=baked)
+        known = known if baked else self._stocked(known)
         data = boot.user_data(known, Secret(self.register(label)))
-        return self._booted(label, OURS, UserData=data, ImageId=self._baked if baked else self._stage.image)
+        return self._booted(label, OURS, {"UserData": data, "ImageId": self._baked if baked else self._stage.image})
 
     def theirs(self, rival: Rival) -> Booted:
         """A machine that boots as somebody else's does."""
         label = self._name()
         jit = self.register(label)
         self._prepared[label] = rival.files(jit), rival.folder if rival.baked else ""
-        options = {"MetadataOptions": {"HttpTokens": "required", "InstanceMetadataTags": "enabled"}}
-        return self._booted(label, rival.folder, rival.tags, UserData=rival.user_data(jit), **options)
+        options = {"HttpTokens": "required", "InstanceMetadataTags": "enabled"}
+        request = {"UserData": rival.user_data(jit), "MetadataOptions": options}
+        return self._booted(label, rival.folder, request, rival.tags)
 
     def register(self, label: str) -> str:
         """A JIT configuration for a runner of this name and label."""
@@ -172,23 +177,23 @@ class Ground:
         self._launched += 1
         return f"bench-{self._launched}"
 
-    def _archive(self) -> dict[str, str]:
+    def _stocked(self, machine: Machine) -> Machine:
         downloads = self._sandbox.asked(f"/repos/{REPO}/actions/runners/downloads")
         package = next(each for each in downloads if (each["os"], each["architecture"]) == ("linux", "x64"))
-        return {"runner_url": package["download_url"], "runner_sha256": package["sha256_checksum"]}
+        return replace(machine, runner_url=package["download_url"], runner_sha256=package["sha256_checksum"])
 
-    def _booted(self, label: str, folder: str, tags: Mapping[str, str] | None = None, **request: object) -> Booted:
+    def _booted(
+        self, label: str, folder: str, request: Mapping[str, Any], tags: Mapping[str, str] | None = None
+    ) -> Booted:
         named = [{"Key": key, "Value": value} for key, value in {"Name": label, **(tags or {})}.items()]
         specifications = [{"ResourceType": "instance", "Tags": named}]
-        behaviour = {"InstanceInitiatedShutdownBehavior": "terminate"}
         launched = time.monotonic()
-        instance = self._stage.run(TagSpecifications=specifications, **behaviour, **request)
+        instance = self._stage.run(TagSpecifications=specifications, **TERMINATE, **request)
         try:
             listening = eventually(lambda: self._listening(instance, folder), f"{label} ({folder}) listens")
         except RuntimeError as error:
-            raise RuntimeError(f"{error}; its console:\n{self.console(instance)[-4000:]}") from error
-        options = [f"--property={name}TimestampMonotonic" for name in ("InactiveExit", "ExecMainStart", "ExecMainExit")]
-        shown = self.run(instance, "systemctl", "show", "--property=Id", *options, *UNITS)
+            raise RuntimeError(f"{error}; its console:\n{self.console(instance)[-KEPT_TEXT:]}") from error
+        shown = self.run(instance, "systemctl", "show", *SHOWN, *UNITS)
         return Booted(self, instance, label, launched, listening, unit_times(shown))
 
     def _prepare(self, view: InstanceView, disk: Path) -> int:
@@ -200,7 +205,7 @@ class Ground:
             file.chmod(mode)
         if runner:
             with tarfile.open(self._sandbox.nspawn.mirror.archive) as archive:
-                archive.extractall(disk / runner, filter="fully_trusted")
+                archive.extractall(disk / runner, filter="tar")
         return 0
 
     def _listening(self, instance: str, folder: str) -> float | None:

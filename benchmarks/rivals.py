@@ -4,7 +4,7 @@ Sources: machulav/ec2-github-runner 2.6.1 (``src/aws.js``), omsf/start-aws-gha-r
 (``user-script.sh.templ``), github-aws-runners/terraform-aws-github-runner 7.11 (``modules/runners/templates``,
 ``images``). What they would take from a network is a local file, or comes from the sandbox's mirror as ours does:
 
-- the newest release's number is read from a file, not from GitHub's API; the archive is the stand-in's, from the mirror;
+- the newest release's number is read from a file, not from GitHub's API; the archive is the stand-in's;
 - parameters and the JIT configuration of AWS's parameter store are files read by cat, and deleted by rm: no AWS CLI,
   whose start takes half a second each time;
 - JSON is read by sed where they use jq, which the machines' system does not have;
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 VERSION = "2.336.0"
+RELEASES = "https://github.com/actions/runner/releases/download"
 # The user that cloud-init makes on the machines' system, as on Ubuntu's images.
 USER = "ubuntu"
 OPT = "opt/actions-runner"
@@ -67,7 +68,7 @@ case $(uname -m) in aarch64) ARCH=arm64 ;; *) ARCH=x64 ;; esac
 export RUNNER_ARCH=$ARCH
 NUMBER=$(curl -s file://{STORE}/release.json | grep -o '"tag_name": *"[^"]*"' | sed 's/.*"v\\(.*\\)"/\\1/' | tr -d v)
 NAME=actions-runner-linux-$ARCH-$NUMBER.tar.gz
-curl -O -L https://github.com/actions/runner/releases/download/v$NUMBER/$NAME
+curl -O -L {RELEASES}/v$NUMBER/$NAME
 tar xzf ./$NAME
 """
 _IN_IMAGE = f"""\
@@ -101,7 +102,7 @@ cd /home/{USER}
 echo "" >pre-runner-script.sh
 source pre-runner-script.sh
 export RUNNER_ALLOW_RUNASROOT=1
-curl -L https://github.com/actions/runner/releases/download/v{VERSION}/actions-runner-linux-x64-{VERSION}.tar.gz -o runner.tar.gz
+curl -L {RELEASES}/v{VERSION}/actions-runner-linux-x64-{VERSION}.tar.gz -o runner.tar.gz
 tar xzf runner.tar.gz
 ./run.sh --jitconfig {jit}
 """.encode()
@@ -112,7 +113,7 @@ tar xzf runner.tar.gz
 _INSTALL = f"""\
 mkdir -p /opt/hostedtoolcache
 mkdir -p /{OPT} && cd /{OPT}
-url=https://github.com/actions/runner/releases/download/v{VERSION}/actions-runner-linux-x64-{VERSION}.tar.gz
+url={RELEASES}/v{VERSION}/actions-runner-linux-x64-{VERSION}.tar.gz
 curl -o actions-runner.tar.gz -L $url
 tar xzf ./actions-runner.tar.gz
 rm -rf actions-runner.tar.gz

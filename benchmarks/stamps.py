@@ -82,7 +82,7 @@ def processor_seconds(stat: str, schedstat: str, ticks: int) -> float:
     """
     fields = stat.rpartition(")")[2].split()
     own, children = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
-    finer = int(schedstat.split()[0]) / NANOSECONDS
+    finer = int(schedstat.split(maxsplit=1)[0]) / NANOSECONDS
     # Where the kernel does not count the finer one it is zero.
     return (finer or own / ticks) + children / ticks
 
@@ -93,7 +93,7 @@ def parts(times: Mapping[tuple[str, str], float], modules: float) -> dict[str, f
     done, listener = times[PREPARE, EXITED], times[RUNNER, STARTED]
     return {
         "cloud-init's own start": modules - final,
-        "files written before, systemd's reload, the start": began - modules,
+        "cloud-init's modules, systemd's reload, the start": began - modules,
         "the machine made ready": done - began,
         "the check before the listener": listener - done,
     }

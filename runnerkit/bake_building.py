@@ -82,8 +82,7 @@ class Building:
         return self.bakery.connects(self._address(), self.settings.ssh_port, self.key_in_use(), self.host_keys)
 
     def _address(self) -> str:
-        private = self.settings.address == "private"
-        return self.builder.private_address if private else self.builder.public_address
+        return self.builder.private_address if self.settings.private else self.builder.public_address
 
     def _printed(self) -> tuple[tuple[str, str], ...]:
         return remote.host_keys(self.bakery.builders.console(self.builder.region, self.builder.id))
@@ -109,8 +108,8 @@ class Building:
         what = f"builder {self.builder.id} cannot be used after {self.settings.reach_within} s"
         if not self._address():
             return BakeError(
-                f"{what}: it has no {self.settings.address} address",
-                hint='use a subnet that gives public addresses, or bake from within with address = "private" in [ami]',
+                f"{what}: it has no {'private' if self.settings.private else 'public'} address",
+                hint="use a subnet that gives public addresses, or bake from within with private = true in [ami]",
             )
         if not self.host_keys:
             return BakeError(

@@ -151,7 +151,9 @@ def _timer(name: str, seconds: int, command: list[str]) -> list[str]:
 def _own_files(machine: Machine) -> Iterator[dict[str, str]]:
     if not machine.baked:
         for file in agent_files(image=False):
-            yield {"path": file.path, "permissions": file.mode, "content": file.text}
+            # cloud-init's own mode is 0644.
+            mode = {} if file.mode == "0644" else {"permissions": file.mode}
+            yield {"path": file.path, **mode, "content": file.text}
     yield {"path": LIFE_FILE, "content": f"[Service]\nRuntimeMaxSec={int(machine.life)}\n"}
 
 

@@ -286,7 +286,10 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something a launch made that outlived it: ``kind`` is volume, launch-template or parameter."""
+    """Something a launch or a bake made that outlived it.
+
+    ``kind`` is volume, launch-template, parameter, builder or security-group.
+    """
 
     kind: str
     id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -54,14 +54,14 @@ class AmiSettings(Written):
     """Section ``[ami]``: how images are baked. Times are seconds.
 
     ``ssh_from`` is the network (CIDR) that may reach a builder's ``ssh_port``; not set: this machine's public address.
-    ``address`` says which address of the builder is used. ``keep`` is how long a builder waits to be resumed after a
-    failed step, ``silence`` how long it lives without a word from the baker, ``life`` how long it lives at all, ``poll``
-    how often AWS is asked while something is waited for.
+    ``private`` uses the builder's private address. ``keep`` is how long a builder waits to be resumed after a failed
+    step, ``silence`` how long it lives without a word from the baker, ``life`` how long it lives at all, ``poll`` how
+    often AWS is asked while something is waited for.
     """
 
     ssh_from: str | None = None
     ssh_port: int = Field(default=22, ge=1, le=65_535)
-    address: Literal["public", "private"] = "public"
+    private: bool = False
     reach_within: int = Field(default=900, ge=5, le=3_600)
     image_within: int = Field(default=3_600, ge=5, le=14_400)
     keep: int = Field(default=1_800, ge=60, le=14_400)

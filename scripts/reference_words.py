@@ -127,7 +127,7 @@ MEANINGS = {
     "ami": {
         "ssh_from": "the network (CIDR) that may reach a builder; not set: this machine's public address",
         "ssh_port": "the port to connect to",
-        "address": "`public` or `private`: which address of the builder is used",
+        "private": "use the builder's private address: you bake from within its network",
         "reach_within": "seconds from the launch until the builder must be reached",
         "image_within": "seconds until EC2 must have made the image",
         "keep": "seconds a builder waits after a failed step",

@@ -10,10 +10,10 @@ With T the moment at which AWS takes the machine, and the usual two minutes of w
     T-35   what is left is for the steps after us: the report, the mark of the failure
     T-25   the agent ends GitHub's listener, and with it the job, so that it fails in seconds and can run again
 
-The agent tells when that last line is: it can be set for each machine. It stands still however short the warning is. When
-less than 35 s are left until then, the pipeline is interrupted at once and everything before that line shrinks alike: with
-45 s of warning there are 20 s for all of it, so SIGTERM after 4.6 s, SIGKILL after 6.9 s, 5.7 s for the steps after us.
-With less than 5 s until then we use what there is until the listener's signal arrives.
+The agent tells when that last line is: it can be set for each machine. It stands still however short the warning is.
+When less than 35 s are left until then, the pipeline is interrupted at once and everything before that line shrinks
+alike: with 45 s of warning there are 20 s for all of it, so SIGTERM after 4.6 s, SIGKILL after 6.9 s, 5.7 s for the
+steps after us. With less than 5 s until then we use what there is until the listener's signal arrives.
 """
 
 from __future__ import annotations

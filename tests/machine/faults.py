@@ -120,7 +120,7 @@ def fill_the_disks(guest: Guest) -> None:
     in_job(guest)
     guest.run("mount -o remount,size=8m /run && mount -o remount,size=8m /tmp && touch /run/go")
     full = "! dd if=/dev/zero of={}/more bs=64k count=1 2>/dev/null"
-    places = ("/run", "/tmp", "/opt/runnerkit", "/var/log")
+    places = ("/run", "/tmp", "/opt/runnerkit", "/var/log")  # noqa: S108 - the machine's own
     eventually(lambda: guest.exists("/home/runner/done"), guest._tail, 40)
     for place in places:
         assert guest.run(full.format(place)).returncode == 0, f"{place} has room"
@@ -150,7 +150,8 @@ def start_a_stubborn_unit(guest: Guest) -> None:
 
 WAITS = "while ! test -e {}; do sleep 0.1; done; "
 DISKS = (
-    f"{WAITS.format('/run/go')} for f in /run/runnerkit/job/full /tmp/full /home/runner/full; do cat /dev/zero >$f; done;"
+    f"{WAITS.format('/run/go')}"
+    "for f in /run/runnerkit/job/full /tmp/full /home/runner/full; do cat /dev/zero >$f; done;"
     " touch /home/runner/done; kill -STOP $PPID; sleep 1000"
 )
 CLOCK = [

@@ -163,7 +163,7 @@ def test_the_runner_s_folder_is_closed_to_others(guest: Guest) -> None:
 
 
 def test_the_guard_is_small_and_idle(guest: Guest) -> None:
-    """Under 20 MB resident. A round costs so little that, every five seconds, it is under a thousandth of a processor."""
+    """Under 20 MB resident. Its rounds, one in five seconds, take under a thousandth of a processor."""
     guard = guest.run(f"echo {GUARD}").stdout.strip()
     ticks = f"cut -d' ' -f14,15 /proc/{guard}/stat"
     assert int(guest.run(f"grep ^Rss /proc/{guard}/smaps_rollup").stdout.split()[1]) < 20_000

@@ -62,9 +62,9 @@ class Kitchen:
         )
         return Baker(bakery, settings=AmiSettings(**settings), owner="ml", version="1.0")  # type: ignore[arg-type]  # whole numbers
 
-    def bake(self, text: str = TEXT, **wish: bool) -> Baked:
+    def bake(self, text: str = TEXT, *, force: bool = False, fresh: bool = False, keep: bool = True) -> Baked:
         """Bake a recipe."""
-        wanted = BakeWish(**wish)
+        wanted = BakeWish(force=force, fresh=fresh, keep=keep)
         return self.baker.bake(self.baker.plan(self.recipe(text), wanted), wanted)
 
     def recipe(self, text: str = TEXT) -> Recipe:

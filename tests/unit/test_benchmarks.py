@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -123,3 +126,100 @@ def test_the_crowd_has_every_phase_and_label_sets_of_all_sizes(bench: Callable[[
     assert {sets.count(one) for one in set(sets)} > {1}
     assert set(sets).isdisjoint(frozenset((wish.place, *wish.job.labels)) for wish in others)
     assert (900, 900, 900) == (len(demand), len(observed.instances), len(observed.runners))
+
+
+def test_what_was_not_measured_misses_no_limit(bench: Callable[[str], Any]) -> None:
+    """The table says that it was not measured, and the run does not fail for it."""
+    figure = bench("figures").Figure("the guard", None, "MB", 20.0)
+    assert figure.ok
+    assert ("the guard", "not measured", "at most 20 MB", "", "") == figure.cells
+    assert figure.as_dict()["measured"] is None
+
+
+def test_without_nspawn_the_machines_are_not_measured_and_the_reason_is_said(
+    bench: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every limit of the benchmark is in the table all the same."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    figures = bench("machine").measure()
+    assert {(each.value, each.limit) for each in figures} == {(None, 1.0), (None, 20.0), (None, 0.1)}
+    assert re.search("not measured: .*(installed|root|Linux)", capsys.readouterr().err)
+
+
+SHOWN = """\
+ExecMainStartTimestampMonotonic=10000000
+ExecMainExitTimestampMonotonic=12000000
+Id=cloud-final.service
+InactiveExitTimestampMonotonic=9990000
+
+ExecMainStartTimestampMonotonic=10500000
+ExecMainExitTimestampMonotonic=10700000
+Id=runnerkit-prepare.service
+InactiveExitTimestampMonotonic=10490000
+
+ExecMainStartTimestampMonotonic=10900000
+ExecMainExitTimestampMonotonic=0
+Id=runnerkit-runner.service
+InactiveExitTimestampMonotonic=10710000
+"""
+
+
+def test_the_parts_of_a_boot_are_read_from_units_and_add_up(bench: Callable[[str], Any]) -> None:
+    """What did not happen yet is left out, and no second between the final stage and the listener is lost."""
+    stamps = bench("stamps")
+    times = stamps.unit_times(SHOWN)
+    assert times[stamps.FINAL, stamps.BEGUN] == 9.99
+    assert (stamps.RUNNER, stamps.EXITED) not in times
+    said = "Cloud-init v. 22.4.2 running 'modules:final' at Sun, 22 Nov 2026 05:08:29 +0000. Up 10.25 seconds.\n"
+    spent = stamps.parts(times, stamps.final_modules(said))
+    assert [pytest.approx(each) for each in spent.values()] == [0.26, 0.24, 0.21, 0.2]
+    assert sum(spent.values()) == pytest.approx(times[stamps.RUNNER, stamps.STARTED] - 9.99)
+
+
+def test_cloud_init_that_is_not_done_is_no_measurement(bench: Callable[[str], Any]) -> None:
+    """Without the line of the final stage there is an error."""
+    with pytest.raises(ValueError, match="final stage"):
+        bench("stamps").final_modules("running 'modules:config' at ... Up 9.00 seconds")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "systemd-logind[96]: The system will power off now!",
+        "systemd-logind[96]: System is powering down.",
+        "systemd[1]: Shutting down.",
+    ],
+)
+def test_the_beginning_of_a_power_off_is_read_from_the_console(bench: Callable[[str], Any], line: str) -> None:
+    """The first line counts that only a power-off brings, not what the agent says of it beforehand."""
+    before = "[  100.5] systemd[1]: Started it.\n[  101.0] python3[7]: runnerkit: powering off: the job is over\n"
+    begun = bench("stamps").power_off_begun
+    assert begun(before) is None
+    assert begun(f"{before}[  102.25] {line}\n[  109.0] systemd[1]: Shutting down.\n") == 102.25
+
+
+def test_memory_and_processor_time_are_read_as_the_kernel_gives_them(bench: Callable[[str], Any]) -> None:
+    """Resident and proportional memory in MB; processor time by the nanosecond, or by ticks where there is no finer."""
+    stamps = bench("stamps")
+    assert stamps.memory("7f0-7f1 ---p 0 00:00 0 [rollup]\nRss:      20480 kB\nPss:      5120 kB\n") == (20.0, 5.0)
+    stat = "7 (a) b) S 1 7 7 0 -1 0 0 0 0 0 120 30 40 10 20 0 1 0"
+    assert stamps.processor_seconds(stat, "1400000000 5 9\n", 100) == pytest.approx(1.4 + 0.5)
+    assert stamps.processor_seconds(stat, "0 0 0\n", 100) == pytest.approx(1.5 + 0.5)
+
+
+def test_others_boot_scripts_are_scripts_and_take_nothing_from_a_network(bench: Callable[[str], Any]) -> None:
+    """The shell can read them, their files included, and they call neither AWS's program nor GitHub's API."""
+    rivals = bench("rivals")
+    for rival in rivals.RIVALS:
+        texts = [text for text, _ in rival.files("SklU").values()] + _scripts(rival.user_data("SklU").decode())
+        scripts = [text for text in texts if text.startswith("#!")]
+        assert any("run.sh --jitconfig" in text for text in scripts), rival.name
+        for text in scripts:
+            subprocess.run(["/bin/bash", "-n"], input=text, text=True, check=True)
+            assert not re.search(r"\baws |api\.github|\b(apt-get|dnf)\b", text), rival.name
+
+
+def _scripts(user_data: str) -> list[str]:
+    if not user_data.startswith("#cloud-config\n"):
+        return [user_data]
+    return [file["content"] for file in json.loads(user_data.removeprefix("#cloud-config\n"))["write_files"]]

@@ -13,6 +13,7 @@ import pytest
 
 from runnerkit.machine.runnerkit_agent import main as commands
 from runnerkit.machine.runnerkit_agent.machine import Owner, run, say
+from runnerkit.machine.runnerkit_agent.prepare import close_metadata
 from runnerkit.machine.runnerkit_agent.rules import BootFailed
 from tests.unit.test_machine_kit import ME, Machine
 
@@ -74,6 +75,22 @@ def test_the_metadata_service_is_closed_to_the_jobs_user(machine: Machine) -> No
     rules = (machine.root / "ruleset").read_text()
     assert f"ip daddr 169.254.169.254 meta skuid {os.getuid()} reject" in rules
     assert f"ip6 daddr fd00:ec2::254 meta skuid {os.getuid()} reject" in rules
+    assert rules.count("meta skuid >= 1000 reject") == 2, "nor to the ids of its user namespaces"
+
+
+def test_without_nft_iptables_builds_the_wall(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same ids and addresses; with neither, the boot fails."""
+    (machine.bin / "nft").unlink()
+    monkeypatch.setenv("PATH", str(machine.bin))
+    with pytest.raises(BootFailed, match="iptables is not installed"):
+        close_metadata(Owner(ME, 1001, 1001, "/"))
+    for name in ("iptables", "ip6tables"):
+        machine.command(name, "exit 0")
+    close_metadata(Owner(ME, 1001, 1001, "/"))
+    wanted = "iptables -w -I OUTPUT -d 169.254.169.254 -m owner --uid-owner"
+    assert f"{wanted} 1001 -j REJECT" in machine.calls()
+    assert f"{wanted} 1000-4294967294 -j REJECT" in machine.calls()
+    assert sum(call.startswith("ip6tables") for call in machine.calls()) == 2
 
 
 def test_a_profile_opens_the_metadata_service(machine: Machine) -> None:

@@ -115,7 +115,7 @@ def test_a_start_again_is_not_taken_for_the_end(yard: Yard) -> None:
     """The end unit, which systemd starts in passing, sees that the listener comes back."""
     machine = yard.launch(facts={"listener": "2 serve", **LONG_JOB})
     machine.job()
-    assert "runnerkit: the listener comes back" in machine.console
+    eventually(lambda: "runnerkit: the listener comes back" in machine.console, "the end unit sees it")
     yard.end(machine)
 
 
