@@ -5,8 +5,8 @@ Sources: machulav/ec2-github-runner 2.6.1 (``src/aws.js``), omsf/start-aws-gha-r
 ``images``). What they would take from a network is a local file, or comes from the sandbox's mirror as ours does:
 
 - the newest release's number is read from a file, not from GitHub's API; the archive is the stand-in's;
-- parameters and the JIT configuration of AWS's parameter store are files read by cat, and deleted by rm: no AWS CLI,
-  whose start takes half a second each time;
+- parameters and the JIT configuration of AWS's parameter store are files read by cat, and deleted by rm: the AWS CLI,
+  which would be started three times, is left out;
 - JSON is read by sed where they use jq, which the machines' system does not have;
 - packages, docker, the system's upgrade, the CloudWatch agent and X-Ray are left out;
 - runners are registered by a JIT configuration. Only gha-runner has no way for that: its ``config.sh``, one program

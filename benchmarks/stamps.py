@@ -1,4 +1,4 @@
-"""What a machine tells of its own times and its guard, read. Pure; all times are seconds of the monotonic clock."""
+"""What a machine tells of its own times and its guard, read. Pure; times are seconds of the monotonic clock."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def unit_times(shown: str) -> dict[tuple[str, str], float]:
 
 
 def final_modules(output: str) -> float:
-    """When cloud-init had started itself for its final stage and began its work.
+    """When cloud-init had started itself for its final stage and began its work, in seconds of uptime.
 
     Args:
         output: ``/var/log/cloud-init-output.log``.

@@ -14,8 +14,8 @@ from runnerkit.system import FileJournal, SilentEvents, SystemClock
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runnerkit.bake import Baker
-    from runnerkit.bake_ports import Builders, Images
+    from runnerkit.baking.baker import Baker
+    from runnerkit.baking.ports import Builders, Images
     from runnerkit.choosing import Chooser
     from runnerkit.config import Config
     from runnerkit.connecting import Sessions
@@ -125,8 +125,8 @@ def baker(
 ) -> Baker:
     """The baker of images over the real AWS; GitHub is asked for its newest runner when a recipe wants that."""
     from runnerkit import __version__
-    from runnerkit.bake import Baker
-    from runnerkit.bake_ports import Bakery
+    from runnerkit.baking.baker import Baker
+    from runnerkit.baking.ports import Bakery
     from runnerkit.keys import KeyFolder
     from runnerkit.ssh import connect, new_key
 

@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from runnerkit.bake_ports import KeptKey
+from runnerkit.baking.ports import KeptKey
 from runnerkit.names import Secret
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class KeyFolder:
-    """Keeps the port :class:`runnerkit.bake_ports.Keys`.
+    """Keeps the port :class:`runnerkit.baking.ports.Keys`.
 
     Args:
         folder: Made when the first key is kept.

@@ -1,4 +1,4 @@
-"""The port :class:`runnerkit.bake_ports.Shell` over SSH, with paramiko.
+"""The port :class:`runnerkit.baking.ports.Shell` over SSH, with paramiko.
 
 One key is offered, and one host answers: the one whose keys the machine printed on its console. Agents, known_hosts and
 keys of the person who bakes are left out of it.
@@ -17,7 +17,7 @@ import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from runnerkit.bake_ports import Outcome
+from runnerkit.baking.ports import Outcome
 from runnerkit.errors import ConnectionLost, HostKeyMismatch
 from runnerkit.names import Secret
 
@@ -46,7 +46,7 @@ def new_key() -> tuple[Secret, str]:
 def connect(
     address: str, port: int, key: Secret, host_keys: Sequence[tuple[str, str]], *, user: str = USER
 ) -> SshShell:
-    """Connect once; see :class:`runnerkit.bake_ports.Connects`.
+    """Connect once; see :class:`runnerkit.baking.ports.Connects`.
 
     Raises:
         HostKeyMismatch: What answers has none of the keys.

@@ -22,9 +22,9 @@ from runnerkit.cli.tables import Column, print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runnerkit.bake_plan import Baked, BakePlan
-    from runnerkit.bake_ports import BakedImage
-    from runnerkit.bake_shelf import Verdict
+    from runnerkit.baking.plan import Baked, BakePlan
+    from runnerkit.baking.ports import BakedImage
+    from runnerkit.baking.shelf import Verdict
     from runnerkit.config import Config
 
 app = typer.Typer(
@@ -72,10 +72,10 @@ def bake(  # noqa: PLR0917 - options of a command
     A builder is launched and driven over SSH. After a failed step it waits for a while: the same command goes on there.
     """
     from runnerkit import app as wiring
-    from runnerkit import recipe_files
-    from runnerkit.bake_plan import BakeWish
+    from runnerkit.baking import recipe_files
+    from runnerkit.baking.plan import BakeWish
+    from runnerkit.baking.recipe import Base
     from runnerkit.cli.baking import BakeLog
-    from runnerkit.recipe import Base
     from runnerkit.system import SeveralEvents
 
     with ending_well(as_json=as_json, interrupted=INTERRUPTED):
@@ -151,7 +151,7 @@ def _show_baked(baked: Baked, log: Path | None, *, as_json: bool) -> None:
 @app.command("recipes")
 def recipes(as_json: AsJson = False) -> None:
     """Show the recipes that can be named: those of ./ami and those that come with runnerkit."""
-    from runnerkit import recipe_files
+    from runnerkit.baking import recipe_files
 
     with ending_well(as_json=as_json):
         among = recipe_files.folders(Path.cwd())
@@ -169,7 +169,7 @@ def recipes(as_json: AsJson = False) -> None:
 def list_(region: Region = None, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Show the images that were baked: how old they are, what they cost, and how many machines run from them."""
     from runnerkit import app as wiring
-    from runnerkit.bake_shelf import dollars_a_month
+    from runnerkit.baking.shelf import dollars_a_month
     from runnerkit.system import SystemClock
 
     with ending_well(as_json=as_json):
@@ -238,7 +238,7 @@ def prune(
 ) -> None:
     """Deregister old images and delete their snapshots; never the newest, nor one that a machine runs from."""
     from runnerkit import app as wiring
-    from runnerkit.bake_shelf import prunable
+    from runnerkit.baking.shelf import prunable
     from runnerkit.events import ImageDeleted
     from runnerkit.system import SystemClock
 
@@ -291,7 +291,7 @@ def check(
 
 def _verdicts(settings: Config, repos: Sequence[str], recipe: str | None, region: str | None) -> list[Verdict]:
     from runnerkit import app as wiring
-    from runnerkit.bake_shelf import judged
+    from runnerkit.baking.shelf import judged
     from runnerkit.cli.baking import present, releases_of
     from runnerkit.system import SystemClock
 
@@ -332,7 +332,7 @@ def _show(verdicts: Sequence[Verdict]) -> None:
 
 
 def _end(verdicts: Sequence[Verdict], *, strict: bool) -> None:
-    from runnerkit.bake_shelf import worst
+    from runnerkit.baking.shelf import worst
 
     level = worst(verdicts)
     if level == "error" or (strict and level == "warn"):

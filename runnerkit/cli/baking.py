@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from runnerkit.bake_ports import Builders
-    from runnerkit.bake_shelf import Present
+    from runnerkit.baking.ports import Builders
+    from runnerkit.baking.shelf import Present
     from runnerkit.config import Config
     from runnerkit.events import Event
     from runnerkit.model import Release
@@ -72,10 +72,11 @@ class BakeLog:
 
 def present(builders: Builders, name: str, region: str, source: str, arch: str) -> Present:
     """What a recipe would put into an image now, and on which base; None for what cannot be found out here."""
-    from runnerkit import __version__, recipe_files
-    from runnerkit.bake_shelf import Present
-    from runnerkit.bake_steps import content_digest
-    from runnerkit.recipe import Base
+    from runnerkit import __version__
+    from runnerkit.baking import recipe_files
+    from runnerkit.baking.recipe import Base
+    from runnerkit.baking.shelf import Present
+    from runnerkit.baking.steps import content_digest
 
     content = base = None
     with suppress(RunnerkitError):

@@ -1,4 +1,4 @@
-"""The port :class:`runnerkit.bake_ports.Images` on EC2."""
+"""The port :class:`runnerkit.baking.ports.Images` on EC2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from runnerkit import tags as words
-from runnerkit.bake_ports import BakedImage
+from runnerkit.baking.ports import BakedImage
 from runnerkit.ec2.answers import code_of, told
 from runnerkit.ec2.clients import Clients
 from runnerkit.ec2.images import parse_image
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ec2.type_defs import FilterTypeDef, ImageTypeDef
 
-    from runnerkit.bake_ports import Builder
+    from runnerkit.baking.ports import Builder
     from runnerkit.settings import AwsSettings
 
 _LIVE = ["pending", "running", "stopping", "stopped"]

@@ -1,4 +1,4 @@
-"""The port :class:`runnerkit.bake_ports.Builders` on EC2."""
+"""The port :class:`runnerkit.baking.ports.Builders` on EC2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from runnerkit import tags as words
-from runnerkit.bake_ports import Builder
+from runnerkit.baking.ports import Builder
 from runnerkit.ec2.answers import code_of, told
 from runnerkit.ec2.cache import Cache
 from runnerkit.ec2.catalogue import Catalogue
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ec2.type_defs import FilterTypeDef, InstanceTypeDef
 
-    from runnerkit.bake_ports import BuilderOrder
+    from runnerkit.baking.ports import BuilderOrder
+    from runnerkit.baking.recipe import Base
     from runnerkit.ports import Clock, Image
-    from runnerkit.recipe import Base
     from runnerkit.settings import AwsSettings
 
 CHECK_IP = "https://checkip.amazonaws.com"

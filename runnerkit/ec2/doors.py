@@ -16,7 +16,7 @@ from runnerkit.errors import ConfigError
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
 
-    from runnerkit.bake_ports import BuilderOrder
+    from runnerkit.baking.ports import BuilderOrder
     from runnerkit.ec2.cache import Cache
     from runnerkit.ec2.clients import Clients
     from runnerkit.settings import AwsSettings

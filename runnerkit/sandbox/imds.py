@@ -66,6 +66,9 @@ class InstanceMetadata:
             return _error(HTTPStatus.NOT_FOUND)
         if request.path == "/latest/api/token":
             return self._token(request)
+        return self._read(request, path, view)
+
+    def _read(self, request: Request, path: str, view: InstanceView) -> Response:
         if request.method != "GET":
             return _error(HTTPStatus.METHOD_NOT_ALLOWED)
         if not self._may_read(request, view):

@@ -8,9 +8,9 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
-from runnerkit import bake_boot
 from runnerkit import tags as words
-from runnerkit.bake_ports import BakedImage, Builder, Outcome
+from runnerkit.baking import boot as remote
+from runnerkit.baking.ports import BakedImage, Builder, Outcome
 from runnerkit.errors import BakeError, ConnectionLost, HostKeyMismatch, ImageMissing, LaunchRejected
 from runnerkit.model import State
 from runnerkit.names import Secret
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from runnerkit.bake_ports import BuilderOrder, KeptKey
+    from runnerkit.baking.ports import BuilderOrder, KeptKey
+    from runnerkit.baking.recipe import Base
     from runnerkit.ports import Clock
-    from runnerkit.recipe import Base
 
 HOST_KEY = ("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIIR4avLkPmVu4XSHHRZICFnXLzfI7ZVWZspsrketQHFa")
 BOOT_SECONDS = 20
@@ -100,7 +100,7 @@ class FakeBuilders:
         found = self.look(region, instance_id)
         if found is None or not self._booted(found) or not self.prints_keys:
             return "Linux\n"
-        return f"Linux\n{bake_boot.BEGIN}\n{' '.join(HOST_KEY)} root@builder\n{bake_boot.END}\n"
+        return f"Linux\n{remote.BEGIN}\n{' '.join(HOST_KEY)} root@builder\n{remote.END}\n"
 
     def keep(self, builder: Builder, until: datetime | None) -> None:
         """Note it."""
@@ -224,7 +224,7 @@ class FakeShells:
 
 
 class FakeShell:
-    """Understands the commands of :mod:`runnerkit.bake_boot`, and no others."""
+    """Understands the commands of :mod:`runnerkit.baking.boot`, and no others."""
 
     def __init__(self, shells: FakeShells) -> None:
         self._shells = shells
@@ -244,16 +244,16 @@ class FakeShell:
         disk = self._shells.disk
         found = re.search(r"/steps/([\w-]+)", command)
         chain = found[1] if found else ""
-        if command == bake_boot.CLEAN:
+        if command == remote.CLEAN:
             disk.cleaned = True
             return "cleaned\n"
-        if command == bake_boot.finished():
+        if command == remote.finished():
             return "\n".join(chain for chain, (code, _) in disk.steps.items() if code == 0)
-        if command == bake_boot.forget(chain):
+        if command == remote.forget(chain):
             disk.steps.pop(chain, None)
-        elif command == bake_boot.receive(chain, "script"):
+        elif command == remote.receive(chain, "script"):
             disk.scripts[chain] = stdin.decode()
-        elif command == bake_boot.failed(chain):
+        elif command == remote.failed(chain):
             disk.steps[chain] = (1, disk.steps[chain][1])
         elif "run.sh" in command and "setsid" in command and chain not in disk.steps:
             disk.ran.append(disk.scripts[chain])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runnerkit import tags as words
-from runnerkit.bake_ports import BakedImage
-from runnerkit.bake_shelf import Present, judged, prunable, worst
+from runnerkit.baking.ports import BakedImage
+from runnerkit.baking.shelf import Present, judged, prunable, worst
 from runnerkit.ec2 import Ec2Builders, Ec2Cloud, Ec2Images
 from runnerkit.errors import ConfigError
 from runnerkit.model import Release
@@ -24,7 +24,7 @@ from tests.contract.ec2_world import REGION, WorldTime, _shared_loader
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runnerkit.bake_ports import Builders, Images
+    from runnerkit.baking.ports import Builders, Images
     from runnerkit.ports import Clock
     from runnerkit.sandbox.ec2 import SandboxEc2
 

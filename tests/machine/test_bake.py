@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runnerkit import bake_boot, ssh, tags
-from runnerkit.bake_line import Line, Pace, Steps
-from runnerkit.bake_steps import Work
+from runnerkit import ssh, tags
+from runnerkit.baking import boot as remote
+from runnerkit.baking.line import Line, Pace, Steps
+from runnerkit.baking.steps import Work
 from runnerkit.errors import HostKeyMismatch
 from runnerkit.system import SystemClock
 from runnerkit.testing import RecordedEvents
@@ -118,7 +119,7 @@ def test_a_baked_image_boots_and_serves_a_job(kitchen: Kitchen) -> None:
     guest.online()
     assert guest.read("/opt/marker") == "baked"
     assert guest.run("cat /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys").stdout.count("runnerkit-bake") == 0
-    assert not guest.exists(bake_boot.ROOT)
+    assert not guest.exists(remote.ROOT)
     assert guest.run("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").returncode == 0, "with a host key of its own"
     assert kitchen.yard.finished(kitchen.yard.queue_job(guest.name, "test -e /opt/marker")) == "success"
     guest.ended()
@@ -194,13 +195,13 @@ def key() -> tuple[Secret, str]:
 @pytest.fixture(scope="module")
 def builder(yard: Yard, key: tuple[Secret, str]) -> Guest:
     """A machine that boots as a builder does."""
-    guest = yard.launch(user_data=bake_boot.user_data(key[1], life=300, silence=200), spot=False)
+    guest = yard.launch(user_data=remote.user_data(key[1], life=300, silence=200), spot=False)
     group = yard.stage.describe(guest.id)["SecurityGroups"][0]["GroupId"]
     rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "127.0.0.0/8"}]}
     rules = yard.stage.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
     if not any(each.get("FromPort") == 22 for each in rules):
         yard.stage.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
-    eventually(lambda: bake_boot.host_keys(guest.console()), guest.console)
+    eventually(lambda: remote.host_keys(guest.console()), guest.console)
     return guest
 
 
@@ -215,7 +216,7 @@ def test_another_machine_s_key_is_refused(builder: Guest, key: tuple[Secret, str
     kind, text, _ = other.split()
     with pytest.raises(HostKeyMismatch, match="another machine answers"):
         ssh.connect(*_door(builder), key[0], [(kind, text)])
-    shell = ssh.connect(*_door(builder), key[0], bake_boot.host_keys(builder.console()))
+    shell = ssh.connect(*_door(builder), key[0], remote.host_keys(builder.console()))
     assert (0, b"0\n") == ((outcome := shell.run("id -u")).code, outcome.out)
     shell.close()
 
@@ -223,7 +224,7 @@ def test_another_machine_s_key_is_refused(builder: Guest, key: tuple[Secret, str
 @pytest.mark.allow_hosts(["127.0.0.0/8"])
 def test_a_step_goes_on_when_the_connection_is_lost(builder: Guest, key: tuple[Secret, str]) -> None:
     """The session is killed in the middle of a step: it is watched again, has run once, and nothing it said is lost."""
-    host_keys, events = bake_boot.host_keys(builder.console()), RecordedEvents()
+    host_keys, events = remote.host_keys(builder.console()), RecordedEvents()
     made: list[ssh.SshShell] = []
 
     def connect() -> ssh.SshShell:

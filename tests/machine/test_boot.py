@@ -44,6 +44,12 @@ def test_systemd_is_real_and_nothing_has_failed(guest: Guest) -> None:
     assert "runnerkit-runner.service" in guest.run("cat /proc/$(pgrep -f Runner.Listener | head -1)/cgroup").stdout
 
 
+def test_the_lifetime_in_the_user_data_is_the_unit_s(guest: Guest) -> None:
+    """What was added to a unit of the image counts, though systemd was not told to read it again."""
+    shown = guest.run("systemctl show --property=RuntimeMaxUSec --property=NeedDaemonReload runnerkit-runner").stdout
+    assert sorted(shown.split()) == ["NeedDaemonReload=no", "RuntimeMaxUSec=10min"]
+
+
 def test_the_metadata_service_answers_at_its_own_address(guest: Guest) -> None:
     """Tokens are needed, have a lifetime, and show the instance."""
     ask = f"curl -s -m 5 -o /dev/null -w '%{{http_code}}' {METADATA}"

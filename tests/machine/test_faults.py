@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.machine.faults import FAKETIME, FAULTS, Fault
+from tests.machine.faults import FAULTS, Fault
 from tests.machine.yard import REPO, Guest, Yard
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ def plays(yard: Yard, request: pytest.FixtureRequest) -> Iterator[Callable[[Faul
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_fault(plays: Callable[[Fault], Future[None]], fault: Fault) -> None:
     """The machine ends, in time and not before, and its last words are the right ones."""
-    if fault.name == "clock-jump" and not FAKETIME.exists():
-        pytest.skip("libfaketime is not installed")
     plays(fault).result(timeout=300)
 
 

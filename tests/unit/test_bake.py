@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runnerkit import recipe as recipes
 from runnerkit import tags
-from runnerkit.bake import Baker
-from runnerkit.bake_plan import BakeWish
-from runnerkit.bake_ports import Bakery
+from runnerkit.baking import recipe as recipes
+from runnerkit.baking.baker import Baker
+from runnerkit.baking.plan import BakeWish
+from runnerkit.baking.ports import Bakery
 from runnerkit.errors import BakeError, ConnectionLost, HostKeyMismatch, StepFailed
 from runnerkit.events import BakeStageEnded
 from runnerkit.ports import RunnerPackage
@@ -19,9 +19,9 @@ from runnerkit.testing import FakeClock, RecordedEvents
 from runnerkit.testing.bakery import FakeBuilders, FakeImages, FakeKeys, FakeShells
 
 if TYPE_CHECKING:
-    from runnerkit.bake_plan import Baked
-    from runnerkit.bake_ports import BuilderOrder
-    from runnerkit.recipe import Recipe
+    from runnerkit.baking.plan import Baked
+    from runnerkit.baking.ports import BuilderOrder
+    from runnerkit.baking.recipe import Recipe
 
 URL = "https://github.com/actions/runner/releases/download/v2.336.0/actions-runner-linux-x64-2.336.0.tar.gz"
 PACKAGE = RunnerPackage("linux", "x64", URL, "ab" * 32)

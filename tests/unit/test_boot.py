@@ -158,10 +158,7 @@ def test_a_baked_image_gets_only_what_differs_between_machines() -> None:
     """Leases, JIT configuration, start; the agent is in the image."""
     document = unpacked(boot.user_data(TAME, SECRET))
     assert list(written(document)) == [boot.LIFE_FILE, boot.MACHINE_FILE, boot.JIT_FILE]
-    assert document["runcmd"] == [
-        ["systemctl", "daemon-reload"],
-        ["systemctl", "start", "--no-block", "runnerkit-runner.service"],
-    ]
+    assert document["runcmd"] == [["systemctl", "start", "--no-block", "runnerkit-runner.service"]]
 
 
 def test_a_stock_image_gets_the_agent_as_well() -> None:

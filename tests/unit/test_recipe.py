@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runnerkit import recipe as recipes
-from runnerkit import recipe_files
-from runnerkit.bake_boot import BEGIN, END, host_keys
-from runnerkit.bake_steps import RunnerChoice, chosen_runner, content_digest, image_digest, version_of, works
-from runnerkit.bake_wheel import own_wheel
+from runnerkit.baking import recipe as recipes
+from runnerkit.baking import recipe_files
+from runnerkit.baking.boot import BEGIN, END, host_keys
+from runnerkit.baking.steps import RunnerChoice, chosen_runner, content_digest, image_digest, version_of, works
+from runnerkit.baking.wheel import own_wheel
 from runnerkit.errors import ConfigError
 from runnerkit.ports import RunnerPackage
 

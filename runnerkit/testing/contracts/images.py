@@ -1,4 +1,4 @@
-"""The contracts of the ports :class:`runnerkit.bake_ports.Builders` and :class:`runnerkit.bake_ports.Images`."""
+"""The contracts of the ports :class:`runnerkit.baking.ports.Builders` and :class:`runnerkit.baking.ports.Images`."""
 
 # ruff: noqa: S101 - a suite asserts
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from runnerkit import tags as words
-from runnerkit.bake_ports import BuilderOrder
+from runnerkit.baking.ports import BuilderOrder
+from runnerkit.baking.recipe import Base
 from runnerkit.errors import ImageMissing, LaunchRejected
-from runnerkit.recipe import Base
 
 if TYPE_CHECKING:
-    from runnerkit.bake_ports import BakedImage, Builder, Builders, Images
+    from runnerkit.baking.ports import BakedImage, Builder, Builders, Images
     from runnerkit.ports import Clock
 
 RECIPE = "plain"

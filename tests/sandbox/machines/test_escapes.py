@@ -15,8 +15,8 @@ from runnerkit.errors import ConfigError
 from runnerkit.sandbox.ec2 import SandboxEc2
 from runnerkit.sandbox.machines import ProcessMachines, roots
 from runnerkit.sandbox.machines.init import folders
-from runnerkit.sandbox.machines.watching import scratch
 from runnerkit.sandbox.machines.supervised import LONGEST_LINE, Supervised, end
+from runnerkit.sandbox.machines.watching import scratch
 from tests.sandbox.github_world import acme
 from tests.sandbox.machines.yard import eventually
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 WANTS = "etc/systemd/system/sysinit.target.wants"
 RUNNER = "opt/runnerkit/runner"
 HOSTS, TRUSTED = "etc/hosts", "etc/ssl/certs/ca-certificates.crt"
-USER = ["useradd", "--create-home", "--shell", "/bin/bash", "runner"]
+# As a recipe does: the user, whose the runner is, and the agent compiled.
+FINISH = (
+    '"$@" && chown -R runner: "/$0" && python3 -m compileall -q /opt/runnerkit/agent.py /opt/runnerkit/runnerkit_agent'
+)
+USER = ["useradd", "--create-home", "--shell", "/bin/bash", "--uid", "1001", "runner"]
 
 
 class Images:
@@ -106,7 +110,7 @@ class Images:
         lower = ":".join(str(each) for each in self._stock)
         options = f"lowerdir={lower},upperdir={layer},workdir={work}"
         script = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && "$@"'
-        chroot = ["chroot", str(root), "sh", "-c", '"$@" && chown -R runner: "/$0"', RUNNER, *USER]
+        chroot = ["chroot", str(root), "sh", "-c", FINISH, RUNNER, *USER]
         done = subprocess.run(  # noqa: S603 - words and paths of our own
             ["unshare", "--mount", "sh", "-c", script, "sh", options, str(root), *chroot],  # noqa: S607 - as installed
             stdin=subprocess.DEVNULL,

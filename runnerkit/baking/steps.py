@@ -16,15 +16,15 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from runnerkit import boot
-from runnerkit.bake_wheel import own_wheel
+from runnerkit.baking.recipe import Docker, digest_of
+from runnerkit.baking.wheel import own_wheel
 from runnerkit.errors import ConfigError
-from runnerkit.recipe import Docker, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from runnerkit.baking.recipe import Recipe, Step
     from runnerkit.ports import RunnerPackage
-    from runnerkit.recipe import Recipe, Step
 
 HEAD = "set -eu -o pipefail\nexport DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 HOME=/root\numask 022\n"
 UNPACK = 'tar -x --no-same-owner -f "$PAYLOAD" -C /\n'
@@ -158,7 +158,7 @@ def _runner(runner: RunnerChoice | None) -> tuple[str, bytes]:
 
 
 def _script(name: str) -> str:
-    return (files("runnerkit") / "baking" / name).read_text(encoding="utf-8")
+    return (files("runnerkit") / "baking" / "scripts" / name).read_text(encoding="utf-8")
 
 
 def archive(content: Iterable[tuple[str, bytes, str]]) -> bytes:

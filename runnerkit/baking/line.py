@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit import bake_boot as remote
+from runnerkit.baking import boot as remote
 from runnerkit.errors import BakeError, ConnectionLost, StepFailed
 from runnerkit.events import BakeOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runnerkit.bake_ports import Outcome, Shell
-    from runnerkit.bake_steps import Work
+    from runnerkit.baking.ports import Outcome, Shell
+    from runnerkit.baking.steps import Work
     from runnerkit.ports import Clock, Events
 
 LAST_LINES = 15

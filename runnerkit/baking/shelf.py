@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from runnerkit.bake_ports import BakedImage
+    from runnerkit.baking.ports import BakedImage
     from runnerkit.model import Release
 
 Level = Literal["ok", "warn", "error"]

@@ -8,20 +8,20 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit import bake_boot as remote
-from runnerkit.bake_building import Building, under_way
-from runnerkit.bake_line import Pace
-from runnerkit.bake_plan import Baked, BakePlan, BakeWish, builder_tags, planned
-from runnerkit.bake_ports import BuilderOrder, KeptKey
-from runnerkit.bake_steps import chosen_runner
+from runnerkit.baking import boot as remote
+from runnerkit.baking.building import Building, under_way
+from runnerkit.baking.line import Pace
+from runnerkit.baking.plan import Baked, BakePlan, BakeWish, builder_tags, planned
+from runnerkit.baking.ports import BuilderOrder, KeptKey
+from runnerkit.baking.steps import chosen_runner
 from runnerkit.errors import BakeError, HostKeyMismatch, RunnerkitError, StepFailed
 from runnerkit.events import ActionFailed, BakeStageBegan, BakeStageEnded, BuilderLaunched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runnerkit.bake_ports import BakedImage, Bakery, Builder
-    from runnerkit.recipe import Recipe
+    from runnerkit.baking.ports import BakedImage, Bakery, Builder
+    from runnerkit.baking.recipe import Recipe
     from runnerkit.settings import AmiSettings
 
 PENDING, AVAILABLE = "pending", "available"

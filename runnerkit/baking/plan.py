@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runnerkit import tags as words
-from runnerkit.bake_steps import Work, checks, content_digest, image_digest, uses_docker, works
+from runnerkit.baking.steps import Work, checks, content_digest, image_digest, uses_docker, works
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from runnerkit.bake_ports import BakedImage
-    from runnerkit.bake_steps import RunnerChoice
+    from runnerkit.baking.ports import BakedImage
+    from runnerkit.baking.recipe import Base, Recipe
+    from runnerkit.baking.steps import RunnerChoice
     from runnerkit.ports import Image
-    from runnerkit.recipe import Base, Recipe
 
 _OWNER_PART = 40
 

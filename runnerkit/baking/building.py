@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit import bake_boot as remote
-from runnerkit.bake_line import Line, Pace, Steps
+from runnerkit.baking import boot as remote
+from runnerkit.baking.line import Line, Pace, Steps
 from runnerkit.errors import BakeError, ConnectionLost
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from runnerkit.bake_ports import Bakery, Builder, Shell
+    from runnerkit.baking.ports import Bakery, Builder, Shell
     from runnerkit.names import Secret
     from runnerkit.settings import AmiSettings
 

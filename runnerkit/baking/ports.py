@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from runnerkit.baking.recipe import Base
     from runnerkit.model import State
     from runnerkit.names import Secret
     from runnerkit.ports import Clock, Events, Image, RunnerPackage
-    from runnerkit.recipe import Base
 
 
 @dataclass(frozen=True, slots=True)

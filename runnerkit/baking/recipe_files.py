@@ -6,13 +6,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runnerkit import recipe as recipes
+from runnerkit.baking import recipe as recipes
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runnerkit.recipe import Recipe
+    from runnerkit.baking.recipe import Recipe
 
 SUFFIX = ".toml"
 _LARGEST = 32 * 1024 * 1024
