@@ -20,7 +20,7 @@ _LARGEST = 32 * 1024 * 1024
 
 def folders(beside: Path) -> tuple[Path, ...]:
     """Where recipes are looked for by name: ``ami`` in the current folder first, then what runnerkit brings."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     return beside / "ami", package / "ami", package.parent / "ami"
 
 

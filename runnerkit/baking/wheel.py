@@ -52,7 +52,7 @@ def own_wheel() -> Wheel:
 
 
 def _package() -> list[tuple[str, bytes]]:
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     inside = (file for file in sorted(root.rglob("*")) if file.is_file())
     kept = (file for file in inside if not _LEFT_OUT & set(file.relative_to(root).parts))
     return [(file.relative_to(root.parent).as_posix(), file.read_bytes()) for file in kept]
