@@ -82,7 +82,7 @@ def document(machine: Machine, jit_config: Secret) -> dict[str, Any]:
     start = [["systemctl", "start", "--no-block", "runnerkit-runner.service"]]
     if not machine.baked:
         # Where the units are in the image, systemd reads them, and what was added to them, only now; and a reload takes
-        # a quarter of a second.
+        # a quarter of a second. Should the image have had them read before, the agent makes up for it.
         start = [["systemctl", "daemon-reload"], ["systemctl", "restart", "systemd-journald.service"], *start]
     return {
         "bootcmd": [

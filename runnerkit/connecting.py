@@ -79,6 +79,8 @@ def command(instance: Instance, tools: Tools, aws_profile: str | None = None) ->
 
 def _running(instance: Instance) -> Check:
     remedy = f"`runnerkit logs {instance.id}` shows what it wrote"
+    if instance.state is State.PENDING:
+        remedy = "try again in a minute: it is about to start"
     return Check("the machine runs", instance.state is State.RUNNING, str(instance.state), remedy)
 
 

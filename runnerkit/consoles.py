@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from runnerkit.errors import MachineUnknown, RunnerkitError
 from runnerkit.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runnerkit.model import Instance
     from runnerkit.ports import Clock, Cloud
@@ -28,6 +28,7 @@ LOOKS_AFTER_THE_END = 3
 LONGEST_LINE = 64 * 1024
 # Fewer equal characters than this may be chance: a line end, a prompt.
 OVERLAP = 48
+_Answer = TypeVar("_Answer")
 LOST = "lines are missing here: the machine wrote more than the 64 KB that EC2 keeps"
 
 _BROKEN = "\ufffd"
@@ -38,15 +39,28 @@ _CONTROL = re.compile(
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+# Stands where a control sequence was while secrets are looked for: a colour must neither hide one nor cut it in two.
+_MARK = "\x00"
+
+
+def _secret(kept: str, word: str) -> re.Pattern[str]:
+    """What is to be masked: a word, and what must stand before it and is kept; a dot in either is a place for marks."""
+    return re.compile(f"({kept}){word}".replace(".", f"{_MARK}*"))
+
+
 _MASKS = (
-    (re.compile(r"(ACTIONS_RUNNER_INPUT_[A-Z]*(?:JITCONFIG|TOKEN)\s*[=:]\s*)['\"]?[^\s'\"]+"), r"\1***"),
-    (re.compile(r"(--jitconfig[ =])\s*['\"]?[^\s'\"]+"), r"\1***"),
+    _secret(
+        ".".join("ACTIONS_RUNNER_INPUT_") + f"[A-Z{_MARK}]*(?:{'.'.join('JITCONFIG')}|{'.'.join('TOKEN')})"
+        rf"[\\'\"{_MARK}]*[ \t]*[=:][ \t\\'\"{_MARK}]*",
+        r"[^\s'\"]+",
+    ),
+    _secret(".".join("--jitconfig") + rf"[=\s'\",{_MARK}]+", r"[^\s'\"]+"),
     # Base64 of a JSON object, as JIT configurations and signed tokens are.
-    (re.compile(r"\bey[A-Za-z0-9+/_-]{40,}[A-Za-z0-9+/_.=-]*"), "***"),
-    (re.compile(r"\b(?:gh[a-z]_|github_pat_)[A-Za-z0-9_]{20,}"), "***"),
+    _secret("(?<![A-Za-z0-9])", rf"e.y(?:.[A-Za-z0-9+/_-]){{40,}}[A-Za-z0-9+/_\x2e={_MARK}-]*"),
+    _secret("", rf"(?:g.h.[a-z]._|{'.'.join('github_pat_')})(?:.[A-Za-z0-9_]){{20,}}[A-Za-z0-9_\x2e={_MARK}-]*"),
 )
-# EC2 may have cut off the beginning of what stands first.
-_CUT_BLOB = re.compile(r"\A[A-Za-z0-9+/_=-]{40,}")
+# EC2 may have cut off the beginning of what stands first, or of the colour before it.
+_CUT_BLOB = re.compile(r"\A(?:\[?[0-9;]*m)?[A-Za-z0-9+/_.=-]{20,}")
 
 
 def find(instances: Sequence[Instance], word: str) -> Instance:
@@ -63,8 +77,8 @@ def find(instances: Sequence[Instance], word: str) -> Instance:
     if not names:
         raise MachineUnknown(
             f"none of our machines is called {word!r}, nor is it the id of one",
-            hint="`runnerkit status` lists those that live; EC2 forgets a machine about an hour after its end, and"
-            " shows those of another `aws.owner` to nobody but that one",
+            hint="`runnerkit status` lists those that live; EC2 forgets a machine an hour after its end, and those"
+            " of another `aws.owner` belong to somebody else",
         )
     if len(names) > 1:
         raise MachineUnknown(f"{word!r} may mean {', '.join(names[:8])}", hint="say more of its name, or its id")
@@ -73,9 +87,19 @@ def find(instances: Sequence[Instance], word: str) -> Instance:
 
 def shown(text: str, *, raw: bool = False) -> str:
     """Console output as it may be printed: no control sequences (unless ``raw``) and, in any case, no secrets."""
-    for pattern, instead in _MASKS:
-        text = pattern.sub(instead, text)
-    return text if raw else _CONTROL.sub("", re.sub(r"\r+\n?", "\n", text))
+    if not raw:
+        text = re.sub(r"\r+\n?", "\n", text)
+    masked = _masked(_CONTROL.sub(_MARK, text))
+    if not raw:
+        return masked.replace(_MARK, "")
+    controls = iter(_CONTROL.findall(text))
+    return re.sub(_MARK, lambda _: _masked(next(controls)), masked)
+
+
+def _masked(text: str) -> str:
+    for pattern in _MASKS:
+        text = pattern.sub(lambda found: found[1] + "***" + _MARK * found[0].count(_MARK, len(found[1])), text)
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,38 +119,51 @@ class Tail:
     def __init__(self) -> None:
         self._seen = ""
         self._open = ""
+        self._midline = False
 
     def look(self, text: str) -> list[Piece]:
         """The whole lines that this look adds."""
         text = text.rstrip(_BROKEN)  # half a character: the other half comes with the next look
         added, lost = self._added(text.lstrip(_BROKEN))
         before = self.rest() if lost else []
-        whole, end, left = (self._open + added).rpartition("\n")
-        self._open = left
-        if len(left) > LONGEST_LINE:
-            whole, self._open = whole + end + left, ""
-        return [*before, Piece(whole + end, lost)] if whole or end or lost else before
+        whole, end, self._open = (self._open + added).rpartition("\n")
+        piece = self._begun(whole + end)
+        if len(self._open) > LONGEST_LINE:
+            piece, self._open = piece + self._begun(self._open), ""
+            self._midline = True
+        return [*before, Piece(piece, lost)] if piece or lost else before
 
     def rest(self) -> list[Piece]:
         """The line that was never ended."""
-        text, self._open = self._open, ""
+        text, self._open = self._begun(self._open), ""
         return [Piece(text + "\n")] if text else []
+
+    def _begun(self, text: str) -> str:
+        """The text; if the last that was given out ended in the middle of a line, it may begin with half a secret."""
+        if not (text and self._midline):
+            return text
+        self._midline = False
+        return _CUT_BLOB.sub("***", text)
 
     def _added(self, text: str) -> tuple[str, bool]:
         seen = self._seen
-        if text in seen:
+        if text in seen or _common(text, seen) * 2 > len(text):
             return "", False  # nothing new, or an answer older than the last
         self._seen = text
-        if not seen:
-            return _CUT_BLOB.sub("***", text), False
         if text.startswith(seen):
-            return text[len(seen) :], False
-        at = seen.find(text[:OVERLAP])
-        while at >= 0:
-            if text.startswith(seen[at:]):
-                return text[len(seen) - at :], False
-            at = seen.find(text[:OVERLAP], at + 1)
-        return _CUT_BLOB.sub("***", text), True
+            return text[len(seen) :] if seen else _CUT_BLOB.sub("***", text), False
+        common = _common(seen, text)
+        return (text[common:], False) if common else (_CUT_BLOB.sub("***", text), True)
+
+
+def _common(earlier: str, later: str) -> int:
+    """How many characters at the end of a text are the beginning of another; 0 where that may be chance."""
+    if len(later) < OVERLAP:
+        return 0
+    at = earlier.find(later[:OVERLAP])
+    while at >= 0 and not later.startswith(earlier[at:]):
+        at = earlier.find(later[:OVERLAP], at + 1)
+    return len(earlier) - at if at >= 0 else 0
 
 
 class Consoles:
@@ -150,7 +187,14 @@ class Consoles:
         return shown(_CUT_BLOB.sub("***", self._cloud.console(instance.region, instance.id)), raw=raw)
 
     def again(self, instance: Instance) -> Instance | None:
-        """The machine as it is now; None when EC2 shows it no more."""
+        """The machine as it is now; None when EC2 shows it no more.
+
+        Raises:
+            CloudError: EC2 could not be read several times in a row, or refuses.
+        """
+        return self._patiently(lambda: self._again(instance))
+
+    def _again(self, instance: Instance) -> Instance | None:
         there = self._cloud.find(instance.name) if instance.name else self._cloud.instances()
         return next((each for each in there if each.id == instance.id), None)
 
@@ -174,11 +218,14 @@ class Consoles:
 
     def _look(self, instance: Instance) -> tuple[bool, str]:
         """Whether the machine has ended, or is not to be seen, and its console after that."""
+        now = self.again(instance)
+        over = now is None or now.state is State.TERMINATED
+        return over, self._patiently(lambda: self._cloud.console(instance.region, instance.id))
+
+    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
         for left in reversed(range(PATIENCE)):
             try:
-                now = self.again(instance)
-                over = now is None or now.state is State.TERMINATED
-                return over, self._cloud.console(instance.region, instance.id)
+                return ask()
             except RunnerkitError as error:
                 if not error.retryable or not left:
                     raise

@@ -43,13 +43,17 @@ class KeyFolder:
             file.write(text)
         new.replace(self._path(builder_id))
 
-    def load(self, builder_id: str) -> KeptKey | None:
-        """A kept key; None when there is none that can be read."""
+    def take(self, builder_id: str) -> KeptKey | None:
+        """A kept key, which is gone from there; of several processes one gets it. None without one that can be read."""
+        taken = self._path(builder_id).with_suffix(f".{os.getpid()}")
         try:
-            held = json.loads(self._path(builder_id).read_text(encoding="ascii"))
+            self._path(builder_id).rename(taken)
+            held = json.loads(taken.read_text(encoding="ascii"))
             return KeptKey(Secret(held["key"]), tuple((str(kind), str(text)) for kind, text in held["host_keys"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        finally:
+            taken.unlink(missing_ok=True)
 
     def drop(self, builder_id: str) -> None:
         """Forget it; absence is success."""

@@ -17,8 +17,8 @@ import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from runnerkit.baking.errors import ConnectionLost, HostKeyMismatch
 from runnerkit.baking.ports import Outcome
-from runnerkit.errors import ConnectionLost, HostKeyMismatch
 from runnerkit.names import Secret
 
 if TYPE_CHECKING:
@@ -126,6 +126,9 @@ def _talked(channel: paramiko.Channel, stdin: bytes, timeout: float) -> Outcome:
     said = bytearray()
     while block := channel.recv(_BLOCK):
         said += block
+    # recv_exit_status() alone would wait for ever for a peer that is gone.
+    if not channel.status_event.wait(timeout):
+        raise TimeoutError
     status = channel.recv_exit_status()
     if status < 0:
         raise EOFError("closed before the command ended")

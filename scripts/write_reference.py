@@ -21,6 +21,7 @@ from reference_words import ENVIRONMENT, INTRODUCTIONS, MEANINGS
 from typer.testing import CliRunner
 
 from runnerkit import config, errors, events
+from runnerkit.baking import errors as baking_errors
 from runnerkit.cli.commands import app
 from runnerkit.errors import EXIT_CODES, RunnerkitError
 from runnerkit.labels.keys import KEYS
@@ -64,9 +65,9 @@ def exit_codes_page() -> str:
 
 
 def _tree(cls: type[RunnerkitError], deep: int = 0) -> Iterator[tuple[type[RunnerkitError], int]]:
-    """The errors of the public tree, each below the one it is a kind of, in the order of the module."""
+    """The errors of the public tree, each below the one it is a kind of, in the order of the modules."""
     yield cls, deep
-    for below in vars(errors).values():
+    for below in (*vars(errors).values(), *vars(baking_errors).values()):
         if inspect.isclass(below) and issubclass(below, RunnerkitError) and below.__bases__ == (cls,):
             yield from _tree(below, deep + 1)
 
@@ -101,7 +102,7 @@ def events_page() -> str:
 
 
 def all_events() -> list[type[events.Event]]:
-    """Every kind of event, in the order of the module."""
+    """Every kind of event, in the order of the modules."""
     found = [cls for cls in vars(events).values() if inspect.isclass(cls) and issubclass(cls, events.Event)]
     return [cls for cls in found if cls is not events.Event]
 

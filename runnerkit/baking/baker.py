@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from runnerkit.baking import boot as remote
 from runnerkit.baking.building import Building, under_way
+from runnerkit.baking.errors import BakeError, HostKeyMismatch, StepFailed
+from runnerkit.baking.imaging import Imaging, told
 from runnerkit.baking.line import Pace
-from runnerkit.baking.plan import Baked, BakePlan, BakeWish, builder_tags, planned
+from runnerkit.baking.plan import Baked, BakePlan, BakeWish, Outlook, builder_tags, planned
 from runnerkit.baking.ports import BuilderOrder, KeptKey
 from runnerkit.baking.steps import chosen_runner
-from runnerkit.errors import BakeError, HostKeyMismatch, RunnerkitError, StepFailed
+from runnerkit.errors import RunnerkitError
 from runnerkit.events import ActionFailed, BakeStageBegan, BakeStageEnded, BuilderLaunched
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from runnerkit.baking.ports import BakedImage, Bakery, Builder
     from runnerkit.baking.recipe import Recipe
     from runnerkit.settings import AmiSettings
-
-PENDING, AVAILABLE = "pending", "available"
 
 
 class Baker:
@@ -55,6 +55,7 @@ class Baker:
         self._version = version
         self._tags = tags or {}
         self._pace = pace or Pace(look=settings.poll, watch=min(settings.poll, 1.0))
+        self._imaging = Imaging(bakery, settings.image_within, self._pace.look)
 
     def plan(self, recipe: Recipe, wish: BakeWish) -> BakePlan:
         """What baking a recipe would do; nothing is started.
@@ -70,11 +71,12 @@ class Baker:
             recipe, wish=wish, region=region, base=base, runner=runner, owner=self._owner, version=self._version
         )
 
-    def existing(self, plan: BakePlan) -> BakedImage | None:
-        """The image that this plan would make, if there is one."""
-        there = self._bakery.images.images(plan.region)
-        good = (image for image in there if image.digest == plan.digest and image.state in {PENDING, AVAILABLE})
-        return next((image for image in good if image.recipe == plan.recipe.name), None)
+    def outlook(self, plan: BakePlan) -> Outlook:
+        """What baking it would find, and cost; nothing is started."""
+        builders = self._bakery.builders
+        there = builders.live(plan.recipe.name, plan.region)
+        prices = {each: builders.price(each, plan.region) for each in plan.types}
+        return Outlook(plan, self._imaging.existing(plan), there[0] if there else None, prices)
 
     def bake(self, plan: BakePlan, wish: BakeWish) -> Baked:
         """Bake, or go on where an earlier bake stopped at a failed step, unless the image exists already.
@@ -84,14 +86,13 @@ class Baker:
             BakeError: The builder could not be used.
             CloudError: AWS refused something.
         """
-        found = self.existing(plan)
+        found = self._imaging.existing(plan)
         if found is not None and not wish.force:
-            return Baked(self._available(plan, found.id), made=False)
+            return Baked(self._imaging.available(plan.region, found.id), made=False)
         began = self._bakery.clock.now()
-        taken = found is not None
         building = self._resumed(plan, wish) or self._launched(plan, wish)
         try:
-            image = self._made(building, plan, taken=taken)
+            image = self._made(building, plan)
         except StepFailed as failed:
             self._keep_or_end(building, wish, failed)
             raise
@@ -136,14 +137,33 @@ class Baker:
             self._sweep(plan, name)
             raise
         self._tell(builder, resumed="")
-        return Building(b, builder, private, self._settings, self._pace, ssh_from=ssh_from)
+        building = Building(b, builder, private, self._settings, self._pace, ssh_from=ssh_from)
+        try:
+            self._give_way(building)
+        except BaseException:
+            self._end(building)
+            raise
+        return building
+
+    def _give_way(self, building: Building) -> None:
+        """Of two bakes of a recipe that began at the same moment, one goes on.
+
+        Raises:
+            BakeError: The other one was first.
+        """
+        mine = building.builder
+        there = {each.id: each for each in self._bakery.builders.live(mine.recipe, mine.region)}
+        at_work = [each for each in {mine.id: mine, **there}.values() if each.kept_until is None]
+        first = min(at_work, key=lambda each: (each.launched_at, each.id))
+        if first.id != mine.id:
+            raise under_way(first, self._boot_silence())
 
     def _boot_silence(self) -> int:
         return self._settings.reach_within + self._settings.silence
 
     def _sweep(self, plan: BakePlan, name: str) -> None:
         """End what a launch that did not come back may have started."""
-        with self._told("ending the builder", name):
+        with told(self._bakery, "ending the builder", name):
             for builder in self._bakery.builders.live(plan.recipe.name, plan.region):
                 if builder.name == name:
                     self._bakery.builders.end(builder)
@@ -157,29 +177,31 @@ class Baker:
         """
         b = self._bakery
         for builder in b.builders.live(plan.recipe.name, plan.region):
-            kept = b.keys.load(builder.id)
-            if not wish.fresh and (kept is None or builder.kept_until is None):
+            kept = None if wish.fresh or builder.kept_until is None else b.keys.take(builder.id)
+            if kept is None and not wish.fresh:
                 raise under_way(builder, self._boot_silence())
             building = Building(b, builder, kept.key if kept else None, self._settings, self._pace)
-            try:
-                if kept is not None and not wish.fresh and self._goes_on(building, kept, plan):
-                    self._tell(builder, resumed="yes")
-                    return replace(building, resumed=True)
-            except HostKeyMismatch:
-                self._end(building)
-                raise
+            if kept is not None and self._goes_on(building, kept, plan):
+                self._tell(builder, resumed="yes")
+                return replace(building, resumed=True)
             self._end(building)
         return None
 
     def _goes_on(self, building: Building, kept: KeptKey, plan: BakePlan) -> bool:
+        """Whether a kept builder can be reached, and did nothing that the recipe no longer says."""
         try:
             building.reach(kept.host_keys)
             done = building.steps(plan.recipe.name).ready()
+            self._bakery.builders.keep(building.builder, None)
         except HostKeyMismatch:
+            self._end(building)
             raise
         except BakeError:
             return False
-        self._bakery.builders.keep(building.builder, None)
+        except BaseException:
+            building.close()
+            self._bakery.keys.save(building.builder.id, kept)
+            raise
         known = {work.chain for work in plan.works}
         return done <= known | {chain for chain in done if chain.startswith("check-")}
 
@@ -188,12 +210,16 @@ class Baker:
         builder, b = building.builder, self._bakery
         if wish.keep:
             until = b.clock.now() + timedelta(seconds=self._settings.keep)
+            until = min(until, builder.expires_at or until)
             try:
                 building.wait_for_us(self._settings.keep)
                 b.keys.save(builder.id, KeptKey(building.key_in_use(), building.host_keys))
                 b.builders.keep(builder, until)
             except (RunnerkitError, OSError) as error:
                 b.events.emit(ActionFailed("keep", builder.name, _ours(error)))
+            except BaseException:
+                self._end(building)
+                raise
             else:
                 failed.hint = building.how_to_go_on(until)
                 building.close()
@@ -204,23 +230,15 @@ class Baker:
     def _end(self, building: Building) -> None:
         builder, b = building.builder, self._bakery
         building.close()
-        with self._told("ending the builder", builder.name), self._stage(builder.recipe, "end"):
+        with told(self._bakery, "ending the builder", builder.name), self._stage(builder.recipe, "end"):
             b.builders.end(builder)
             b.keys.drop(builder.id)
             building.wait_until_gone()
             building.clear()
 
-    @contextmanager
-    def _told(self, doing: str, name: str) -> Iterator[None]:
-        """Let nothing that fails at the end hide what went before; what stays is swept later."""
-        try:
-            yield
-        except RunnerkitError as error:
-            self._bakery.events.emit(ActionFailed(doing, name, error))
-
     # --- the image ---------------------------------------------------------------------------------------------------
 
-    def _made(self, building: Building, plan: BakePlan, *, taken: bool) -> BakedImage:
+    def _made(self, building: Building, plan: BakePlan) -> BakedImage:
         name = plan.recipe.name
         if not building.resumed:
             with self._stage(name, "boot"):
@@ -238,50 +256,17 @@ class Baker:
             with self._stage(name, f"check: {check.title}"):
                 building.forget(f"check-{number}")
                 steps.run(check, f"check-{number}", f"check {number} of {len(plan.checks)} ({check.title}) of {name}")
-        return self._imaged(building, plan, taken=taken)
+        return self._imaged(building, plan)
 
-    def _imaged(self, building: Building, plan: BakePlan, *, taken: bool) -> BakedImage:
-        name, b = plan.recipe.name, self._bakery
+    def _imaged(self, building: Building, plan: BakePlan) -> BakedImage:
+        name = plan.recipe.name
         with self._stage(name, "clean"):
             building.clean()
         with self._stage(name, "stop"):
             building.stop()
-        now = b.clock.now()
-        title = f"{plan.name}-{int(now.timestamp())}" if taken else plan.name
+        tags = {**self._tags, **plan.tags(self._owner, self._bakery.clock.now())}
         with self._stage(name, "image"):
-            image_id = b.images.create(building.builder, title, {**self._tags, **plan.tags(self._owner, now)})
-            try:
-                return self._available(plan, image_id)
-            except BaseException:
-                self._discard(plan.region, image_id)
-                raise
-
-    def _discard(self, region: str, image_id: str) -> None:
-        with self._told("deleting the unfinished image", image_id):
-            image = self._bakery.images.image(region, image_id)
-            if image is not None:
-                self._bakery.images.delete(image)
-
-    def _available(self, plan: BakePlan, image_id: str) -> BakedImage:
-        """Wait until EC2 has made the image.
-
-        Raises:
-            BakeError: It failed, or took too long.
-        """
-        clock = self._bakery.clock
-        end = clock.now() + timedelta(seconds=self._settings.image_within)
-        while True:
-            image = self._bakery.images.image(plan.region, image_id)
-            if image is not None and image.state == AVAILABLE:
-                return image
-            if image is not None and image.state != PENDING:
-                raise BakeError(f"EC2 could not make {image_id}: {image.state} {image.state_reason}".strip())
-            if clock.now() >= end:
-                raise BakeError(
-                    f"{image_id} is not available after {self._settings.image_within} s",
-                    hint="large disks take long the first time; set image_within in [ami]",
-                )
-            clock.wait(self._pace.look)
+            return self._imaging.made(building.builder, plan, tags)
 
     # --- telling -----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ when the baker has not been heard of for a while. Both are timers of systemd's o
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 import shlex
@@ -17,7 +19,11 @@ LOOK_SECONDS = 5
 # Seconds between a deadline and the harder ways to power off.
 HARDER, HARDEST = 60, 90
 CHUNK = 262_144
+# What a step printed beyond this since the last look is left out: nobody reads it, and it must not be waited for.
+BEHIND = 4 * 1024 * 1024
 
+# Bytes that tell how long a field of a key is.
+_LENGTH = 4
 _KEY = re.compile(r"\b(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) (AAAA[A-Za-z0-9+/]+={0,2})")
 # Printed again by us: a base image may have been told to keep its keys off the console.
 _PRINT_KEYS = f"{{ echo '{BEGIN}'; cat /etc/ssh/ssh_host_*_key.pub; echo '{END}'; }} >/dev/console"
@@ -74,14 +80,33 @@ def _timer(name: str, first: str, again: str, command: str) -> list[str]:
 
 
 def host_keys(console: str) -> tuple[tuple[str, str], ...]:
-    """Type and base64 of each SSH host key in the newest whole block that cloud-init printed; empty without one."""
+    """Type and base64 of each SSH host key in the newest whole block that cloud-init printed; empty without one.
+
+    The kernel writes to the console, too, even into the middle of a line: a key that is not whole is none.
+    """
     found: tuple[tuple[str, str], ...] = ()
     for part in console.split(BEGIN)[1:]:
         block, end, _ = part.partition(END)
-        keys = tuple(dict.fromkeys((kind, text) for kind, text in _KEY.findall(block)))
+        keys = tuple(dict.fromkeys((kind, text) for kind, text in _KEY.findall(block) if _is_whole(kind, text)))
         if end and keys:
             found = keys
     return found
+
+
+def _is_whole(kind: str, text: str) -> bool:
+    """Whether base64 is a key of that type from its first field to its last (RFC 4253, section 6.6)."""
+    try:
+        left = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return False
+    fields: list[bytes] = []
+    while len(left) >= _LENGTH:
+        size = int.from_bytes(left[:_LENGTH], "big")
+        fields.append(left[_LENGTH : _LENGTH + size])
+        if len(fields[-1]) != size:
+            return False
+        left = left[_LENGTH + size :]
+    return not left and len(fields) > 1 and fields[0] == kind.encode()
 
 
 # --- scripts ----------------------------------------------------------------------------------------------------------
@@ -95,7 +120,10 @@ echo "$$" >pid
 timeout --kill-after=10 "$2" bash script >log 2>&1 </dev/null
 code=$?
 {_UPTIME}
-echo "$code $((up - began))" >exit.new && mv exit.new exit
+outcome="$code $((up - began))"
+# A step that filled the disk with its output still has to be told from one that vanished.
+echo "$outcome" >exit.new || {{ truncate -s 100000 log; echo "$outcome" >exit.new; }}
+mv exit.new exit
 """
 
 
@@ -116,23 +144,29 @@ def receive(chain: str, name: str, root: str = ROOT) -> str:
 
 
 def start(chain: str, timeout: int, root: str = ROOT) -> str:
-    """Starts a step once, apart from this connection; starting it again changes nothing."""
+    """Starts a step once, apart from this connection, and waits until it runs; starting it again changes nothing."""
     folder = f"{root}/steps/{chain}"
     return (
-        f"cd {_q(folder)} || exit 9; mkdir started 2>/dev/null || exit 0; "
+        f"cd {_q(folder)} || exit 9; mkdir started 2>/dev/null && "
         f"setsid -f sh {_q(root)}/run.sh {_q(folder)} {int(timeout)} >/dev/null 2>&1 </dev/null; "
-        "for _ in 1 2 3 4 5 6 7 8 9 10; do [ -s pid ] && break; sleep 0.1; done"
+        "n=0; until [ -s pid ] || [ $n -ge 200 ]; do sleep 0.1; n=$((n + 1)); done"
     )
 
 
 def watch(chain: str, offset: int, silence: int, root: str = ROOT) -> str:
-    """Tells the step's state on a line (absent, running, lost, or exit CODE SECONDS), then its log from there."""
+    """Tells the step's state (absent, running, lost, or exit CODE SECONDS) and where its log goes on, a line each.
+
+    The log follows, from ``offset`` or a later place. A process id alone does not tell a step: after a reboot it may be
+    somebody else's.
+    """
     folder = f"{root}/steps/{chain}"
     return (
-        f"{heard(silence)}; cd {_q(folder)} 2>/dev/null || {{ echo absent; exit 0; }}; "
-        'state=running; if [ -e started ]; then kill -0 "$(cat pid 2>/dev/null)" 2>/dev/null || state=lost; '
-        'else state=absent; fi; [ ! -e exit ] || state="exit $(cat exit)"; echo "$state"; '
-        f"tail -c +{int(offset) + 1} log 2>/dev/null | head -c {CHUNK}"
+        f"{heard(silence)}; from={int(offset)}; cd {_q(folder)} 2>/dev/null || {{ echo absent; echo $from; exit 0; }}; "
+        f'state=running; if [ -e started ]; then grep -aqF {_q(folder)} "/proc/$(cat pid 2>/dev/null)/cmdline" '
+        '2>/dev/null || state=lost; else state=absent; fi; [ ! -e exit ] || state="exit $(cat exit)"; '
+        "size=$(stat -c %s log 2>/dev/null || echo 0); "
+        f"[ $((size - from)) -le {BEHIND} ] || from=$((size - {BEHIND})); "
+        f'echo "$state"; echo "$from"; tail -c +$((from + 1)) log 2>/dev/null | head -c {CHUNK}'
     )
 
 
@@ -153,21 +187,23 @@ def forget(chain: str, root: str = ROOT) -> str:
 
 def failed(chain: str, root: str = ROOT) -> str:
     """Notes that a step did not bring what was expected of it, though it ended with 0."""
-    return f"cd {_q(root)}/steps/{chain} && echo 'unexpected 0' >exit"
+    return f"cd {_q(root)}/steps/{chain} && echo 'unexpected 0' >'exit'"
 
 
 CLEAN = f"""
 cloud-init clean --logs >/dev/null 2>&1 || rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data
 truncate -s 0 /etc/machine-id
-rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /etc/ssh/ssh_host_*
+rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed
 rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
 find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' -exec rm -rf {{}} + 2>/dev/null
 journalctl --quiet --rotate; journalctl --quiet --vacuum-time=1s
 find /var/log -type f -exec truncate -s 0 {{}} +
 rm -rf /var/lib/amazon/ssm/i-* /var/lib/amazon/ssm/Vault
 rm -f /root/.bash_history /home/*/.bash_history /root/.wget-hsts /home/*/.wget-hsts
+rm -rf /root/.cache/pip /root/.cache/uv
 rm -rf {ROOT}
-rm -f /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys
+# Last: without these nobody can connect again.
+rm -f /etc/ssh/ssh_host_* /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys
 sync
 echo cleaned
 """

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.baking import boot as remote
+from runnerkit.baking.errors import BakeError, ConnectionLost
 from runnerkit.baking.line import Line, Pace, Steps
-from runnerkit.errors import BakeError, ConnectionLost
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -212,7 +212,13 @@ class Building:
 
 
 def under_way(builder: Builder, silence: int) -> BakeError:
-    """The error for a recipe whose builder is at work for somebody else."""
+    """The error for a recipe whose builder is at work, or waits, for somebody else."""
+    if builder.kept_until is not None:
+        return BakeError(
+            f"builder {builder.id} of recipe {builder.recipe} waits in {builder.region} until"
+            f" {builder.kept_until:%H:%M} UTC for whoever has its key, which is not here: its step failed elsewhere",
+            hint="go on from there, wait, or end it now with `--fresh`",
+        )
     ends = f"at {builder.expires_at:%H:%M} UTC" if builder.expires_at else "with its lifetime"
     return BakeError(
         f"builder {builder.id} of recipe {builder.recipe} is at work in {builder.region} since"

@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.baking import boot as remote
-from runnerkit.errors import BakeError, ConnectionLost, StepFailed
+from runnerkit.baking.errors import BakeError, ConnectionLost, StepFailed
+from runnerkit.consoles import shown
 from runnerkit.events import BakeOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from runnerkit.baking.ports import Outcome, Shell
     from runnerkit.baking.steps import Work
@@ -59,13 +61,15 @@ class Line:
             ConnectionLost: The connection could not be had again in time.
             BakeError: The builder is over.
         """
-        end = self._clock.now() + timedelta(seconds=self._pace.patience)
+        end: datetime | None = None
         while True:
             try:
                 self._shell = self._shell or self._connect()
                 return self._shell.run(command, stdin=stdin, timeout=timeout)
             except ConnectionLost as lost:
                 self.close()
+                # From the first loss on: the command before it may have taken its time.
+                end = end or self._clock.now() + timedelta(seconds=self._pace.patience)
                 if self._clock.now() >= end:
                     raise ConnectionLost(
                         f"{lost.message}; it could not be had again for {self._pace.patience:.0f} s",
@@ -120,7 +124,7 @@ class Steps:
         Raises:
             StepFailed: It failed, took too long, or did not print what is expected.
         """
-        state, _ = self._look(chain, 0)
+        state, _, _ = self._look(chain, 0)
         if state not in {"absent", "running"}:
             self._line.must(remote.forget(chain), "making room for the step")
         if state != "running":
@@ -134,23 +138,27 @@ class Steps:
         end = self._clock.now() + timedelta(seconds=work.timeout + _OVERTIME)
         decoder, offset, printed = codecs.getincrementaldecoder("utf-8")(errors="replace"), 0, ""
         while True:
-            state, log = self._look(chain, offset)
-            offset += len(log)
-            if text := decoder.decode(log):
+            state, begins, log = self._look(chain, offset)
+            left_out, offset = begins - offset, begins + len(log)
+            text = f"\n[{left_out} bytes are left out here]\n" if left_out > 0 else ""
+            if text := text + decoder.decode(log):
                 printed = (printed + text)[-_KEPT_OUTPUT:]
                 self._events.emit(BakeOutput(self._recipe, work.title, text))
-            if len(log) >= remote.CHUNK:
+            late = self._clock.now() > end
+            if len(log) >= remote.CHUNK and not late:
                 continue
             if state != "running":
                 return state, printed
-            if self._clock.now() > end:
+            if late:
                 return f"exit {_STOPPED} {work.timeout}", printed
             self._clock.wait(self._pace.watch)
 
-    def _look(self, chain: str, offset: int) -> tuple[str, bytes]:
+    def _look(self, chain: str, offset: int) -> tuple[str, int, bytes]:
+        """A step's state, and the part of its log that begins there."""
         told = self._line.must(remote.watch(chain, offset, self._silence), "watching a step")
-        state, _, log = told.partition(b"\n")
-        return state.decode(errors="replace").strip(), log
+        state, _, more = told.partition(b"\n")
+        begins, _, log = more.partition(b"\n")
+        return state.decode(errors="replace").strip(), int(begins) if begins.isdigit() else offset, log
 
     def _judge(self, work: Work, chain: str, place: str, state: str, printed: str) -> None:
         word, _, figures = state.partition(" ")
@@ -160,7 +168,8 @@ class Steps:
                 work, place, "its process is gone: did it end the machine's processes, or reboot?", None, printed
             )
         took = int(seconds) if seconds.isdecimal() else 0
-        if int(code) == _STOPPED or (int(code) == _KILLED and took >= work.timeout):
+        # A script may end with these numbers on its own.
+        if int(code) in {_STOPPED, _KILLED} and took >= work.timeout:
             raise _failed(work, place, f"took longer than its {work.timeout} s and was stopped", None, printed)
         if int(code) != 0:
             raise _failed(work, place, f"ended with {code} after {took} s", int(code), printed)
@@ -170,7 +179,7 @@ class Steps:
 
 
 def _failed(work: Work, place: str, how: str, code: int | None, printed: str) -> StepFailed:
-    lines = printed.strip().splitlines()[-LAST_LINES:]
+    lines = shown(printed).strip().splitlines()[-LAST_LINES:]
     last = "\n".join(f"    {line}" for line in lines) if lines else "    (nothing)"
     return StepFailed(
         f"{place} {how}; the last it printed:\n{last}", step=work.title, step_exit=code, output="\n".join(lines)

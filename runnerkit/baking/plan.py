@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from runnerkit.baking.ports import BakedImage
+    from runnerkit.baking.ports import BakedImage, Builder
     from runnerkit.baking.recipe import Base, Recipe
     from runnerkit.baking.steps import RunnerChoice
     from runnerkit.ports import Image
 
 _OWNER_PART = 40
+# What AWS asks for a GB of snapshot and month in most regions; only written blocks count: the most.
+# Source: https://aws.amazon.com/ebs/pricing/
+SNAPSHOT_DOLLARS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,34 @@ def builder_tags(
         words.LAUNCHED_AT: str(int(now.timestamp())),
         words.EXPIRES_AT: str(int(expires_at.timestamp())),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a bake would find and cost: the image that makes it needless, a builder that is there, prices of types.
+
+    Prices are dollars an hour on demand, None where unknown.
+    """
+
+    plan: BakePlan
+    exists: BakedImage | None
+    builder: Builder | None
+    prices: Mapping[str, float | None]
+
+    @property
+    def dollars_a_month(self) -> float:
+        """What the image costs in a month, at most."""
+        return self.plan.disk * SNAPSHOT_DOLLARS
+
+    def as_dict(self) -> dict[str, Any]:
+        """As programs get it."""
+        return {
+            **self.plan.as_dict(),
+            "exists": self.exists.id if self.exists else None,
+            "builder": self.builder.id if self.builder else None,
+            "prices": dict(self.prices),
+            "dollars_a_month": round(self.dollars_a_month, 2),
+        }
 
 
 @dataclass(frozen=True, slots=True)

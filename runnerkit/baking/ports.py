@@ -100,6 +100,9 @@ class Builders(Protocol):
             ConfigError: It cannot be found out; the hint names the option that tells it.
         """
 
+    def price(self, type_name: str, region: str) -> float | None:
+        """Dollars an hour of an instance type on demand, where known; asks nobody."""
+
     def launch(self, order: BuilderOrder) -> Builder:
         """Start a builder with a security group of its own. Whatever it made is gone again when it fails."""
 
@@ -205,8 +208,8 @@ class Keys(Protocol):
     def save(self, builder_id: str, kept: KeptKey) -> None:
         """Keep a key for this user alone."""
 
-    def load(self, builder_id: str) -> KeptKey | None:
-        """A kept key; None when there is none."""
+    def take(self, builder_id: str) -> KeptKey | None:
+        """A kept key, which is gone from there; None when there is none, or another process took it."""
 
     def drop(self, builder_id: str) -> None:
         """Forget it; absence is success."""

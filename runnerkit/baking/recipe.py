@@ -36,7 +36,9 @@ def _seconds(given: object) -> object:
     return int(found[1]) * _UNITS[found[2]] if found else given
 
 
-def _pattern(given: str) -> str:
+def _pattern(given: object) -> object:
+    if not isinstance(given, str):
+        return given
     try:
         re.compile(given)
     except re.error as error:
@@ -159,8 +161,10 @@ class Recipe(Written):
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits for everything in it that can change an image; words for people do not count."""
-        said = self.model_dump(mode="json", exclude={"description", "types", "files"})
+        """Twelve hexadecimal digits for everything in it that can change an image: no words for people, no times."""
+        left_out: dict[str, Any] = dict.fromkeys(("description", "types", "files"), True)
+        left_out |= {key: {"__all__": {"name", "timeout"}} for key in ("steps", "checks")}
+        said = self.model_dump(mode="json", exclude=left_out)
         told = {name: hashlib.sha256(content).hexdigest() for name, content in self.files.items()}
         return digest_of({"recipe": said, "files": told})
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from runnerkit import runner_age
+from runnerkit.baking.plan import SNAPSHOT_DOLLARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 Level = Literal["ok", "warn", "error"]
 LEVELS: tuple[Level, ...] = ("ok", "warn", "error")
-# What AWS asks for a GB of snapshot and month in most regions; only written blocks count: the most.
-# Source: https://aws.amazon.com/ebs/pricing/
-SNAPSHOT_DOLLARS = 0.05
 _AVAILABLE = "available"
 
 

@@ -131,9 +131,9 @@ def _told(step: Step, recipe: Recipe, runner: RunnerChoice | None) -> tuple[str,
         content = recipe.files[step.put] if step.put is not None else (step.text or "").encode()
         return UNPACK, archive([(step.to, content, step.mode)])
     bring: dict[str | None, Callable[[], tuple[str, bytes]]] = {
-        "agent": lambda: (_script("agent.sh"), _agent()),
+        "agent": lambda: (_script("user.sh") + _script("agent.sh"), _agent()),
         "runner": lambda: _runner(runner),
-        "docker": lambda: (f"MODE={recipe.docker}\n" + _script("docker.sh"), b""),
+        "docker": lambda: (f"MODE={recipe.docker}\n" + _script("user.sh") + _script("docker.sh"), b""),
         "uv": lambda: (f"VERSION={shlex.quote(recipe.uv)}\n" + _script("uv.sh"), b""),
         "runnerkit": _runnerkit,
     }
@@ -154,7 +154,8 @@ def _runner(runner: RunnerChoice | None) -> tuple[str, bytes]:
     if runner is None:
         raise ConfigError("no runner was chosen for a recipe that installs one")
     said = (("URL", runner.url), ("SHA256", runner.sha256), ("VERSION", runner.version))
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in said) + _script("runner.sh"), b""
+    chosen = "".join(f"{name}={shlex.quote(value)}\n" for name, value in said)
+    return chosen + _script("user.sh") + _script("runner.sh"), b""
 
 
 def _script(name: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from runnerkit.consoles import LONGEST_LINE, shown
 from runnerkit.errors import ForgeError, RunnerkitError
 from runnerkit.events import BakeOutput, BakeStageBegan
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 class BakeLog:
     """Keeps what the steps print in a file of this user, and says it aloud when asked to.
 
-    A log that cannot be written is no reason to stop.
+    Neither gets control sequences, which a terminal would obey, nor what looks like a secret. A log that cannot be
+    written is no reason to stop.
     """
 
     def __init__(self, path: Path, *, aloud: bool) -> None:
@@ -34,19 +37,25 @@ class BakeLog:
         self.used = False
         self._aloud = aloud
         self._file: TextIO | None = None
+        self._line = ""
 
     def __enter__(self) -> Self:
         with suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = self.path.open("a", encoding="utf-8")
+            # A log of its own: the second of two bakes in one second goes without.
+            kept = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._file = os.fdopen(kept, "w", encoding="utf-8")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._finish_line()
         if self._file is None:
+            self.used = False
             return
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
         if not self.used:
             self.path.unlink(missing_ok=True)
         elif isinstance(error, RunnerkitError):
@@ -55,10 +64,20 @@ class BakeLog:
     def emit(self, event: Event) -> None:
         """Write it down."""
         if isinstance(event, BakeStageBegan):
+            self._finish_line()
             self._say(f"=== {event.stage}\n")
         elif isinstance(event, BakeOutput):
             self.used = True
-            self._say(event.text)
+            # Whole lines: a sequence or a secret may come in two parts.
+            said, end, self._line = (self._line + event.text).rpartition("\n")
+            self._say(shown(said + end))
+            if len(self._line) > LONGEST_LINE:
+                self._finish_line()
+
+    def _finish_line(self) -> None:
+        line, self._line = self._line, ""
+        if line:
+            self._say(shown(line) + "\n")
 
     def _say(self, text: str) -> None:
         if self._file is not None:

@@ -16,7 +16,7 @@ EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration o
 
 
 class _Group(TyperGroup):
-    """The root, whose own flags are off rather than absent: typer imports pydantic to convert an absent one."""
+    """A group whose own flags are off rather than absent: typer imports pydantic to convert an absent one."""
 
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - the context of typer's own click
         params = list(super().get_params(ctx))
@@ -65,8 +65,8 @@ app.command("terminate")(machines.terminate)
 app.command("offerings")(market.offerings)
 app.command("demo")(demo.demo)
 app.command("interrupt")(interrupt.interrupt)
-app.add_typer(sandbox.app, name="sandbox")
-app.add_typer(job.dvc, name="dvc")
+app.add_typer(sandbox.app, name="sandbox", cls=_Group)
+app.add_typer(job.dvc, name="dvc", cls=_Group)
 app.command("report")(job.report)
-app.add_typer(ami.app, name="ami")
-app.add_typer(show.app, name="config")
+app.add_typer(ami.app, name="ami", cls=_Group)
+app.add_typer(show.app, name="config", cls=_Group)

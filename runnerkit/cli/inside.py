@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import AsJson, ConfigPath, DryRun, configuration, ending_well, print_json
+from runnerkit.cli.common import AsJson, ConfigPath, DryRun, Interrupted, configuration, ending_well, print_json
 from runnerkit.errors import NoSession
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def logs(
 ) -> None:
     """Print what a machine wrote to its serial console: its boot, the agent, and why it powered off.
 
-    No role and no agent are needed. With --follow only what is new is printed; Ctrl-C ends that, not the machine.
+    No role and no agent are needed. With --follow only what is new is printed; Ctrl-C ends that, with exit code 130,
+    and not the machine.
     """
     from runnerkit import app
 
@@ -83,7 +85,8 @@ def _follow(consoles: Consoles, instance: Instance, *, raw: bool, as_json: bool)
         for piece in consoles.follow(instance, raw=raw):
             _tell(piece, as_json=as_json)
     except KeyboardInterrupt:
-        return
+        # Whoever waited for the machine's end must be able to tell that this is not it.
+        raise typer.Exit(Interrupted.exit_code) from None
     last = consoles.again(instance)
     if as_json:
         print_json({**_facts(last or instance), "ended": ending(last)})
@@ -173,4 +176,12 @@ def _replace(settings: Config, words: Sequence[str]) -> None:
         environ.setdefault("AWS_ENDPOINT_URL", settings.aws.endpoint_url)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(words[0], list(words), environ)  # noqa: S606 - no shell, and every word is ours or EC2's
+    if hasattr(signal, "SIGPIPE"):
+        # Python ignores it, and so would what we become.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        os.execve(words[0], list(words), environ)  # noqa: S606 - no shell, and every word is ours or EC2's
+    except OSError as error:
+        raise NoSession(
+            f"the AWS CLI at {words[0]} cannot be run: {error.strerror}", hint="install it anew, or mend PATH"
+        ) from error

@@ -82,12 +82,26 @@ def _sandbox(repo: str, boot: float, machines: str) -> Sandbox:
 
     if machines not in MACHINES:
         raise ConfigError(f"--machines is {' or '.join(MACHINES)}, not {machines!r}")
-    return Sandbox(repo, boot=boot, machines=machines, say=lambda text: typer.echo(text, err=True))
+    return Sandbox(repo, boot=boot, machines=machines, say=_say)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _prepare(machines: str) -> None:
+    """What takes minutes, or cannot be had, is told here: what goes on in the background says it to a file."""
+    need_packages(SANDBOX_PACKAGES, "sandbox")
+    if machines == "nspawn":
+        from runnerkit.sandbox.machines.nspawn import prepare
+
+        prepare(_say)
 
 
 def _detached(folder: StateFolder, repo: str, boot: float, machines: str) -> Standing:
     with folder.held():
         pass  # says clearly that one is up already, before anything is started
+    _prepare(machines)
     options = ["--repo", repo, "--boot", str(boot), "--machines", machines, "--state", str(folder.folder)]
     with (folder.folder / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command

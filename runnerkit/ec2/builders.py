@@ -107,6 +107,10 @@ class Ec2Builders:
             ) from error
         return f"{address}/{address.max_prefixlen}"
 
+    def price(self, type_name: str, region: str) -> float | None:
+        """The shipped price of a type on demand; never worth a call."""
+        return price_table().on_demand(type_name, region)
+
     def launch(self, order: BuilderOrder) -> Builder:
         """Start a builder behind a security group of its own, as any other machine is launched.
 
@@ -206,14 +210,10 @@ class Ec2Builders:
             kept_until=_time(marks.get(words.KEPT_UNTIL)),
             public_address=described.get("PublicIpAddress", ""),
             private_address=described.get("PrivateIpAddress", ""),
-            price=self._price(instance.type, instance.market, region),
+            price=None if instance.market is Market.SPOT else self.price(instance.type, region),
             spot=instance.market is Market.SPOT,
             state_reason=described.get("StateReason", {}).get("Message", "") or instance.state_reason,
         )
-
-    def _price(self, type_name: str, market: Market, region: str) -> float | None:
-        """The shipped price; never worth a call."""
-        return None if market is Market.SPOT else price_table().on_demand(type_name, region)
 
 
 def _as_launch(order: BuilderOrder) -> LaunchOrder:

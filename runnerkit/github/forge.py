@@ -53,7 +53,7 @@ class GitHubForge(Runners, Runs):
         Runs.__init__(self, client, level)
         self.reports = Reporting(client)
         self._releases = Releases(
-            client, level, base_url=settings.api_url, folder=cache_dir, clock=clock, downloads=self.downloads
+            client, level, settings=settings, folder=cache_dir, clock=clock, downloads=self.downloads
         )
 
     def releases(self, repo: str) -> Sequence[Release]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runnerkit.github.client import Client
     from runnerkit.github.level import Level
     from runnerkit.ports import Clock, RunnerPackage
+    from runnerkit.settings import GitHubSettings
 
 RUNNER = "actions/runner"
 # More than a year's worth; what lacks all of them is too old by any rule.
@@ -43,7 +44,7 @@ class Releases:
     Args:
         client: Who asks.
         level: Whose permission it takes.
-        base_url: Where GitHub is.
+        settings: Where GitHub is, and who asks there.
         folder: Where answers are kept between processes; None: in memory only.
         clock: Tells their age.
         downloads: Lists the packages that GitHub offers; the way out when releases cannot be read.
@@ -54,7 +55,7 @@ class Releases:
         client: Client,
         level: Level,
         *,
-        base_url: str,
+        settings: GitHubSettings,
         folder: Path | None,
         clock: Clock,
         downloads: Callable[[str], Sequence[RunnerPackage]],
@@ -62,8 +63,10 @@ class Releases:
         self._client = client
         self._level = level
         # The rule holds for github.com and data residency; a server brings its own runner.
-        self._ruled = not urlsplit(base_url).path.rstrip("/").endswith(_SERVER_PATH)
-        self._path = folder and folder / f"runner-releases-{hashlib.sha256(base_url.encode()).hexdigest()[:16]}.json"
+        self._ruled = not urlsplit(settings.api_url).path.rstrip("/").endswith(_SERVER_PATH)
+        # Of all askers, and of this one: what one token cannot read is nobody else's answer.
+        keys = (settings.api_url, f"{settings.api_url} {_who(settings)}")
+        self._paths = () if folder is None else tuple(_path(folder, key) for key in keys)
         self._clock = clock
         self._downloads = downloads
         self._memory: dict[str, Any] | None = None
@@ -121,23 +124,34 @@ class Releases:
         return [Release(version, None) for version in sorted({match[1] for match in found if match})]
 
     def _held(self) -> dict[str, Any] | None:
-        held = self._memory
-        if held is None and self._path is not None:
-            with suppress(*_UNREADABLE):
-                read = json.loads(self._path.read_bytes())
-                held = {"until": float(read["until"]), "failed": str(read["failed"]), "releases": _rows(read)}
-        if held is None:
-            return None
-        left = held["until"] - self._clock.now().timestamp()
-        self._memory = held if 0 < left <= KEPT.total_seconds() else None
+        known = (self._memory, *map(_read, self._paths))
+        self._memory = next((each for each in known if each and self._is_young(each)), None)
         return self._memory
+
+    def _is_young(self, held: dict[str, Any]) -> bool:
+        return 0 < float(held["until"]) - self._clock.now().timestamp() <= KEPT.total_seconds()
 
     def _keep(self, held: dict[str, Any]) -> None:
         self._memory = held
-        if self._path is not None:
+        if self._paths:
+            dated = any(each["at"] for each in held["releases"])
             with suppress(OSError):
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _write_whole(self._path, json.dumps(held))
+                _write_whole(self._paths[0 if dated else 1], json.dumps(held))
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / f"runner-releases-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+
+
+def _who(settings: GitHubSettings) -> str:
+    return settings.app_id or (settings.token.get_secret_value() if settings.token else "")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    with suppress(*_UNREADABLE):
+        read = json.loads(path.read_bytes())
+        return {"until": float(read["until"]), "failed": str(read["failed"]), "releases": _rows(read)}
+    return None
 
 
 def _rows(read: dict[str, Any]) -> list[dict[str, str]]:
@@ -145,7 +159,12 @@ def _rows(read: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _write_whole(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, made = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    Path(made).replace(path)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(made).replace(path)
+    except OSError:
+        Path(made).unlink(missing_ok=True)
+        raise

@@ -118,10 +118,14 @@ class StateFolder:
             LeaseExpired: It did not come up in time, or its process ended.
         """
         until = time.monotonic() + patience
-        while time.monotonic() < until and os.waitpid(pid, os.WNOHANG) == (0, 0):
+        while os.waitpid(pid, os.WNOHANG) == (0, 0):
             standing = self.read()
             if standing is not None and standing.pid == pid:
                 return standing
+            if time.monotonic() > until:
+                # It would come up yet, and nobody would know.
+                os.kill(pid, signal.SIGTERM)
+                break
             time.sleep(LOOK_EVERY)
         raise LeaseExpired(
             "the sandbox did not come up", hint=f"its output is in {self.folder / 'log'}; or run it without --detach"

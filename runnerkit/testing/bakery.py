@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from runnerkit import tags as words
 from runnerkit.baking import boot as remote
+from runnerkit.baking.errors import BakeError, ConnectionLost, HostKeyMismatch
 from runnerkit.baking.ports import BakedImage, Builder, Outcome
-from runnerkit.errors import BakeError, ConnectionLost, HostKeyMismatch, ImageMissing, LaunchRejected
+from runnerkit.errors import ImageMissing, LaunchRejected
 from runnerkit.model import State
 from runnerkit.names import Secret
 from runnerkit.ports import Image
@@ -58,6 +59,10 @@ class FakeBuilders:
     def own_network(self) -> str:
         """An address of the documentation's."""
         return "203.0.113.7/32"
+
+    def price(self, type_name: str, region: str) -> float | None:  # noqa: ARG002 - the same for each
+        """Ten cents."""
+        return 0.1
 
     def launch(self, order: BuilderOrder) -> Builder:
         """A builder that runs after a while."""
@@ -190,13 +195,14 @@ class FakeImages:
 
 @dataclass
 class FakeDisk:
-    """What is on a builder: the steps that ran, and how each script ends (0 unless said otherwise)."""
+    """What is on a builder: the steps that ran, how each script ends (0 unless said otherwise), in ``took`` seconds."""
 
     ends: Callable[[str], tuple[int, str]] = lambda _: (0, "")
     steps: dict[str, tuple[int, str]] = field(default_factory=dict)
     scripts: dict[str, str] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     cleaned: bool = False
+    took: int = 1
 
 
 class FakeShells:
@@ -264,10 +270,11 @@ class FakeShell:
 
     def _watched(self, chain: str, command: str) -> str:
         if chain not in self._shells.disk.steps:
-            return "absent\n"
+            return "absent\n0\n"
         code, log = self._shells.disk.steps[chain]
-        offset = re.search(r"tail -c \+(\d+)", command)
-        return f"exit {code} 1\n{log[int(offset[1]) - 1 :] if offset else log}"
+        begins = re.search(r"from=(\d+)", command)
+        offset = int(begins[1]) if begins else 0
+        return f"exit {code} {self._shells.disk.took}\n{offset}\n{log[offset:]}"
 
 
 class FakeKeys:
@@ -284,9 +291,9 @@ class FakeKeys:
         """Keep it."""
         self.kept[builder_id] = kept
 
-    def load(self, builder_id: str) -> KeptKey | None:
-        """What was kept."""
-        return self.kept.get(builder_id)
+    def take(self, builder_id: str) -> KeptKey | None:
+        """What was kept, once."""
+        return self.kept.pop(builder_id, None)
 
     def drop(self, builder_id: str) -> None:
         """Forget it."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runnerkit import tags
+from runnerkit.sandbox.ec2 import Stage
 
 if TYPE_CHECKING:
     from tests.commands.conftest import Bench
@@ -48,7 +51,11 @@ def test_a_dry_run_says_what_would_be_baked_and_starts_nothing(own: Bench) -> No
     """Base, runner and steps; no call that changes anything."""
     plan = own.run("ami", "bake", "ours", "--dry-run", "--json").json
     assert (["install runner", "install agent"], "2.336.0", None) == (plan["steps"], plan["runner"], plan["exists"])
-    assert "nothing was started" in own.run("ami", "bake", "ours", "--dry-run").out
+    table = own.run("ami", "bake", "ours", "--dry-run").out
+    assert "nothing was started" in table
+    assert f"m7i.large (${plan['prices']['m7i.large']:.3f}/h)" in table
+    assert f"at most ${plan['dollars_a_month']:.2f} a month" in table
+    assert plan["dollars_a_month"] == round(plan["disk"] * 0.05, 2) > 0
     assert [] == own.wire(MUTATING)
 
 
@@ -99,6 +106,38 @@ def test_old_images_are_pruned_with_their_snapshots(own: Bench) -> None:
     (left,) = own.run("ami", "list", "--json").json
     assert left["id"] in images
     assert "nothing to prune" in own.run("ami", "prune", "--keep", "1").out
+
+
+def test_images_of_other_installations_and_failed_bakes_stay_apart(own: Bench) -> None:
+    """Pruning goes by the owner's tag: another installation's images in the same account are not ours to delete."""
+    marks = {tags.RECIPE: "ours", tags.RUNNER_VERSION: "2.336.0", tags.CONTENT: "0a1b"}
+    foreign = [own.world.ec2.bake(f"foreign{n}", {**marks, tags.OWNER: "another"}) for n in (1, 2)]
+    foreign.append(own.world.ec2.bake("nobody", {"Name": "nobody"}))
+    bake(own, "one"), bake(own, "two")
+    (gone,) = own.run("ami", "prune", "--keep", "1", "--json").json
+    assert gone["id"] not in foreign
+    assert [] == own.run("ami", "prune", "--keep", "1", "--recipe", "theirs", "--json").json
+    there = {image["ImageId"] for image in Stage.of(own.world.ec2).ec2.describe_images(ImageIds=foreign)["Images"]}
+    assert set(foreign) == there
+
+
+def test_a_recipe_without_any_image_is_no_success_for_check(own: Bench) -> None:
+    """The first bake of a schedule begins with `check --recipe`; without a recipe there is nothing to complain of."""
+    done = own.run("ami", "check", "--recipe", "ours")
+    assert (12, True) == (done.code, "runnerkit ami bake ours" in done.out)
+    assert 0 == own.run("ami", "check").code
+
+
+def test_help_needs_nothing_heavy() -> None:
+    """pydantic, boto3 and paramiko cost most of a second, which nobody waits for to read a page."""
+    script = (
+        "import sys; sys.argv = ['runnerkit', 'ami', 'bake', '--help']\n"
+        "from runnerkit.cli.commands import app\n"
+        "try:\n    app()\n"
+        "except SystemExit:\n    print({'pydantic', 'boto3', 'paramiko'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ("--keep-builder" in done.stdout, "set()") == (True, done.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def write_and_end(bench: Bench, instance: str) -> None:
 
 
 def test_ctrl_c_ends_following_and_not_the_machine(bench: Bench) -> None:
-    """A good end, at once, with what was printed so far."""
+    """At once, with what was printed so far, and with another exit code than the machine's end."""
     machine = launched(bench)
     process = bench.start("logs", machine["runner"], "--follow", "--json")
     assert process.stdout is not None
@@ -136,9 +136,24 @@ def test_ctrl_c_ends_following_and_not_the_machine(bench: Bench) -> None:
     assert (False, True) == (first["lost"], "listens for jobs" in first["output"])
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=WITHIN)
-    assert process.returncode == 0, err
+    assert process.returncode == 130, err
     assert "Traceback" not in err
     assert bench.world.ec2.instance(machine["instance"]).state == "running"
+
+
+def test_whoever_reads_only_the_beginning_gets_no_traceback(bench: Bench) -> None:
+    """As in `runnerkit logs NAME | head -1`: the command ends when nobody listens any more."""
+    machine = launched(bench)
+    bench.world.ec2.console(machine["instance"], "".join(f"line {n} of many\n" for n in range(3800)))
+    for words in ((), ("--json",), ("--follow",)):
+        with bench.start("logs", machine["runner"], *words) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.read(1)
+            process.stdout.close()
+            err = process.stderr.read()
+            assert process.wait(WITHIN) in {0, 1}
+        assert "Traceback" not in err
 
 
 @pytest.mark.slow
@@ -208,6 +223,31 @@ def test_connect_becomes_the_aws_cli(bench: Bench, tools: Path, tmp_path: Path) 
     assert process.returncode == 7, err
     words = ["ssm", "start-session", "--target", machine["instance"], "--region", "us-east-1"]
     assert [str(tools / "aws"), *words] == told.read_text().splitlines()
+
+
+def test_an_aws_cli_that_cannot_be_run_is_an_error_of_ours(bench: Bench, tools: Path) -> None:
+    """An empty or damaged file on PATH: it is named, and there is no traceback."""
+    machine = launched(bench)
+    bench.world.ec2.agent(machine["instance"])
+    (tools / "aws").write_text("\0 no program\n")
+    process = bench.start("connect", machine["runner"], PATH=f"{tools}{os.pathsep}{os.environ['PATH']}")
+    _, err = process.communicate(timeout=WITHIN)
+    assert process.returncode == 2
+    assert f"the AWS CLI at {tools / 'aws'} cannot be run" in err
+    assert "Traceback" not in err
+
+
+def test_the_aws_cli_ignores_no_signal_because_of_us(bench: Bench, tools: Path, tmp_path: Path) -> None:
+    """Python ignores SIGPIPE, and what is ignored would stay so in the programs of a session."""
+    machine = launched(bench)
+    bench.world.ec2.agent(machine["instance"])
+    (tools / "aws").write_text('#!/bin/sh\nsed -n "s/^SigIgn:.//p" /proc/self/status > "$STUB_TOLD"\n')
+    told = tmp_path / "told"
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    process = bench.start("connect", machine["runner"], PATH=path, STUB_TOLD=str(told))
+    _, err = process.communicate(timeout=WITHIN)
+    assert process.returncode == 0, err
+    assert not int(told.read_text(), 16) & 1 << signal.SIGPIPE - 1
 
 
 def test_a_machine_that_ended_cannot_be_entered(bench: Bench, tools: Path) -> None:

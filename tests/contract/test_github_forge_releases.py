@@ -69,11 +69,12 @@ def test_they_are_read_once_for_many_launches_and_processes(world: GitHubWorld, 
 def test_where_releases_cannot_be_read_downloads_name_the_newest(world: GitHubWorld, tmp_path: Path) -> None:
     """A token that may not look elsewhere: one version, undated, and for an hour nobody asks again."""
     world.fail("GET", LIST, 404, None)
+    token = world.add_token("fine-grained")
     for _ in range(3):
-        assert [Release("2.336.0", None)] == list(forge_of(world, tmp_path).releases(REPO))
+        assert [Release("2.336.0", None)] == list(forge_of(world, tmp_path, token).releases(REPO))
     assert [LIST, DOWNLOADS] == asked(world)
     ticking(world).advance(3601)
-    forge_of(world, tmp_path).releases(REPO)
+    forge_of(world, tmp_path, token).releases(REPO)
     assert [LIST, DOWNLOADS] == asked(world)
 
 
@@ -81,14 +82,27 @@ def test_a_failure_is_remembered_for_some_minutes(world: GitHubWorld, tmp_path: 
     """A launch that cannot find out does not make the next one try again at once."""
     world.fail("GET", LIST, 403, None)
     world.fail("GET", DOWNLOADS, 403, None)
+    token = world.add_token("fine-grained")
     for _ in range(3):
         with pytest.raises(ForgeError, match="could not be read"):
-            forge_of(world, tmp_path).releases(REPO)
+            forge_of(world, tmp_path, token).releases(REPO)
     assert [LIST, DOWNLOADS] == asked(world)
     ticking(world).advance(601)
     with pytest.raises(ForgeError):
-        forge_of(world, tmp_path).releases(REPO)
+        forge_of(world, tmp_path, token).releases(REPO)
     assert [LIST, DOWNLOADS] == asked(world)
+
+
+def test_what_one_token_cannot_read_another_may(world: GitHubWorld, tmp_path: Path) -> None:
+    """A wrong token on the same computer does not let images with old runners pass for those who have a good one."""
+    with pytest.raises(ForgeError):
+        forge_of(world, tmp_path, "ghp_revoked").releases(REPO)
+    asked(world)
+    good = forge_of(world, tmp_path).releases(REPO)
+    assert good[0].at is not None
+    assert [LIST] == asked(world)
+    assert good == forge_of(world, tmp_path, "ghp_revoked").releases(REPO), "what everybody may read serves all"
+    assert asked(world) == []
 
 
 def test_an_enterprise_server_has_no_such_rule(world: GitHubWorld) -> None:

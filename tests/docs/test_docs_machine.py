@@ -30,6 +30,11 @@ def test_every_fault_has_a_row_and_every_row_a_test() -> None:
     assert sorted(row[3] for row in rows(PAGE)) == tests
 
 
+def test_every_fault_says_how_it_is_known() -> None:
+    """Any end would do for one without a word."""
+    assert [fault.name for fault in FAULTS if not fault.reason and not fault.last_line] == []
+
+
 def test_every_row_says_what_ends_the_machine_and_after_how_long() -> None:
     """No cell is empty."""
     assert [row for row in rows(PAGE) if len(row) != 4 or not all(row)] == []

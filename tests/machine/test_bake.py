@@ -5,26 +5,27 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runnerkit import ssh, tags
 from runnerkit.baking import boot as remote
+from runnerkit.baking.errors import HostKeyMismatch, StepFailed
 from runnerkit.baking.line import Line, Pace, Steps
 from runnerkit.baking.steps import Work
-from runnerkit.errors import HostKeyMismatch
 from runnerkit.system import SystemClock
 from runnerkit.testing import RecordedEvents
 from tests.machine.yard import REPO, Guest, Yard, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from runnerkit.names import Secret
 
@@ -186,6 +187,62 @@ def test_an_interrupted_bake_takes_everything_back(kitchen: Kitchen) -> None:
     assert ([], []) == (kitchen.builders(), kitchen.groups())
 
 
+def test_a_machine_in_the_middle_is_told_nothing(kitchen: Kitchen) -> None:
+    """Another sshd at the builder's address: it hears no user and no key, and the builder is taken back."""
+    path = kitchen.recipe("middle", HEAD + STEP.format("one", "echo begun", "20s"))
+    subprocess.run(
+        ["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(kitchen.folder / "other")], check=True
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process, log = (
+        kitchen.start("ami", "bake", path, "--json", RUNNERKIT_AMI__SSH_PORT=str(port)),
+        kitchen.folder / "log",
+    )
+    try:
+        (builder,) = eventually(kitchen.builders, lambda: "a builder")
+        address: str = eventually(
+            lambda: kitchen.yard.stage.describe(builder).get("PublicIpAddress", ""), lambda: "the builder's address"
+        )
+        sshd = _sshd(kitchen.folder / "other", address, port, log)
+        try:
+            out, err = process.communicate(timeout=90)
+        finally:
+            sshd.terminate()
+            sshd.wait(timeout=10)
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+    assert (12, "host-key-mismatch") == (process.returncode, json.loads(out)["error"]["code"]), err
+    said = log.read_text(encoding="utf-8")
+    assert "Connection from" in said
+    assert "root" not in said.split("Connection from", 1)[1]
+    assert ([], []) == (kitchen.builders(), kitchen.groups())
+
+
+def _sshd(key: Path, address: str, port: int, log: Path) -> subprocess.Popen[bytes]:
+    """An sshd of this computer that tells everything it hears."""
+    Path("/run/sshd").mkdir(exist_ok=True)
+    options = ["-D", "-f", "/dev/null", "-h", str(key), "-p", str(port), "-E", str(log), "-o", "LogLevel=DEBUG2"]
+    return subprocess.Popen(["/usr/sbin/sshd", *options, "-o", f"ListenAddress={address}", "-o", "PidFile=none"])
+
+
+def test_a_builder_that_dies_in_a_step_is_told_as_such(kitchen: Kitchen) -> None:
+    """AWS took it, or somebody ended it: no step is to blame, nothing is kept, and nothing is waited for."""
+    path = kitchen.recipe("dies", HEAD + STEP.format("long", "echo begun; sleep 300", "10m"))
+    process = kitchen.start("ami", "bake", path, "-v")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "begun" in line:
+            break
+    (builder,) = kitchen.builders()
+    kitchen.yard.stage.ec2.terminate_instances(InstanceIds=[builder])
+    _, told = process.communicate(timeout=60)
+    assert 12 == process.returncode, told
+    assert f"builder {builder} is " in told
+    assert ([], []) == (kitchen.builders(), kitchen.groups())
+
+
 @pytest.fixture(scope="module")
 def key() -> tuple[Secret, str]:
     """A key for the builder that tests connect to themselves."""
@@ -239,3 +296,21 @@ def test_a_step_goes_on_when_the_connection_is_lost(builder: Guest, key: tuple[S
     said = "".join(event.text for event in events.seen if hasattr(event, "text"))
     assert (2, "begun\nended\n", "one\n") == (len(made), said, builder.read("/opt/lost"))
     assert {"abcdef"} == steps.ready()
+
+
+@pytest.mark.allow_hosts(["127.0.0.0/8"])
+def test_a_step_that_fills_the_disk_with_its_output_is_told(builder: Guest, key: tuple[Secret, str]) -> None:
+    """It ends by itself, its code is known although there was no room to write it, and not all of it was read."""
+    host_keys, events = remote.host_keys(builder.console()), RecordedEvents()
+    line = Line(
+        lambda: ssh.connect(*_door(builder), key[0], host_keys), lambda: None, SystemClock(), Pace(0.2, 0.2, 30)
+    )
+    steps = Steps(line, SystemClock(), events, "full", 200, Pace(0.2, 0.2, 30))
+    steps.ready()
+    folder = f"{remote.ROOT}/steps/flood"
+    assert 0 == builder.run(f"mkdir -p {folder} && mount -t tmpfs -o size=24m tmpfs {folder}").returncode
+    with pytest.raises(StepFailed, match="ended with 1 after"):
+        steps.run(Work("flood", "yes fills-it", b"", "", 60, "flood"), "flood", "step 1")
+    said = sum(len(event.text) for event in events.seen if hasattr(event, "text"))
+    assert 0 < said < 24 * 1024 * 1024
+    line.close()

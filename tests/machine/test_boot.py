@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_the_lifetime_in_the_user_data_is_the_unit_s(guest: Guest) -> None:
     """What was added to a unit of the image counts, though systemd was not told to read it again."""
     shown = guest.run("systemctl show --property=RuntimeMaxUSec --property=NeedDaemonReload runnerkit-runner").stdout
     assert sorted(shown.split()) == ["NeedDaemonReload=no", "RuntimeMaxUSec=10min"]
+
+
+def test_the_lifetime_counts_though_the_image_had_the_unit_read_before(yard: Yard) -> None:
+    """A unit of somebody's that names the runner's makes systemd read it before cloud-init adds the lifetime."""
+    names = "/etc/systemd/system/runnerkit-boot.timer.d/50-early.conf"
+    guest = yard.launch(idle=300, files={names: "[Unit]\nBefore=runnerkit-runner.service\n"})
+    guest.online()
+    shown = "systemctl show --value --property=RuntimeMaxUSec runnerkit-runner"
+    eventually(lambda: guest.run(shown).stdout == "10min\n", lambda: guest.run(shown).stdout)
+    guest.end()
+    guest.ended()
 
 
 def test_the_metadata_service_answers_at_its_own_address(guest: Guest) -> None:
@@ -99,6 +111,7 @@ def test_limits_of_memory_and_processes_hold_inside(guest: Guest) -> None:
     many = "for i in $(seq 20); do sleep 1 & done; wait"
     assert "fork" in guest.run(f"systemd-run --quiet --pipe --wait -p TasksMax=5 sh -c '{many}'").stderr
     eaten = """python3 -c 'print(len(b"x" * 200_000_000))'"""
+    assert guest.run(f"systemd-run --quiet --pipe --wait -p MemoryMax=1G {eaten}").returncode == 0
     assert guest.run(f"systemd-run --quiet --pipe --wait -p MemoryMax=50M {eaten}").returncode != 0
 
 
@@ -212,4 +225,70 @@ def test_the_metadata_service_of_each_machine_is_its_own(yard: Yard, guest: Gues
     other.end()
     started = time.monotonic()
     other.ended()
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
+
+
+def test_a_machine_that_reboots_boots_again_and_its_instance_goes_on(yard: Yard) -> None:
+    """From inside and by the API; its disk stays. Nothing is served after a reboot: the deadline ends it."""
+    guest = yard.launch(idle=300, online_within=25)
+    guest.online()
+    guest.run("echo here >/opt/marker; systemctl reboot")
+    eventually(lambda: guest.console().count("Welcome to Debian") == 2, lambda: f"a second boot: {guest.console()}")
+    assert guest.state == "running"
+    assert guest.read("/opt/marker") == "here\n"
+    yard.stage.ec2.reboot_instances(InstanceIds=[guest.id])
+    eventually(lambda: guest.console().count("Welcome to Debian") == 3, lambda: f"a third boot: {guest.console()}")
+    guest.ended()
+    assert "in time" in guest.reason() or "boot" in guest.reason()
+
+
+def test_machines_that_are_gone_leave_nothing_in_the_sandbox_s_process(yard: Yard) -> None:
+    """Descriptors and threads, also of a runner that asked for a job when the plug was pulled."""
+    for _ in range(2):
+        before = _threads(), _descriptors()
+        launched = [yard.launch(idle=300) for _ in range(3)]
+        for guest in launched:
+            guest.online()
+            guest.end()
+        for guest in launched:
+            guest.ended()
+    eventually(lambda: not _threads() - before[0], lambda: f"the end of {_threads() - before[0]}", 120)
+    eventually(lambda: _descriptors() <= before[1], lambda: f"{before[1]} descriptors, not {_descriptors()}", 120)
+
+
+def _threads() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if each.name.startswith(("relay", "served", "inside"))}
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_computer_where_no_disk_can_be_made_is_refused_before_anything_starts(yard: Yard, tmp_path: Path) -> None:
+    """Overlayfs cannot write to itself: the message says where, and the hint what to do."""
+    for name in ("lower", "upper", "work", "disk"):
+        (tmp_path / name).mkdir()
+    options = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
+    mounted = f'mount -t overlay overlay -o {options} {tmp_path}/disk && TMPDIR={tmp_path}/disk exec "$@"'
+    up = [sys.executable, "-m", "runnerkit", "sandbox", "up", "--machines", "nspawn", f"--state={tmp_path}/state"]
+    command = ["unshare", "--mount", "sh", "-c", mounted, "sh", *up]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "nspawn machines cannot run here" in done.stderr
+    assert "mount overlay on" in done.stderr
+    assert "TMPDIR" in done.stderr
+    assert not list((tmp_path / "disk").iterdir())
+
+
+def test_a_sandbox_in_the_background_comes_up_and_goes(yard: Yard, tmp_path: Path) -> None:
+    """By the commands; and nothing of it stays."""
+    words = [sys.executable, "-m", "runnerkit", "sandbox"]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    up = [*words, "up", "--detach", "--machines", "nspawn", "--json", f"--state={tmp_path}/state"]
+    done = subprocess.run(up, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("rk-nspawn-*"))
+    down = [*words, "down", f"--state={tmp_path}/state"]
+    assert subprocess.run(down, env=environ, capture_output=True, timeout=120, check=False).returncode == 0
+    assert not kernel.lives(json.loads(done.stdout)["pid"])
+    assert [each.name for each in tmp_path.iterdir()] == ["state"]

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.machine.faults import FAULTS, Fault
+from runnerkit.names import Birth
+from runnerkit.tags import launch_tags
+from tests.machine.faults import FAULTS, Fault, half
 from tests.machine.yard import REPO, Guest, Yard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
+    from pathlib import Path
 
 AT_ONCE = 4
+RUNNER = "rk-404-1"
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +65,46 @@ def test_a_download_that_is_not_what_was_pinned(yard: Yard) -> None:
     assert f"has SHA-256 {package['sha256_checksum']}, not 0000" in guest.reason() + guest.console()
 
 
-def test_half_of_the_user_data_on_a_stock_image_is_a_case_for_the_sweep(yard: Yard) -> None:
-    """Nothing of ours is on such a machine: it boots, and stays until somebody else ends it."""
-    guest = yard.launch(baked=False, user_data=b"\x1f\x8b\x08\x00half")
+def test_half_of_the_user_data_on_a_stock_image_is_a_case_for_the_sweep(yard: Yard, tmp_path: Path) -> None:
+    """Nothing of ours is on such a machine: it boots, and stays until the sweep finds that it never came online."""
+    guest = yard.launch(baked=False, user_data=half(baked=False))
+    yard.world.posted(
+        f"/repos/{REPO}/actions/runners/generate-jitconfig",
+        {"name": RUNNER, "runner_group_id": 1, "labels": ["half", Birth("runnerkit", datetime.now(UTC)).label]},
+    )
     guest.wait_for("cloud-final.service|Cloud-init v.* finished|cloud-init.target", within=60)
     assert guest.state == "running"
     assert "runnerkit-" not in guest.run("systemctl list-units --all --plain --no-legend '*.timer' '*.service'").stdout
-    guest.end()
+    assert _sweep(yard, guest, tmp_path, online_in=3600) == []
+    assert guest.state == "running"
+    assert "it never came online" in _sweep(yard, guest, tmp_path, online_in=-1)
     guest.ended()
+
+
+def _sweep(yard: Yard, guest: Guest, folder: Path, *, online_in: int) -> list[str]:
+    """What a sweep does to this machine, launched some while ago to be online in so many seconds."""
+    now = datetime.now(UTC)
+    online_by, launched_at = now + timedelta(seconds=online_in), now - timedelta(hours=1)
+    written = launch_tags(
+        owner="runnerkit",
+        name=RUNNER,
+        repo=REPO,
+        digest="0",
+        launched_at=launched_at,
+        online_by=online_by,
+        idle_until=online_by,
+        expires_at=now + timedelta(hours=9),
+    )
+    yard.stage.ec2.create_tags(Resources=[guest.id], Tags=[{"Key": key, "Value": written[key]} for key in written])
+    folders = {"RUNNERKIT_STATE_DIR": str(folder / "state"), "RUNNERKIT_CACHE_DIR": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-m", "runnerkit", "sweep", "--repo", REPO, "--json"],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **yard.world.environment(), **folders},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return [each["why"] for each in json.loads(done.stdout)["actions"] if each["runner"] == RUNNER]

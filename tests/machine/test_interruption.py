@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.machine.faults import JOB, QUICK, RUNNER, in_job
+from tests.machine.faults import JOB, QUICK, RUNNER
+from tests.machine.plays import in_job
 from tests.machine.test_no_way_up import TOKEN
 from tests.machine.yard import Yard, eventually
 

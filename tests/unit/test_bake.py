@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from runnerkit import tags
 from runnerkit.baking import recipe as recipes
 from runnerkit.baking.baker import Baker
+from runnerkit.baking.errors import BakeError, ConnectionLost, HostKeyMismatch, StepFailed
+from runnerkit.baking.line import Line, Pace
 from runnerkit.baking.plan import BakeWish
-from runnerkit.baking.ports import Bakery
-from runnerkit.errors import BakeError, ConnectionLost, HostKeyMismatch, StepFailed
+from runnerkit.baking.ports import Bakery, Outcome
 from runnerkit.events import BakeStageEnded
 from runnerkit.ports import RunnerPackage
 from runnerkit.settings import AmiSettings
@@ -20,7 +22,7 @@ from runnerkit.testing.bakery import FakeBuilders, FakeImages, FakeKeys, FakeShe
 
 if TYPE_CHECKING:
     from runnerkit.baking.plan import Baked
-    from runnerkit.baking.ports import BuilderOrder
+    from runnerkit.baking.ports import BakedImage, Builder, BuilderOrder
     from runnerkit.baking.recipe import Recipe
 
 URL = "https://github.com/actions/runner/releases/download/v2.336.0/actions-runner-linux-x64-2.336.0.tar.gz"
@@ -128,7 +130,7 @@ def test_a_lost_connection_changes_nothing(kitchen: Kitchen, cuts: int) -> None:
     ("ends", "says"),
     [
         ((3, "no disk\n"), "ended with 3"),
-        ((124, ""), "took longer than its 1800 s"),
+        ((124, ""), "ended with 124 after 1 s"),
         ((0, "strange\n"), "ended with 0, but did not print what matches '^fine'"),
     ],
 )
@@ -145,6 +147,158 @@ def test_a_failed_step_keeps_the_builder_and_the_next_bake_goes_on(
     baked = kitchen.bake()
     assert (True, True, 1, True) == (baked.made, baked.resumed, len(kitchen.builders.orders), kitchen.is_clean())
     assert 1 == sum("echo one" in script for script in kitchen.shells.disk.ran)
+
+
+def test_a_step_that_was_stopped_is_told_from_one_that_ended_so(kitchen: Kitchen) -> None:
+    """124 is what `timeout` ends with, in a recipe's own script, too: the time decides."""
+    kitchen.shells.disk.ends, kitchen.shells.disk.took = lambda _: (124, ""), 1800
+    with pytest.raises(StepFailed, match="took longer than its 1800 s"):
+        kitchen.bake()
+
+
+def test_what_a_failed_step_printed_does_no_harm(kitchen: Kitchen) -> None:
+    """No sequence that a terminal obeys, and no token, comes into the message."""
+    token = "ghp_" + "a1" * 18
+    kitchen.shells.disk.ends = lambda _: (1, f"\x1b]0;title\x07\x1b[31mred\x1b[0m {token}\r\n\x00end\n")
+    with pytest.raises(StepFailed) as caught:
+        kitchen.bake()
+    assert "red ***\nend" == caught.value.output
+    assert "\x1b" not in caught.value.message
+
+
+def test_a_kept_builder_waits_no_longer_than_it_lives(kitchen: Kitchen) -> None:
+    """The hint names the end that comes first."""
+    kitchen.shells.disk.ends = lambda _: (1, "")
+    kitchen.baker = kitchen.another(life=600, keep=1800)
+    with pytest.raises(StepFailed) as caught:
+        kitchen.bake()
+    (builder,) = (each for each in kitchen.builders.known.values() if each.is_live)
+    assert builder.kept_until == builder.expires_at is not None
+    assert f"waits until {builder.expires_at:%H:%M} UTC" in caught.value.hint
+
+
+def test_a_builder_that_waits_for_somebody_else_is_left_alone(kitchen: Kitchen) -> None:
+    """Its key is on another computer, or another process took it a moment ago; nobody is told that it is at work."""
+    kitchen.shells.disk.ends = lambda _: (1, "")
+    with pytest.raises(StepFailed):
+        kitchen.bake()
+    kitchen.keys.kept.clear()
+    with pytest.raises(BakeError, match="whoever has its key"):
+        kitchen.bake()
+    assert 1 == len(kitchen.builders.orders)
+
+
+def test_an_interrupted_resumption_can_be_had_again(kitchen: Kitchen) -> None:
+    """Ctrl-C while the kept builder is looked at: it waits as before, and its key is still here."""
+    kitchen.shells.disk.ends = lambda script: (1 if "two" in script else 0, "")
+    with pytest.raises(StepFailed):
+        kitchen.bake()
+    interrupt_once(kitchen.builders, "keep")
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.bake()
+    kitchen.shells.disk.ends = lambda _: (0, "fine\n")
+    assert kitchen.bake().resumed
+    assert kitchen.is_clean()
+
+
+@pytest.mark.parametrize("rival_is_first", [True, False])
+def test_of_two_bakes_at_once_one_goes_on(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, *, rival_is_first: bool
+) -> None:
+    """Both saw no builder when they looked; the later one ends its own and says why."""
+    order, launch = _order(kitchen), kitchen.builders.launch
+
+    def both(mine: BuilderOrder) -> Builder:
+        if rival_is_first:
+            launch(replace(order, name="rival"))
+            return launch(mine)
+        builder = launch(mine)
+        launch(replace(order, name="rival"))
+        return builder
+
+    monkeypatch.setattr(kitchen.builders, "launch", both)
+    if rival_is_first:
+        with pytest.raises(BakeError, match="another bake is under way"):
+            kitchen.bake()
+    else:
+        assert kitchen.bake().made
+    assert ["rival"] == [each.name for each in kitchen.builders.known.values() if each.is_live]
+
+
+def test_a_failed_image_of_that_name_is_no_obstacle(kitchen: Kitchen) -> None:
+    """A name stays taken until its image is deregistered; the next bake does not find that out at its very end."""
+    plan = kitchen.baker.plan(kitchen.recipe(), BakeWish())
+    builder = kitchen.builders.launch(_order(kitchen))
+    kitchen.builders.end(builder)
+    kitchen.images.fails = True
+    kitchen.images.create(builder, plan.name, plan.tags("ml", kitchen.clock.now()))
+    kitchen.clock.wait(kitchen.images.takes)
+    assert ["failed", "available"] == sorted((each.state for each in kitchen.images.images(plan.region)), reverse=True)
+    kitchen.images.fails = False
+    baked = kitchen.bake()
+    assert (True, True) == (baked.made, baked.image.name.startswith(f"{plan.name}-"))
+
+
+def test_an_image_that_ec2_does_not_show_yet_is_deleted_all_the_same(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C right after it was asked for: the first looks may find nothing."""
+    look, seen = kitchen.images.image, []
+
+    def late(region: str, image_id: str) -> BakedImage | None:
+        seen.append(image_id)
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+        return look(region, image_id) if len(seen) > 4 else None
+
+    monkeypatch.setattr(kitchen.images, "image", late)
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.bake()
+    assert ([], True) == (list(kitchen.images.images("eu-west-1")), kitchen.is_clean())
+
+
+def interrupt_once(thing: object, method: str) -> None:
+    """Let the next call of a fake's method be interrupted, before it does anything."""
+    kept = getattr(thing, method)
+
+    def interrupted(*_: object, **__: object) -> None:
+        setattr(thing, method, kept)
+        raise KeyboardInterrupt
+
+    setattr(thing, method, interrupted)
+
+
+@pytest.mark.parametrize("stage", ["launch", "live", "look", "console", "stop", "create", "image", "new", "save"])
+def test_an_interrupt_at_any_stage_leaves_nothing(kitchen: Kitchen, stage: str) -> None:
+    """Wherever Ctrl-C comes; ``save`` is when a failed step's builder is about to be kept."""
+    if stage == "save":
+        kitchen.shells.disk.ends = lambda _: (1, "")
+    for thing in (kitchen.builders, kitchen.images, kitchen.keys):
+        if hasattr(thing, stage):
+            interrupt_once(thing, stage)
+            break
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.bake()
+    assert ([], True) == (list(kitchen.images.images("eu-west-1")), kitchen.is_clean())
+
+
+def test_a_long_command_may_still_lose_its_connection(kitchen: Kitchen) -> None:
+    """Patience begins with the loss, not with the command: an upload of ten minutes is tried again."""
+    clock, tries = kitchen.clock, []
+
+    class Slow:
+        def run(self, command: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Outcome:
+            tries.append((command, stdin, timeout))
+            clock.wait(400)
+            if len(tries) == 1:
+                raise ConnectionLost("cut")
+            return Outcome(0, b"done")
+
+        def close(self) -> None:
+            pass
+
+    line = Line(Slow, lambda: None, clock, Pace(patience=300))
+    assert (b"done", 2) == (line.run("upload").out, len(tries))
 
 
 def test_a_builder_is_not_kept_when_nobody_wants_it(kitchen: Kitchen) -> None:

@@ -74,3 +74,9 @@ def test_a_machine_that_does_not_run_has_no_sessions() -> None:
     (check,) = lacking(None, machine=ended)
     assert check.found == "terminated"
     assert "`runnerkit logs i-1`" in check.remedy
+
+
+def test_a_machine_that_starts_only_has_to_be_waited_for() -> None:
+    """It has nothing on its console yet, so that is not what is advised."""
+    (check,) = lacking(None, machine=replace(MACHINE, state=State.PENDING))
+    assert "try again" in check.remedy

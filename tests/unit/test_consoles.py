@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runnerkit.consoles import PATIENCE, Consoles, Tail, ending, find, shown
-from runnerkit.errors import CloudDenied, CloudUnavailable, MachineUnknown
+from runnerkit.consoles import LONGEST_LINE, PATIENCE, Consoles, Tail, ending, find, shown
+from runnerkit.errors import CloudDenied, CloudThrottled, CloudUnavailable, MachineUnknown
 from runnerkit.model import Instance, Market, State
 from runnerkit.testing import FakeClock, FakeCloud
 from runnerkit.testing.clock import EPOCH
@@ -114,6 +115,10 @@ def test_raw_leaves_control_sequences_in() -> None:
         f"jit: {BLOB}\x1b[0m",
         f"cloud-init: {{'content': '{BLOB}'}}",
         f"ACTIONS_RUNNER_INPUT_TOKEN={BLOB}",
+        f"\x1b[31m{BLOB}\x1b[0m",
+        f"jit: \x1b[1m{BLOB[:2]}\x1b[0m{BLOB[2:60]}\x1b[K{BLOB[60:]}",
+        f"word\x1b[0m{BLOB}",
+        f"\x1b]0;{BLOB}\x07 is the title ***",
     ],
 )
 def test_the_jit_configuration_never_appears(line: str, raw: bool) -> None:
@@ -123,6 +128,31 @@ def test_the_jit_configuration_never_appears(line: str, raw: bool) -> None:
     assert "***" in printed
     assert printed.startswith("before\n")
     assert printed.endswith("after\n")
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\x1b[32mghs_{}\x1b[0m",
+        "\x1b[01;31m\x1b[Kghs_\x1b[m\x1b[K{}",
+        "g\x1b[0mithub\x00_pat_{}",
+        "export TOKEN_ghp_{}",
+        "ACTIONS_RUNNER_INPUT_\x1b[31mTOKEN\x1b[0m={}",
+        '{{"ACTIONS_RUNNER_INPUT_TOKEN": "{}"}}',
+        "'--jitconfig', '{}'",
+        "ghs_123456_eyJhbGciOiJIUzI1NiJ9.{}",
+    ],
+)
+def test_colours_and_quotes_do_not_hide_a_secret(line: str, raw: bool) -> None:
+    """What `grep --color` or a debugger makes of it is masked as well; the colours around it stay where asked for."""
+    token = "a1B2c3D4e5" * 4
+    printed = shown(f"before {line.format(token)} after\n", raw=raw)
+    assert token[:8] not in re.sub(r"\x1b\[[0-9;]*[mK]|\x00", "", printed)
+    assert printed.startswith("before ")
+    assert printed.endswith(" after\n")
+    if raw:
+        assert line.count("\x1b") == printed.count("\x1b")
 
 
 def test_tokens_are_masked_and_host_keys_are_not() -> None:
@@ -140,6 +170,18 @@ def test_a_blob_whose_beginning_ec2_has_dropped_is_masked() -> None:
     assert Consoles(cloud, FakeClock()).read(machine("i-1", "rk-1-1")) == "***\nafter\n"
     (piece,) = Tail().look(BLOB[40:] + "\nafter\n")
     assert piece.text == "***\nafter\n"
+    for rest in ("hs_" + "a1B2c3" * 6, "[31mhs_" + "a1B2c3" * 6, "_" + "a1B2c3" * 6):
+        (piece,) = Tail().look(rest + "\nafter\n")
+        assert piece.text == "***\nafter\n"
+
+
+def test_a_secret_in_a_line_without_an_end_is_masked_in_both_halves() -> None:
+    """A line that is longer than the buffer is given out in pieces, and one of them may end within a secret."""
+    tail = Tail()
+    start = "x " * (LONGEST_LINE // 2)
+    pieces = tail.look(start + BLOB[:300]) + tail.look(start + BLOB + " goes on\n")
+    printed = "".join(shown(piece.text) for piece in pieces)
+    assert printed == start + "***" * 2 + " goes on\n"
 
 
 # --- what is new ------------------------------------------------------------------------------------------------------
@@ -166,6 +208,15 @@ def test_an_answer_older_than_the_last_adds_nothing() -> None:
     """EC2 may answer from another copy: what was seen is not repeated."""
     text = "".join(f"line {n}\n" for n in range(50))
     assert looks(text, text[:200], text, "", text) == (text, 0)
+
+
+def test_an_older_answer_is_known_when_the_buffer_has_rolled() -> None:
+    """Its beginning has been dropped since, and still nothing of it is printed again or called lost."""
+    text = "".join(f"[{n:8.3f}] line {n}\n" for n in range(9000))
+    at = [LIMIT, LIMIT + 9000, LIMIT + 6000, LIMIT + 9000, LIMIT + 9500]
+    printed, lost = looks(*(text[end - LIMIT : end] for end in at))
+    assert lost == 0
+    assert printed.rstrip("\n") == text[: at[-1]].rstrip("\n")
 
 
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=60))
@@ -317,6 +368,22 @@ def test_following_masks_and_cleans_as_well() -> None:
     story.at(3, lambda: story.write(BLOB[300:] + "\n"))
     story.at(30, story.end)
     assert story.follow() == "jit ACTIONS_RUNNER_INPUT_JITCONFIG=***\n"
+
+
+def test_the_end_is_asked_for_as_patiently_as_the_rest() -> None:
+    """All has been printed; that AWS throttles the last question must not make it a failure."""
+    story = Story()
+    wrong: list[Exception] = [CloudThrottled("slow down"), CloudUnavailable("away")]
+
+    class Busy(FakeCloud):
+        """Throttles."""
+
+        def find(self, name: str) -> Sequence[Instance]:
+            if wrong:
+                raise wrong.pop()
+            return [each for each in story.there if each.name == name]
+
+    assert story.instance == Consoles(Busy(story.clock), story.clock).again(story.instance)
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

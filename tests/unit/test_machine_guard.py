@@ -53,7 +53,15 @@ def process() -> Iterator[subprocess.Popen[str]]:
 def test_a_started_listener_calls_off_the_deadline_of_the_boot(machine: Machine) -> None:
     """Both the timers of user data and the one of a baked image; the lifetime stays."""
     machine.prepare().listen(os.getpid())
-    assert machine.calls()[-1] == "systemctl stop runnerkit-boot*.timer"
+    assert "systemctl stop runnerkit-boot*.timer" in machine.calls()
+    assert not any("daemon-reload" in call or "runnerkit-life" in call for call in machine.calls())
+
+
+def test_what_was_added_to_a_unit_that_systemd_knew_already_is_read(machine: Machine) -> None:
+    """Else the lifetime of the launch would not be the unit's; a reload takes long, so there is none without need."""
+    machine.command("systemctl", "echo NeedDaemonReload=yes")
+    machine.prepare().listen(os.getpid())
+    assert machine.calls()[-1] == "systemctl daemon-reload"
 
 
 def test_a_second_job_is_never_waited_for(machine: Machine) -> None:

@@ -76,6 +76,34 @@ def test_restarts_are_bounded_and_only_for_codes_that_ask_for_one() -> None:
     assert settings(RUNNER_UNIT, "Restart") == ["no"]
     assert settings(RUNNER_UNIT, "RestartForceExitStatus") == ["2 3 4"]
     assert settings(RUNNER_UNIT, "StartLimitBurst") == ["5"]
+    # All five come within it, 5 s apart; systemd's own 10 s would let it go on for ever.
+    assert settings(RUNNER_UNIT, "StartLimitIntervalSec") == ["1h"]
+    assert settings(RUNNER_UNIT, "RestartSec") == ["5"]
+
+
+def test_a_job_cannot_take_what_the_guards_need() -> None:
+    """Jobs and their hooks leave systemd some tasks, memory is taken from them first, and a hung guard is noticed."""
+    assert settings(RUNNER_UNIT, "TasksMax") == ["90%"]
+    assert settings(RUNNER_UNIT, "MemoryMax") == ["97%"]
+    assert settings(RUNNER_UNIT, "OOMPolicy") == ["continue"]
+    for unit in ("runnerkit-guard.service", "runnerkit-end.service", POWEROFF_UNIT):
+        assert settings(unit, "OOMScoreAdjust") == ["-1000"]
+    assert settings("runnerkit-guard.service", "TasksMax") == ["5%"]
+    assert settings("runnerkit-guard.service", "OOMPolicy") == ["continue"]
+    assert settings("runnerkit-guard.service", "WatchdogSec") == ["120"]
+
+
+def test_nothing_but_the_listener_is_told_to_stop() -> None:
+    """It ends its job by itself, and the updater that it starts lives on; what follows is decided by the end unit."""
+    assert settings(RUNNER_UNIT, "KillMode") == ["process"]
+    assert settings(RUNNER_UNIT, "KillSignal") == ["SIGINT"]
+
+
+def test_the_guard_comes_back_for_ever() -> None:
+    """However it ends, and however often."""
+    assert settings("runnerkit-guard.service", "Restart") == ["always"]
+    assert settings("runnerkit-guard.service", "StartLimitIntervalSec") == ["0"]
+    assert settings(RUNNER_UNIT, "Wants") == ["runnerkit-guard.service"]
 
 
 def test_the_listener_is_called_directly_as_an_unprivileged_user() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
+import shutil
+import subprocess
 import tarfile
 import zipfile
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from runnerkit.baking import boot, recipe_files
 from runnerkit.baking import recipe as recipes
-from runnerkit.baking import recipe_files
 from runnerkit.baking.boot import BEGIN, END, host_keys
-from runnerkit.baking.steps import RunnerChoice, chosen_runner, content_digest, image_digest, version_of, works
+from runnerkit.baking.steps import RunnerChoice, checks, chosen_runner, content_digest, image_digest, version_of, works
 from runnerkit.baking.wheel import own_wheel
 from runnerkit.errors import ConfigError
 from runnerkit.ports import RunnerPackage
@@ -41,6 +45,7 @@ def parse(text: str) -> recipes.Recipe:
         (BASE + '[[steps]]\nrun = "a"\nuse = "agent"', "plain.toml: steps[1]: give exactly one of run, put, text, use"),
         (BASE + '[[steps]]\ntext = "a"', "plain.toml: steps[1]: to goes with put or text"),
         (BASE + '[[steps]]\nrun = "a"\nexpect = "("', "plain.toml: steps[1].expect: is not a regular expression"),
+        (BASE + '[[steps]]\nrun = "a"\nexpect = 5', "plain.toml: steps[1].expect: input should be a valid string"),
         (BASE + 'docker = "yes"\n' + RUN, "plain.toml: docker: input should be 'none', 'rootless' or 'rootful'"),
         ('base = {ami = "ami-0ba5e0000000000aa", ssm = "/x"}\n' + RUN, "plain.toml: base: give exactly one of"),
         ("base", "plain.toml: is not TOML"),
@@ -65,13 +70,16 @@ def test_a_timeout_is_seconds_or_has_a_unit(span: str) -> None:
     [
         (BASE + 'description = "words"\n' + RUN, True),
         (BASE + 'types = ["c5.large"]\n' + RUN, True),
+        (BASE + RUN + 'name = "words"\ntimeout = "5m"\n', True),
         (BASE + "disk = 50\n" + RUN, False),
+        (BASE + 'docker = "none"\n' + RUN, False),
+        (BASE + RUN + 'expect = "fine"\n', False),
         (BASE + RUN.replace("true", "false"), False),
         (BASE + RUN + RUN, False),
     ],
 )
 def test_the_digest_is_about_what_an_image_holds(changed: str, *, same: bool) -> None:
-    """Words for people and the builder's type make no other image."""
+    """Words for people, times and the builder's type make no other image."""
     assert same == (parse(BASE + RUN).digest == parse(changed).digest)
 
 
@@ -136,6 +144,41 @@ def test_our_own_recipes_can_be_used(name: str) -> None:
     assert 9 == len(works(recipe, RUNNER))
 
 
+def test_every_step_that_makes_the_user_gives_it_github_s_number() -> None:
+    """Whichever of them comes first: files of a container job belong to it."""
+    recipe = recipe_files.load("cpu-ubuntu-24.04", (OWN,))
+    made = [work.title for work in works(recipe, RUNNER) if "useradd" in work.script]
+    assert ["install runner", "install agent", "install docker"] == made
+    assert all("--uid 1001 runner" in work.script for work in works(recipe, RUNNER) if "useradd" in work.script)
+
+
+def _scripts() -> list[tuple[str, str, str]]:
+    """Everything that a builder runs: dialect, title, text."""
+    found = [("sh", name, script) for name, script in (("run.sh", boot.RUN), ("clean", boot.CLEAN))]
+    commands = (boot.heard(5), boot.ready(), boot.receive("a", "b"), boot.start("a", 5), boot.watch("a", 0, 5))
+    found += [("sh", text[:30], text) for text in (*commands, boot.finished(), boot.forget("a"), boot.failed("a"))]
+    for name in ("cpu-ubuntu-24.04", "gpu-ubuntu-24.04"):
+        for docker in recipes.Docker:
+            recipe = recipe_files.load(name, (OWN,)).model_copy(update={"docker": docker})
+            steps = (*works(recipe, RUNNER), *checks(recipe))
+            found += [("bash", f"{name} {docker} {work.title}", work.script) for work in steps]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("dialect", ["sh", "bash"])
+def test_scripts_of_recipes_and_baker_have_no_known_mistakes(tmp_path: Path, dialect: str) -> None:
+    """As far as shellcheck sees them."""
+    tool = shutil.which("shellcheck")
+    if tool is None:
+        pytest.skip("shellcheck is not installed")
+    for number, (kind, title, script) in enumerate(_scripts()):
+        if kind == dialect:
+            (tmp_path / f"{number} {re.sub('[^a-z0-9]+', '-', title)}").write_text(script, encoding="utf-8")
+    command = [tool, f"--shell={dialect}", "--severity=warning", *map(str, tmp_path.iterdir())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stdout)
+
+
 def test_an_unknown_name_shows_the_nearest() -> None:
     """Or which there are."""
     with pytest.raises(ConfigError, match="no recipe named") as caught:
@@ -153,7 +196,13 @@ def test_our_own_wheel_holds_the_package_without_the_sandbox() -> None:
     assert not any(name.startswith("runnerkit/sandbox") for name in names)
 
 
-ED, RSA = "ssh-ed25519 AAAAC3NzaC1lZDI1", "ssh-rsa AAAAB3NzaC1yc2E="
+def _key(kind: str, *fields: bytes) -> str:
+    packed = b"".join(len(field).to_bytes(4, "big") + field for field in (kind.encode(), *fields))
+    return f"{kind} {b64encode(packed).decode()}"
+
+
+ED, RSA = _key("ssh-ed25519", b"k" * 32), _key("ssh-rsa", b"\1\0\1", b"m" * 33)
+CUT, MIXED = ED[:-8], f"{ED[:40]}[    9.8] eth0: up"
 
 
 @pytest.mark.parametrize(
@@ -164,8 +213,11 @@ ED, RSA = "ssh-ed25519 AAAAC3NzaC1lZDI1", "ssh-rsa AAAAB3NzaC1yc2E="
         (f"{BEGIN}\n{ED} root@x\n", ()),
         (f"[   9.1] cloud-init[5]: {BEGIN}\r\n[   9.2] {ED} root@x\r\n{RSA}\r\n{END}\r\n", (ED, RSA)),
         (f"{BEGIN}\n{RSA}\n{END}\n{BEGIN}\n{ED}\n{END}\n", (ED,)),
+        (f"{BEGIN}\n{CUT}\n{RSA}\n{END}\n", (RSA,)),
+        (f"{BEGIN}\n{MIXED}\n{END}\n", ()),
+        (f"{BEGIN}\n{ED.replace('ssh-ed25519', 'ssh-rsa')}\n{END}\n", ()),
     ],
 )
 def test_host_keys_are_read_from_a_whole_block_only(console: str, keys: tuple[str, ...]) -> None:
-    """Half a block is waited for, and the newest boot counts."""
+    """Half a block is waited for, the newest boot counts, and a key into which the kernel wrote is none."""
     assert keys == tuple(" ".join(pair) for pair in host_keys(console))

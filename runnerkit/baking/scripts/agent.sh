@@ -2,8 +2,6 @@
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || { echo "the base image has no Python 3.9 or newer"; exit 1; }
 command -v nft >/dev/null || command -v iptables >/dev/null || { apt-get update -q && apt-get install -qy nftables; }
 tar -x --no-same-owner -f "$PAYLOAD" -C /
-# The number that the runner has on GitHub's own machines: images of containers are made for it.
-id -u runner >/dev/null 2>&1 || useradd --create-home --shell /bin/bash --uid 1001 runner
 systemctl daemon-reload
 # Not --now: this machine is the builder, which has deadlines of its own.
 systemctl enable runnerkit-boot.timer

@@ -2,11 +2,11 @@
 case $MODE in
 none)
     systemctl disable --now docker.service docker.socket containerd.service 2>/dev/null || true
-    if getent group docker | grep -q '\brunner\b'; then gpasswd -d runner docker; fi
+    gpasswd -d runner docker 2>/dev/null || true
     ;;
 rootful)
     command -v docker >/dev/null || { apt-get update -q && apt-get install -qy docker.io docker-buildx; }
-    systemctl enable docker.service
+    systemctl enable --now docker.service
     usermod -aG docker runner
     if command -v nvidia-ctk >/dev/null; then
         nvidia-ctk runtime configure --runtime=docker
@@ -21,6 +21,8 @@ rootless)
     uid=$(id -u runner)
     grep -q '^runner:' /etc/subuid || usermod --add-subuids 200000-265535 --add-subgids 200000-265535 runner
     loginctl enable-linger runner
+    # Its services come up on their own time.
+    for _ in $(seq 100); do test -S "/run/user/$uid/bus" && break; sleep 0.2; done
     setup=$(command -v dockerd-rootless-setuptool.sh || echo /usr/share/docker.io/contrib/dockerd-rootless-setuptool.sh)
     test -e "$setup" || { echo "this base has no dockerd-rootless-setuptool.sh"; exit 1; }
     runuser -u runner -- env "XDG_RUNTIME_DIR=/run/user/$uid" "PATH=$(dirname "$setup"):$PATH" sh "$setup" install

@@ -3,7 +3,6 @@ folder=/opt/runnerkit/runner
 archive=$(mktemp)
 curl --fail --silent --show-error --location --retry 3 --connect-timeout 20 --output "$archive" "$URL"
 echo "$SHA256  $archive" | sha256sum --check --status || { echo "$URL does not have the SHA-256 $SHA256"; exit 1; }
-id -u runner >/dev/null 2>&1 || useradd --create-home --shell /bin/bash runner
 rm -rf "$folder"
 mkdir -p "$folder"
 tar -xzf "$archive" -C "$folder"

@@ -63,6 +63,9 @@ def listener_started(paths: Paths, environ: Mapping[str, str]) -> None:
     pid = int(environ["MAINPID"])
     stamp(paths.listener, pid=pid, ticks=started_ticks(paths.proc, pid))
     run(["systemctl", "stop", "runnerkit-boot*.timer"])
+    if "=yes" in run(["systemctl", "show", "--property=NeedDaemonReload", RUNNER_UNIT]):
+        # Something of the image's had this unit loaded before cloud-init added the lifetime to it.
+        run(["systemctl", "daemon-reload"])
 
 
 def listener_left(paths: Paths, environ: Mapping[str, str]) -> None:

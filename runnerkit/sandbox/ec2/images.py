@@ -151,7 +151,13 @@ def create_image(core: Core, ask: Ask) -> Params:
     image = _register(region, name, machine.raw.architecture, _disks(core, machine, ask), owner=None)
     image.description, image.instance_id = ask.params.get("Description", ""), machine.id
     _tag(region, image, ask.params.get("TagSpecifications", []))
-    core.imaged(machine.id, image.id)
+    try:
+        core.imaged(machine.id, image.id)
+    except OSError as error:
+        region.ec2.amis.pop(image.id)
+        for disk in image.disks:
+            _delete_snapshot(region, disk["Ebs"]["SnapshotId"])
+        raise AwsError("InternalError", f"The disk of {machine.id} cannot be kept: {error}") from error
     if core.image_delay:
         image.state = "pending"
         core.timeline.at(core.clock.now() + core.image_delay, partial(_available, image))

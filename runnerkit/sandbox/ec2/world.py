@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ACCOUNTS = itertools.count(210_000_000_001)
 # A file, as some programs take /dev/null for a missing one.
 NOTHING = Path(__file__).with_name("no-profiles.ini")
+# GetConsoleOutput shows 64 KB of it; tests look further back, and a job that writes for days must end somewhere.
+CONSOLE_KEPT = 4 << 20
 ACCESS_KEY, FAKE = "AKIARUNNERKITSANDBOX", "nobody-checks-this-secret-key"
 
 
@@ -144,6 +146,7 @@ class SandboxEc2(Scripts):
         with self._core.lock:
             machine = self._machine(instance_id)
             machine.console += text.encode() if isinstance(text, str) else text
+            del machine.console[:-CONSOLE_KEPT]
             machine.console_at = self._core.clock.now()
 
     def agent(self, instance_id: str, status: str = "Online") -> None:
@@ -158,12 +161,17 @@ class SandboxEc2(Scripts):
         with self._core.lock:
             return images.bake(self._core.region(self.region), name, dict(tags or {}), arch, gigabytes)
 
-    def furnish(self, *, address: Callable[[str], str | None], imaged: Callable[[str, str], None]) -> None:
+    def furnish(
+        self,
+        *,
+        address: Callable[[str], str | None] = lambda _: None,
+        imaged: Callable[[str, str], None] = lambda _instance, _image: None,
+    ) -> None:
         """Let machines that really boot say where they can be reached, and keep their disks when images are made.
 
         Args:
             address: The public address of an instance, by its id.
-            imaged: Hears of a new image: the instance's id, and the image's.
+            imaged: Hears of a new image: the instance's id, and the image's. With ``OSError`` there is no image.
         """
         with self._core.lock:
             self._core.address, self._core.imaged = address, imaged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import tempfile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from runnerkit.sandbox.ec2 import InstanceView, MachineEvent, SandboxEc2
 
+logger = logging.getLogger(__name__)
 LOOK_EVERY = 0.05
 BLOCK = 4_096
 ELSEWHERE = "set TMPDIR to a folder where you may write and run programs"
@@ -74,6 +76,7 @@ class Machines(ABC):
         self._name = name
         self._within = folder
         self._machines: dict[str, Watched] = {}
+        self._to_reboot: set[str] = set()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=name, daemon=True)
 
@@ -128,6 +131,10 @@ class Machines(ABC):
     def _crash(self, code: int) -> str:
         """What to say on the console when a body has ended by itself; empty when it powered off in good order."""
 
+    def _reboots(self, _code: int) -> bool:
+        """Whether a body that has ended by itself is to boot again."""
+        return False
+
     def _forget(self, instance_id: str) -> None:  # noqa: B027 - as above
         """The instance is gone for good."""
 
@@ -139,7 +146,7 @@ class Machines(ABC):
         self._news, tell = os.pipe()
         os.set_blocking(tell, False)
         self._selector.register(self._news, selectors.EVENT_READ)
-        unsubscribe = self._ec2.subscribe(partial(_wake, tell))
+        unsubscribe = self._ec2.subscribe(partial(self._wake, tell))
         try:
             while not self._ending.is_set():
                 for key, _ in self._selector.select(LOOK_EVERY):
@@ -151,6 +158,13 @@ class Machines(ABC):
             self._selector.close()
             os.close(self._news)
             os.close(tell)
+
+    def _wake(self, pipe: int, event: MachineEvent) -> None:
+        if event.kind == "rebooted":
+            self._to_reboot.add(event.instance_id)
+        # Full: it is awake already. Closed: it needs no news any more.
+        with suppress(OSError):
+            os.write(pipe, b".")
 
     def _hear(self, key: selectors.SelectorKey) -> None:
         if key.data is None:
@@ -169,6 +183,9 @@ class Machines(ABC):
                 self._step(view, machine)
 
     def _step(self, view: InstanceView, machine: Watched) -> None:
+        if view.id in self._to_reboot:
+            self._to_reboot.discard(view.id)
+            self._unplug(machine)
         if view.state in DOWN:
             self._unplug(machine)
             machine.off = False
@@ -176,7 +193,10 @@ class Machines(ABC):
             code = machine.body.ended()
             if code is not None:
                 self._unplug(machine)
-                self._power_off(view, machine, self._crash(code))
+                if self._reboots(code):
+                    self._begin(view, machine)
+                else:
+                    self._power_off(view, machine, self._crash(code))
         elif view.state == "running" and not machine.off:
             self._begin(view, machine)
 
@@ -189,7 +209,11 @@ class Machines(ABC):
                 folders.make(machine.folder, 0o711)
                 self._lay_out(view, machine)
             machine.body = self._start(view, machine)
-        except OSError as error:
+        except AwsError:
+            raise
+        except Exception as error:
+            # Whatever it is, the other machines go on.
+            logger.exception("instance %s cannot be made", view.id)
             self._power_off(view, machine, f"powering off: the machine cannot be made: {error}")
         else:
             self._selector.register(machine.body.output, selectors.EVENT_READ, machine.body)
@@ -220,12 +244,6 @@ class Machines(ABC):
             with suppress(KeyError):
                 self._selector.unregister(body.output)
             self._end([body])
-
-
-def _wake(pipe: int, _: MachineEvent) -> None:
-    # Full: it is awake already. Closed: it needs no news any more.
-    with suppress(OSError):
-        os.write(pipe, b".")
 
 
 def need_linux(what: str, instead: str, proc: Path = kernel.PROC) -> None:

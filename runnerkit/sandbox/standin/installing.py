@@ -28,6 +28,8 @@ ENGINE = "RUNNERKIT_SANDBOX_DOCKER_HOST"
 OLDEST = 11
 NEWEST = 15
 LONGEST = 120
+# Seconds for which an engine may be silent while machines wait for it.
+TIDYING = 20.0
 
 PROGRAMS = {
     "Runner.Listener": "from standin.listener import main; code = main(root, sys.argv[1:])",
@@ -197,10 +199,10 @@ def tidy_up() -> None:
     """Remove the containers and volumes of runners that were killed; without an engine there is nothing to do.
 
     For whoever pulls a machine's plug: the container's programs die with the machine, but podman keeps a dead container
-    for minutes when a program was running in it.
+    for minutes when a program was running in it. What does not bear our label is not touched.
     """
     if engine := _engine():
-        clear_away(engine)
+        clear_away(engine, patience=TIDYING)
 
 
 def _engine() -> str:

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import threading
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,3 +203,58 @@ def test_an_owner_is_a_process_and_no_later_one() -> None:
     number, began, among = name.split("-")
     assert not containing._lives(f"{number}-{int(began) + 1}-{among}")
     assert containing._lives(f"{number}-{began}-1"), "of another machine: nobody here can tell"
+
+
+def test_runners_of_another_computer_are_nobody_s_to_judge(tmp_path: Path) -> None:
+    """The first namespace of processes has one number everywhere; an engine's socket may be forwarded between two."""
+    name = containing.owner(os.getpid(), etc=tmp_path)
+    gone = name.replace(f"{os.getpid()}-", "4194305-", 1)
+    assert not containing._lives(gone, etc=tmp_path)
+    (tmp_path / "machine-id").write_text("another one\n")
+    assert containing._lives(gone, etc=tmp_path)
+
+
+class Odd:
+    """What is no engine, at an engine's address: it takes calls and says what it is told to, or nothing."""
+
+    def __init__(self, path: Path, answer: bytes | None) -> None:
+        self.address = f"unix://{path}"
+        self._answer = answer
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._calls: list[socket.socket] = []
+        if answer is not None:
+            threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                call, _ = self._socket.accept()
+                call.recv(1 << 16)
+                head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(self._answer or b'')}\r\nConnection: close\r\n\r\n"
+                call.sendall(head.encode() + (self._answer or b""))
+                call.close()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.mark.parametrize("answer", [None, b"", b"null", b'{"message": 1}', b"[1]", b'[{"Labels": null}]', b"\xff"])
+def test_an_engine_that_is_none_delays_and_breaks_nothing(tmp_path: Path, answer: bytes | None) -> None:
+    """Machines end while somebody's Docker hangs, or while something else answers at its address."""
+    odd = Odd(tmp_path / "s", answer)
+    began = time.monotonic()
+    containing.clear_away(odd.address, patience=0.3)
+    odd.close()
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    "address", ["", "tcp://127.0.0.1:1", "ssh://nobody@nowhere", "unix:///nonexistent/s", "nonsense"]
+)
+def test_an_address_that_leads_nowhere_is_no_error(address: str) -> None:
+    """A developer's DOCKER_HOST may be of any kind; nothing is asked of what is no local socket."""
+    containing.clear_away(address)

@@ -9,13 +9,14 @@ import select
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runnerkit.sandbox.machines.init import kernel
 from runnerkit.sandbox.machines.nspawn import launcher, leftovers
+from runnerkit.sandbox.machines.nspawn.console import Console
 from runnerkit.sandbox.machines.nspawn.network import Network
 from runnerkit.sandbox.machines.nspawn.trees import INIT_FILE
 
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 
 NESTED = 2
 READY = b"ready\n"
-READY_WITHIN = 20.0
+READY_WITHIN = 60.0
 BLOCK = 65_536
 BLOCKS_AT_ONCE = 16
 GRACE = 10.0
+# What nspawn leaves with when the system inside reboots and somebody else is to start it again.
+REBOOTED = 133
 LOOK_AGAIN = 0.02
-NOT_THE_MACHINE = b"Attempted to remove disk file system under"
 METADATA = "169.254.169.254"
 # A host of GitHub's as the machine sees it. Source: RFC 5737 keeps these addresses for such use.
 MIRROR = "192.0.2.1"
@@ -74,77 +76,26 @@ class Guest:
         console: Gets what the serial console says.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be made; what was begun is gone.
     """
 
     def __init__(
         self, name: str, disk: Disk, furnish: Callable[[Network], None], console: Callable[[bytes], None]
     ) -> None:
         self.name = name
-        self._line = b""
+        self._lines = Console()
         self._console = console
-        # systemd gives it a scope of its own; elsewhere we do what a scope does.
-        self._cgroup = "" if Path("/run/systemd/system").exists() else f"runnerkit-{name}-{os.getpid()}"
-        told, self._tell = os.pipe()
-        self.output, said = os.pipe()
+        self._cgroup = _cgroup(name)
+        self._process, self._tell, self.output = _launch(_spec(self._cgroup, name, disk))
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                [sys.executable, "-IS", launcher.__file__, json.dumps(self._spec(name, disk))],
-                stdin=told,
-                stdout=said,
-                stderr=said,
-                cwd="/",
-                start_new_session=True,
-            )
-        finally:
-            os.close(told)
-            os.close(said)
-        try:
-            self._wait_until_ready()
+            _wait_until_ready(self.output)
             self.network = Network(self._process.pid)
             furnish(self.network)
             os.write(self._tell, b"go\n")
-        except OSError:
+        except BaseException:
             self.end()
             raise
         os.set_blocking(self.output, False)
-
-    def _spec(self, name: str, disk: Disk) -> dict[str, object]:
-        return {
-            "parent": os.getpid(),
-            "addresses": [METADATA, MIRROR],
-            "folder": str(disk.folder),
-            "root": str(disk.folder / "root"),
-            "lower": [str(layer) for layer in disk.lower],
-            "disk_mb": disk.limit_mb,
-            "cgroup": self._cgroup,
-            "argv": [
-                "systemd-nspawn",
-                "--quiet",
-                "--register=no",
-                *(["--keep-unit"] if self._cgroup else []),
-                "--network-namespace-path=/proc/self/ns/net",
-                f"--directory={disk.folder / 'root'}",
-                f"--machine={name}",
-                "--console=read-only",
-                "--capability=CAP_NET_ADMIN",
-                "--resolv-conf=off",
-                "--timezone=off",
-                "--link-journal=no",
-                *(f"--bind-ro={folder}" for folder in disk.binds),
-                INIT_FILE,
-            ],
-        }
-
-    def _wait_until_ready(self) -> None:
-        """Until its network is there; whatever else it says is why it is not."""
-        said, until = b"", time.monotonic() + READY_WITHIN
-        while not said.endswith(READY):
-            readable, _, _ = select.select([self.output], [], [], max(0.0, until - time.monotonic()))
-            block = os.read(self.output, BLOCK) if readable else b""
-            if not block:
-                raise OSError(errno.EIO, said.decode(errors="replace").strip() or "its launcher says nothing")
-            said += block
 
     @property
     def leader(self) -> int:
@@ -159,16 +110,12 @@ class Guest:
             except BlockingIOError:
                 return True
             if not data:
-                self._show(b"\n" if self._line else b"")
+                self._show(self._lines.close())
                 return False
-            self._show(data)
+            self._show(self._lines.hear(data))
         return True
 
-    def _show(self, data: bytes) -> None:
-        """Whole lines, without what nspawn itself says: that is not the machine's."""
-        lines = (self._line + data).split(b"\n")
-        self._line = lines.pop()
-        said = b"".join(line + b"\n" for line in lines if not line.startswith(NOT_THE_MACHINE))
+    def _show(self, said: bytes) -> None:
         if said:
             self._console(said)
 
@@ -195,10 +142,7 @@ class Guest:
             self.network.close()
         os.close(self.output)
         os.close(self._tell)
-        if self._cgroup:
-            # What has just died may not be collected yet.
-            while not leftovers.clear_groups(self._cgroup) and time.monotonic() < until:
-                time.sleep(LOOK_AGAIN)
+        _clear(self._cgroup, until)
 
 
 def _inside(pid: int) -> bool:
@@ -208,3 +152,98 @@ def _inside(pid: int) -> bool:
         ids = next(line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
         return len(ids) > NESTED and ids[-1] == "1"
     return False
+
+
+def check(disk: Disk) -> None:
+    """Make all that a machine needs, and start none.
+
+    Raises:
+        OSError: It cannot be made here, and why.
+    """
+    name = "check"
+    cgroup = _cgroup(name)
+    process, tell, output = _launch(_spec(cgroup, name, disk))
+    os.close(tell)
+    try:
+        _wait_until_ready(output)
+    finally:
+        os.close(output)
+        process.kill()
+        process.wait()
+        _clear(cgroup, time.monotonic() + GRACE)
+
+
+def _cgroup(name: str) -> str:
+    """The group to make for it. Where systemd runs, it makes a scope; elsewhere we do what a scope does."""
+    return "" if Path("/run/systemd/system").exists() else f"runnerkit-{name}-{os.getpid()}"
+
+
+def _clear(cgroup: str, until: float) -> None:
+    # What has just died may not be collected yet.
+    while cgroup and not leftovers.clear_groups(cgroup) and time.monotonic() < until:
+        time.sleep(LOOK_AGAIN)
+
+
+def _launch(spec: dict[str, object]) -> tuple[subprocess.Popen[bytes], int, int]:
+    """Start the launcher; where to tell it to go on, and what it says."""
+    with ExitStack() as failed, ExitStack() as theirs:
+        told, tell = os.pipe()
+        theirs.callback(os.close, told)
+        failed.callback(os.close, tell)
+        output, said = os.pipe()
+        theirs.callback(os.close, said)
+        failed.callback(os.close, output)
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-IS", launcher.__file__, json.dumps(spec)],
+            stdin=told,
+            stdout=said,
+            stderr=said,
+            cwd="/",
+            start_new_session=True,
+        )
+        failed.pop_all()
+    return process, tell, output
+
+
+def _spec(cgroup: str, name: str, disk: Disk) -> dict[str, object]:
+    """What the launcher has to know."""
+    return {
+        "parent": os.getpid(),
+        "addresses": [METADATA, MIRROR],
+        "folder": str(disk.folder),
+        "root": str(disk.folder / "root"),
+        "lower": [str(layer) for layer in disk.lower],
+        "disk_mb": disk.limit_mb,
+        "cgroup": cgroup,
+        "argv": _argv(name, disk, keep_unit=bool(cgroup)),
+    }
+
+
+def _argv(name: str, disk: Disk, *, keep_unit: bool) -> list[str]:
+    return [
+        "systemd-nspawn",
+        "--quiet",
+        "--register=no",
+        *(["--keep-unit"] if keep_unit else []),
+        "--network-namespace-path=/proc/self/ns/net",
+        f"--directory={disk.folder / 'root'}",
+        f"--machine={name}",
+        "--console=read-only",
+        "--capability=CAP_NET_ADMIN",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        *(f"--bind-ro={folder}" for folder in disk.binds),
+        INIT_FILE,
+    ]
+
+
+def _wait_until_ready(output: int) -> None:
+    """Until its network is there; whatever else it says is why it is not."""
+    said, until = b"", time.monotonic() + READY_WITHIN
+    while not said.endswith(READY):
+        readable, _, _ = select.select([output], [], [], max(0.0, until - time.monotonic()))
+        block = os.read(output, BLOCK) if readable else b""
+        if not block:
+            raise OSError(errno.EIO, said.decode(errors="replace").strip() or "its launcher says nothing")
+        said += block

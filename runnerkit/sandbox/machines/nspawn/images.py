@@ -71,12 +71,17 @@ class Images:
         """
         layer = self._folder / image_id
         # Of what overlayfs writes into a layer nothing may be lost: deleted files, and folders that hide others.
-        subprocess.run(  # noqa: S603 - words and paths of our own
+        done = subprocess.run(  # noqa: S603 - words and paths of our own
             ["cp", "--archive", "--reflink=auto", str(upper), str(layer)],  # noqa: S607 - as installed
-            check=True,
+            check=False,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
+        if done.returncode:
+            folders.remove(layer)
+            raise OSError(done.stderr.strip().rpartition("\n")[2] or f"cp left with {done.returncode}")
         self._snapshots[image_id] = (layer, *below)
 
     def _common(self, base: Path, authority: bytes, hosts: str) -> Path:

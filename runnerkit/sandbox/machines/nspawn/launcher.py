@@ -107,7 +107,10 @@ def _disk(spec: dict[str, Any]) -> None:
 
 
 def _mount(what: str, where: str, kind: str, flags: int, options: str) -> None:
-    _call(libc.mount, what.encode(), where.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
+    try:
+        _call(libc.mount, what.encode(), where.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
+    except OSError as error:
+        raise OSError(error.errno, f"mount {kind or 'privately'} on {where}: {error.strerror}") from error
 
 
 def _cgroup(name: str) -> None:

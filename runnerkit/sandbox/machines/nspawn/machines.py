@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -15,11 +15,11 @@ from runnerkit.sandbox.imds import QuietHandler
 from runnerkit.sandbox.machines import described
 from runnerkit.sandbox.machines.init import folders
 from runnerkit.sandbox.machines.nspawn import leftovers, mirror, trees
-from runnerkit.sandbox.machines.nspawn.guest import METADATA, MIRROR, Disk, Guest
+from runnerkit.sandbox.machines.nspawn.addresses import Addresses
+from runnerkit.sandbox.machines.nspawn.guest import METADATA, MIRROR, REBOOTED, Disk, Guest, check
 from runnerkit.sandbox.machines.nspawn.images import Images, seen
 from runnerkit.sandbox.machines.nspawn.mirror import Mirror
-from runnerkit.sandbox.machines.nspawn.needs import missing
-from runnerkit.sandbox.machines.nspawn.network import listening
+from runnerkit.sandbox.machines.nspawn.needs import need
 from runnerkit.sandbox.machines.process import stand_in
 from runnerkit.sandbox.machines.roots import put
 from runnerkit.sandbox.machines.watching import Body, Machines, Watched
@@ -43,6 +43,10 @@ PREFIX = f"rk-{NAME}-"
 SSH = 22
 HTTP, HTTPS = 80, 443
 LOOK_OFTEN = 0.05
+ELSEWHERE = (
+    "root must be allowed to make namespaces, cgroups and mounts, which a container of Docker needs --privileged for; "
+    "and TMPDIR must be on a file system that overlayfs can write to (ext4, xfs or tmpfs, not overlayfs itself)"
+)
 
 
 class NspawnMachines(Machines):
@@ -80,30 +84,35 @@ class NspawnMachines(Machines):
         self._install = runner or stand_in
         self._files = dict(files or {})
         self._say_to_people = say
-        self._addresses: dict[str, str] = {}
-        self._numbers = itertools.count(1)
+        self._own = ExitStack()
         self._disks: dict[str, Disk] = {}
         self._servers: dict[str, list[ThreadedWSGIServer]] = {}
 
     def __enter__(self) -> Self:
-        lacking = missing()
-        if lacking:
-            raise ConfigError(lacking, hint="the sandbox's process machines need none of that")
-        entered = super().__enter__()
-        self._ec2.furnish(address=self.address, imaged=self._imaged)
+        need()
+        with ExitStack() as started:
+            self._own = started
+            entered = super().__enter__()
+            self._ec2.furnish(address=self.address, imaged=self._imaged)
+            started.callback(self._ec2.furnish)
+            self._own = started.pop_all()
         return entered
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
-        os.close(self._held)
+        self._own.close()
 
     def _ready(self) -> None:
-        self._held = leftovers.hold(self._folder)
+        # Of machines root is this computer's root: what it leaves in there is for nobody else to read or run.
+        self._folder.chmod(0o700)
+        self._own.callback(os.close, leftovers.hold(self._folder))
         leftovers.remove(self._folder, PREFIX)
-        base = trees.base(self._say_to_people)
-        self.ssh_port = _free_port()
+        base = self._own.enter_context(trees.base(self._say_to_people))
+        self._check(base)
+        self._addresses = self._own.enter_context(Addresses())
+        self.ssh_port = self._addresses.port
         runner = folders.make(self._folder / "runner")
         self._install(runner, self._environ)
         self.mirror = Mirror(self._folder / "mirror", runner)
@@ -117,10 +126,22 @@ class NspawnMachines(Machines):
 
     def address(self, instance_id: str) -> str:
         """The public address of an instance: one of this computer's own, which nobody else can reach."""
-        if instance_id not in self._addresses:
-            number = next(self._numbers)
-            self._addresses[instance_id] = f"127.18.{number // 250}.{number % 250 + 1}"
-        return self._addresses[instance_id]
+        return self._addresses.address(instance_id)
+
+    def _check(self, base: Path) -> None:
+        """Refuse what every machine would fail at.
+
+        Raises:
+            ConfigError: No machine can be made here.
+        """
+        disk = Disk(folders.make(self._folder / "check"), (base,))
+        try:
+            disk.make()
+            check(disk)
+        except OSError as error:
+            raise ConfigError(f"nspawn machines cannot run here: {error.strerror or error}", hint=ELSEWHERE) from error
+        finally:
+            folders.remove(disk.folder)
 
     def guest(self, instance_id: str) -> Guest:
         """The running machine of an instance.
@@ -147,7 +168,11 @@ class NspawnMachines(Machines):
 
     def _start(self, view: InstanceView, _machine: Watched) -> Body:
         furnish = partial(self._furnish, view)
-        return Guest(view.id, self._disks[view.id], furnish, partial(self._console, view.id))
+        try:
+            return Guest(view.id, self._disks[view.id], furnish, partial(self._console, view.id))
+        except BaseException:
+            self._fall_silent(view.id)
+            raise
 
     def _furnish(self, view: InstanceView, network: Network) -> None:
         """The metadata service at its own address, the sandbox's endpoints at theirs, and the way in by SSH."""
@@ -180,19 +205,20 @@ class NspawnMachines(Machines):
         for guest in ending:
             guest.pull()
         for guest in ending:
-            for server in self._servers.pop(guest.name, []):
-                server.shutdown()
-                server.server_close()
+            self._fall_silent(guest.name)
             guest.end()
+
+    def _fall_silent(self, instance_id: str) -> None:
+        for server in self._servers.pop(instance_id, []):
+            server.shutdown()
+            server.server_close()
 
     def _crash(self, code: int) -> str:
         return f"powering off: systemd-nspawn ended with {code}" if code else ""
 
+    def _reboots(self, code: int) -> bool:
+        return code == REBOOTED
+
     def _forget(self, instance_id: str) -> None:
         self._disks.pop(instance_id, None)
-        self._addresses.pop(instance_id, None)
-
-
-def _free_port() -> int:
-    with listening("127.0.0.1", 0) as probe:
-        return int(probe.getsockname()[1])
+        self._addresses.forget(instance_id)

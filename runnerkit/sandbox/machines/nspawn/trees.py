@@ -6,9 +6,11 @@ import fcntl
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import tempfile
-from contextlib import contextmanager, suppress
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,10 +90,19 @@ MASKED = (
     "systemd-timesyncd.service",
 )
 KEPT_LINES = 20
+BUILDING = ".building-"
+TREE = re.compile(r"[a-z]+-[0-9a-f]{12}")
+UNUSED_FOR = 30 * 24 * 3600.0
+BUILT_WITHIN = 1800.0
+HINT = "mmdebstrap takes packages from where apt does; does `apt-get update` work here?"
+# Whatever becomes of us, the builder ends with all it has started, and its mounts are gone: they show devices of this
+# computer in a folder that is removed.
+ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
-def base(say: Callable[[str], None]) -> Path:
-    """The tree; made if it is not there yet, which takes a minute or two.
+@contextmanager
+def base(say: Callable[[str], None]) -> Iterator[Path]:
+    """The tree, kept from being removed; made if it is not there yet, which takes a minute or two.
 
     Args:
         say: Hears that it takes a while.
@@ -101,16 +112,61 @@ def base(say: Callable[[str], None]) -> Path:
     """
     within = Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
     tree = within / f"{_suite()}-{_digest()}"
+    with ExitStack() as using:
+        try:
+            within.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _alone(within / "lock", say):
+                if not tree.exists():
+                    _clear_half_built(within)
+                    say(f"building the machines' system (Debian packages, once, a minute or two) in {tree}")
+                    _build(within, tree)
+                using.callback(os.close, _hold(tree))
+                remove_unused(within, time.time())
+        except OSError as error:
+            hint = f"{FOLDER_VARIABLE} names another folder"
+            raise ConfigError(f"the machines' system cannot be kept in {within}: {error}", hint=hint) from error
+        yield tree
+
+
+def _hold(tree: Path) -> int:
+    """Mark a tree as in use: now by its time, and by a lock as long as the descriptor is open."""
+    descriptor = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        within.mkdir(parents=True, exist_ok=True)
-        with _alone(within / "lock"):
-            if not tree.exists():
-                say(f"building the machines' system (Debian packages, once, a minute or two) in {tree}")
-                _build(within, tree)
-    except OSError as error:
-        hint = f"{FOLDER_VARIABLE} names another folder"
-        raise ConfigError(f"the machines' system cannot be kept in {within}: {error}", hint=hint) from error
-    return tree
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        # Where the folder can only be read, nobody removes anything either.
+        with suppress(OSError):
+            os.utime(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def remove_unused(within: Path, now: float) -> None:
+    """Remove the trees that nobody has used for a month: those of other versions of runnerkit.
+
+    Args:
+        within: Where the trees are; its lock is held.
+        now: Seconds since the epoch.
+    """
+    for tree in within.iterdir():
+        if not TREE.fullmatch(tree.name) or now - tree.stat().st_mtime < UNUSED_FOR:
+            continue
+        descriptor = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # It bears the lock of whoever uses it.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folders.remove(tree)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(descriptor)
+
+
+def _clear_half_built(within: Path) -> None:
+    """What a builder left that was killed: while we hold the lock there is no other."""
+    for folder in within.glob(f"{BUILDING}*"):
+        folders.remove(folder)
 
 
 def _suite() -> str:
@@ -126,7 +182,7 @@ def _digest() -> str:
 
 
 def _build(within: Path, tree: Path) -> None:
-    made = Path(tempfile.mkdtemp(prefix=".building-", dir=within))
+    made = Path(tempfile.mkdtemp(prefix=BUILDING, dir=within))
     try:
         _debian(made)
         for name, (text, mode) in FILES.items():
@@ -151,27 +207,34 @@ def _debian(into: Path) -> None:
     argv += ['--aptopt=Apt::Install-Recommends "false"', "--dpkgopt=path-exclude=/usr/share/doc/*"]
     argv += ["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"]
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(  # noqa: S603 - words of our own
-        [*argv, _suite(), str(into)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environ,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - words of our own
+            [*ALONE, *argv, _suite(), str(into)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            text=True,
+            errors="replace",
+            timeout=BUILT_WITHIN,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigError(f"mmdebstrap was not done after {BUILT_WITHIN / 60:.0f} minutes", hint=HINT) from None
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-KEPT_LINES:])
-        hint = "mmdebstrap takes packages from where apt does; does `apt-get update` work here?"
         raise ConfigError(
-            f"mmdebstrap left with {done.returncode} while building the machines' system:\n{last}", hint=hint
+            f"mmdebstrap left with {done.returncode} while building the machines' system:\n{last}", hint=HINT
         )
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
+def _alone(file: Path, say: Callable[[str], None]) -> Iterator[None]:
     """One builder at a time; the others wait for its tree."""
     with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another process that builds the machines' system")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -12,7 +13,7 @@ from typing import Any
 
 from . import options
 from .container import LABEL, OWNER, Paths, Wanted, named_volumes, wanted
-from .engine import Engine, EngineFailed
+from .engine import PATIENCE, Engine, EngineFailed
 from .workflow import CONTAINER, LEAF, Refused, filled
 
 KNOWN = "container.json"
@@ -153,10 +154,13 @@ def sweep(engine: Engine) -> list[str]:
     return [name for each in owners if not _lives(each) for name in clear(engine, f"{OWNER}={each}")]
 
 
-def clear_away(address: str, label: str = "") -> None:
-    """Remove what a job has left, or, without its label, what all killed workers have; no engine is no error."""
-    with suppress(EngineFailed, ValueError):
-        engine = Engine(address)
+def clear_away(address: str, label: str = "", patience: float = PATIENCE) -> None:
+    """Remove what a job has left, or, without its label, what all killed workers have.
+
+    No engine is no error, nor one that answers nonsense, or nothing for ``patience`` seconds.
+    """
+    with suppress(EngineFailed, ValueError, TypeError, KeyError, AttributeError):
+        engine = Engine(address, patience)
         if label:
             clear(engine, f"{LABEL}={label}")
         else:
@@ -167,23 +171,27 @@ def _name(container: dict[str, Any]) -> str:
     return str((container.get("Names") or [container["Id"]])[0]).removeprefix("/")
 
 
-def owner(pid: int, proc: Path = Path("/proc")) -> str:
+def owner(pid: int, proc: Path = Path("/proc"), etc: Path = Path("/etc")) -> str:
     """Name a process so that no other one is taken for it: its number, when it was started, and among which others."""
     fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     # Counted from the third field, which follows the bracket. Source: proc(5).
-    return f"{pid}-{fields[STARTED - 3]}-{_namespace(proc)}"
+    return f"{pid}-{fields[STARTED - 3]}-{_among(proc, etc)}"
 
 
-def _namespace(proc: Path) -> int:
-    return (proc / "self" / "ns" / "pid").stat().st_ino
+def _among(proc: Path, etc: Path) -> str:
+    """The computer and its namespace of processes: the first one has the same number on all computers."""
+    computer = b""
+    with suppress(OSError):
+        computer = (etc / "machine-id").read_bytes()
+    return f"{(proc / 'self' / 'ns' / 'pid').stat().st_ino}.{hashlib.sha256(computer).hexdigest()[:8]}"
 
 
-def _lives(name: str, proc: Path = Path("/proc")) -> bool:
+def _lives(name: str, proc: Path = Path("/proc"), etc: Path = Path("/etc")) -> bool:
     number, _, among = name.partition("-")
-    if among.rpartition("-")[2] != str(_namespace(proc)):
+    if among.rpartition("-")[2] != _among(proc, etc):
         # Of a machine that shares this engine: whether it lives cannot be seen from here.
         return True
     try:
-        return owner(int(number), proc) == name
+        return owner(int(number), proc, etc) == name
     except (OSError, ValueError):
         return False

@@ -41,16 +41,17 @@ class _Connection(http.client.HTTPConnection):
 
 
 class Engine:
-    """The engine at an address such as ``unix:///run/podman/podman.sock``.
+    """The engine at an address such as ``unix:///run/podman/podman.sock``; it may be silent for ``patience`` seconds.
 
     Raises:
         EngineFailed: the address is of another kind: what a job mounts must be on the engine's own machine.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, patience: float = PATIENCE) -> None:
         if not address.startswith(SCHEME):
             raise EngineFailed(f"The container engine's address {address} is no local socket ({SCHEME}/path).")
         self._path = address.removeprefix(SCHEME)
+        self._patience = patience
 
     def ask(self, method: str, path: str, body: object = None, **query: object) -> Any:  # noqa: ANN401 - JSON
         """Call and give the answer.
@@ -58,7 +59,7 @@ class Engine:
         Raises:
             EngineFailed: it cannot be reached, or refused.
         """
-        data = b"".join(self._open(method, path + _query(query), body))
+        data = b"".join(self._open(method, path + _query(query), body, patience=self._patience))
         return json.loads(data) if data.strip() else None
 
     def _open(
@@ -67,9 +68,9 @@ class Engine:
         path: str,
         body: object = None,
         headers: Mapping[str, str] | None = None,
-        patience: float | None = PATIENCE,
+        patience: float | None = None,
     ) -> Iterator[bytes]:
-        """Call and give the answer in parts, as they come."""
+        """Call and give the answer in parts, as they come; without ``patience`` it may take as long as it likes."""
         connection = _Connection(self._path, patience)
         given = {"Content-Type": "application/json", **(headers or {})}
         try:
@@ -111,7 +112,7 @@ class Engine:
         """
         secret = {} if login is None else {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(login).encode())}
         headers = {name: value.decode() for name, value in secret.items()}
-        told = b"".join(self._open("POST", f"/images/create{_query({'fromImage': image})}", None, headers, None))
+        told = b"".join(self._open("POST", f"/images/create{_query({'fromImage': image})}", None, headers))
         for line in told.splitlines():
             # A failure comes late, after the answer has begun as a success.
             if b'"error"' in line:
@@ -128,7 +129,7 @@ class Engine:
         }
         made = self.ask("POST", f"/containers/{container}/exec", body)["Id"]
         start = {"Detach": False, "Tty": False}
-        for part in _unframed(self._open("POST", f"/exec/{made}/start", start, patience=None)):
+        for part in _unframed(self._open("POST", f"/exec/{made}/start", start)):
             _write(out, part)
         return int(self.ask("GET", f"/exec/{made}/json")["ExitCode"])
 
