@@ -117,7 +117,9 @@ def _facts(instance: Instance) -> dict[str, Any]:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
+    # Machines write UTF-8; a terminal, or a file, that cannot take all of it gets question marks.
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, errors="replace").decode(encoding))
     sys.stdout.flush()
 
 

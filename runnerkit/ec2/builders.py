@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import urllib.request
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from runnerkit.ec2.machines import Machines, parse_instance
 from runnerkit.ec2.network import Network
 from runnerkit.ec2.patience import Settling
 from runnerkit.ec2.prices import price_table
-from runnerkit.errors import ConfigError, ImageMissing
+from runnerkit.errors import ConfigError, ImageMissing, RunnerkitError
 from runnerkit.model import Market, State
 from runnerkit.offerings import attempts, matching
 from runnerkit.ports import LaunchOrder
@@ -134,7 +135,9 @@ class Ec2Builders:
         try:
             launched = Launch(_as_launch(order), tools).run(tries)
         except BaseException:
-            self._doors.shut(order.region, order.name)
+            # What went wrong first is told; a group that stays is swept.
+            with suppress(RunnerkitError):
+                self._doors.shut(order.region, order.name)
             raise
         return Builder(
             id=launched.instance_id,

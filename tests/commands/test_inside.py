@@ -141,6 +141,15 @@ def test_ctrl_c_ends_following_and_not_the_machine(bench: Bench) -> None:
     assert bench.world.ec2.instance(machine["instance"]).state == "running"
 
 
+def test_what_a_terminal_cannot_show_does_not_end_the_command(bench: Bench) -> None:
+    """A console may hold any letters, also where this side knows only ASCII."""
+    machine = launched(bench)
+    bench.world.ec2.console(machine["instance"], "\N{SNOWMAN} snow\n")
+    with bench.start("logs", machine["runner"], PYTHONIOENCODING="ascii") as process:
+        out, err = process.communicate(timeout=WITHIN)
+    assert (0, "? snow") == (process.returncode, out.splitlines()[-1]), err
+
+
 def test_whoever_reads_only_the_beginning_gets_no_traceback(bench: Bench) -> None:
     """As in `runnerkit logs NAME | head -1`: the command ends when nobody listens any more."""
     machine = launched(bench)

@@ -13,7 +13,7 @@ from runnerkit import tags as words
 from runnerkit.baking.ports import BakedImage
 from runnerkit.baking.shelf import Present, judged, prunable, worst
 from runnerkit.ec2 import Ec2Builders, Ec2Cloud, Ec2Images
-from runnerkit.errors import ConfigError
+from runnerkit.errors import CloudDenied, ConfigError
 from runnerkit.model import Release
 from runnerkit.settings import AwsSettings
 from runnerkit.testing import FakeClock
@@ -83,6 +83,14 @@ class TestEc2Bakery(BakeryContract):
         """The message says what a network looks like."""
         with pytest.raises(ConfigError, match="no network that may reach the builder"):
             bakery.builders.launch(replace(self.order(bakery), ssh_from="everybody"))
+
+    def test_what_went_wrong_first_is_told(self, bakery: Bench, ec2: SandboxEc2) -> None:
+        """A launch that is refused, and a security group that cannot be looked for then: the launch is what counts."""
+        order = self.order(bakery)
+        ec2.refuse("UnauthorizedOperation", "CreateLaunchTemplate")
+        ec2.refuse("UnauthorizedOperation", "DescribeSecurityGroups")
+        with pytest.raises(CloudDenied, match="CreateLaunchTemplate"):
+            bakery.builders.launch(order)
 
     def test_the_sweep_ends_what_outlived_its_bake(self, bakery: Bench, tmp_path: Path) -> None:
         """A builder past its end, stopped or not, and then its security group."""

@@ -70,7 +70,7 @@ def test_half_of_the_user_data_on_a_stock_image_is_a_case_for_the_sweep(yard: Ya
     guest = yard.launch(baked=False, user_data=half(baked=False))
     yard.world.posted(
         f"/repos/{REPO}/actions/runners/generate-jitconfig",
-        {"name": RUNNER, "runner_group_id": 1, "labels": ["half", Birth("runnerkit", datetime.now(UTC)).label]},
+        {"name": RUNNER, "runner_group_id": 1, "labels": ["half", Birth(datetime.now(UTC)).label]},
     )
     guest.wait_for("cloud-final.service|Cloud-init v.* finished|cloud-init.target", within=60)
     assert guest.state == "running"
@@ -107,4 +107,4 @@ def _sweep(yard: Yard, guest: Guest, folder: Path, *, online_in: int) -> list[st
         check=False,
     )
     assert done.stdout, done.stderr
-    return [each["why"] for each in json.loads(done.stdout)["actions"] if each["runner"] == RUNNER]
+    return [each.get("reason", each) for each in json.loads(done.stdout)["actions"] if each["runner"] == RUNNER]

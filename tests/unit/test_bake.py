@@ -14,7 +14,9 @@ from runnerkit.baking.errors import BakeError, ConnectionLost, HostKeyMismatch, 
 from runnerkit.baking.line import Line, Pace
 from runnerkit.baking.plan import BakeWish
 from runnerkit.baking.ports import Bakery, Outcome
+from runnerkit.errors import CloudDenied
 from runnerkit.events import BakeStageEnded
+from runnerkit.names import Secret
 from runnerkit.ports import RunnerPackage
 from runnerkit.settings import AmiSettings
 from runnerkit.testing import FakeClock, RecordedEvents
@@ -254,6 +256,7 @@ def test_an_image_that_ec2_does_not_show_yet_is_deleted_all_the_same(
     monkeypatch.setattr(kitchen.images, "image", late)
     with pytest.raises(KeyboardInterrupt):
         kitchen.bake()
+    monkeypatch.undo()
     assert ([], True) == (list(kitchen.images.images("eu-west-1")), kitchen.is_clean())
 
 
@@ -299,6 +302,15 @@ def test_a_long_command_may_still_lose_its_connection(kitchen: Kitchen) -> None:
 
     line = Line(Slow, lambda: None, clock, Pace(patience=300))
     assert (b"done", 2) == (line.run("upload").out, len(tries))
+
+
+def test_a_connection_that_stays_lost_is_given_up(kitchen: Kitchen) -> None:
+    """After the patience that is said, and not before."""
+    kitchen.shells.refuse, began = [ConnectionLost("refused")] * 10_000, kitchen.clock.now()
+    line = Line(lambda: kitchen.shells("", 22, Secret("k"), ()), lambda: None, kitchen.clock, Pace(patience=300))
+    with pytest.raises(ConnectionLost, match="could not be had again for 300 s"):
+        line.run("true")
+    assert 300 <= (kitchen.clock.now() - began).total_seconds() <= 305
 
 
 def test_a_builder_is_not_kept_when_nobody_wants_it(kitchen: Kitchen) -> None:
@@ -357,6 +369,18 @@ def test_an_image_that_fails_is_deleted(kitchen: Kitchen) -> None:
     with pytest.raises(BakeError, match="EC2 could not make"):
         kitchen.bake()
     assert ([], True) == (list(kitchen.images.images("eu-west-1")), kitchen.is_clean())
+
+
+def test_an_image_that_ec2_refuses_leaves_nothing(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit of snapshots, a missing permission: AWS's words are passed on, and the builder ends."""
+
+    def refused(*_: object) -> str:
+        raise CloudDenied("making the image: the permission ec2:CreateImage is missing")
+
+    monkeypatch.setattr(kitchen.images, "create", refused)
+    with pytest.raises(CloudDenied, match="ec2:CreateImage"):
+        kitchen.bake()
+    assert kitchen.is_clean()
 
 
 def test_an_interrupt_takes_everything_back(kitchen: Kitchen) -> None:

@@ -59,4 +59,6 @@ def lets_in(ec2: SandboxEc2, view: InstanceView, port: int, address: str) -> boo
 def _covers(rule: Raw, port: int) -> bool:
     if str(rule.ip_protocol) == "-1":
         return True
-    return rule.ip_protocol == "tcp" and int(rule.from_port) <= port <= int(rule.to_port)
+    if rule.ip_protocol != "tcp" or rule.from_port is None or rule.to_port is None:
+        return False
+    return int(rule.from_port) <= port <= int(rule.to_port)

@@ -97,7 +97,7 @@ BUILT_WITHIN = 1800.0
 HINT = "mmdebstrap takes packages from where apt does; does `apt-get update` work here?"
 # Whatever becomes of us, the builder ends with all it has started, and its mounts are gone: they show devices of this
 # computer in a folder that is removed.
-ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+ALONE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 @contextmanager
