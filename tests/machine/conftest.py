@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def yard() -> Iterator[Yard]:
     """The yard."""
     with open_yard() as opened:

@@ -42,7 +42,7 @@ def plays(yard: Yard, request: pytest.FixtureRequest) -> Iterator[Callable[[Faul
     wanted = {
         item.callspec.params["fault"].name
         for item in request.session.items
-        if hasattr(item, "callspec") and "fault" in item.callspec.params
+        if hasattr(item, "callspec") and isinstance(item.callspec.params.get("fault"), Fault)
     }
     alone = "PYTEST_XDIST_WORKER" in os.environ
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -109,7 +109,8 @@ def test_a_checkout_with_spaces_and_every_letter_in_its_path(world: GitHubWorld,
 def test_a_flood_costs_time_but_no_memory(runner: StandIn) -> None:
     """Twenty megabytes of lines: all of them arrive, and no process of the runner grows by as much."""
     count = 400_000
-    look = "grep VmHWM /proc/$(ps -o ppid= -p $(ps -o ppid= -p $(ps -o ppid= -p $$)))/status | tr -dc 0-9"
+    # ps fills up with spaces, by as many as there are digits in the largest number.
+    look = "up() { ps -o ppid= -p $1 | tr -d ' '; }\ngrep VmHWM /proc/$(up $(up $(up $$)))/status | tr -dc 0-9"
     flood = {"name": "Flood", "run": f"yes 'fifty characters, which make twenty megabytes all in' | head -n {count}"}
     job = runner.steps([flood, {"name": "Worker", "run": look}])
     assert said(job, "Flood").count("fifty characters") == count
