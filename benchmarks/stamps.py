@@ -93,7 +93,7 @@ def parts(times: Mapping[tuple[str, str], float], modules: float) -> dict[str, f
     done, listener = times[PREPARE, EXITED], times[RUNNER, STARTED]
     return {
         "cloud-init's own start": modules - final,
-        "cloud-init's modules, systemd's reload, the start": began - modules,
+        "cloud-init's modules and the start of our unit": began - modules,
         "the machine made ready": done - began,
         "the check before the listener": listener - done,
     }
