@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -26,8 +27,7 @@ class Paths:
     """Knows the paths of all operations."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
-        rules = [_rule(path, key) for key in keys for path in (key[1], *LEGACY.get(key, ()))]
-        self._map = Map(rules, strict_slashes=False)
+        self._map = _map(tuple(keys))
 
     def match(self, method: str, path: str, query: Mapping[str, str]) -> tuple[Key, dict[str, Any]]:
         """Find the operation and what its path's parameters are.
@@ -49,6 +49,13 @@ def described_path(template: str, variables: Mapping[str, Any]) -> str:
     return template.format_map(
         defaultdict(lambda: "-", {name: quote(str(value), safe="") for name, value in variables.items()})
     )
+
+
+@cache
+def _map(keys: tuple[Key, ...]) -> Map:
+    """One for all worlds: every rule is compiled, which takes its time."""
+    rules = [_rule(path, key) for key in keys for path in (key[1], *LEGACY.get(key, ()))]
+    return Map(rules, strict_slashes=False)
 
 
 def _rule(path: str, key: Key) -> Rule:
