@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from runnerkit.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from runnerkit.ports import Clock
 
@@ -72,7 +72,7 @@ class Cache:
             with suppress(OSError):
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._prune(self._folder, held[0])
-                _write_whole(self._folder / name, json.dumps({"at": held[0], "value": held[1]}))
+                write_whole(self._folder / name, json.dumps({"at": held[0], "value": held[1]}))
 
     def _read(self, name: str) -> tuple[float, object] | None:
         if self._folder is None:
@@ -92,15 +92,3 @@ class Cache:
 
 def _name(kind: str, key: str) -> str:
     return f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that nobody ever reads half of it."""
-    handle, made = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        Path(made).replace(path)
-    except OSError:
-        Path(made).unlink(missing_ok=True)
-        raise

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 import threading
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runnerkit.errors import ForgeError, ForgeUnavailable
+from runnerkit.files import write_whole
 from runnerkit.github import views
 from runnerkit.github.asks import Ask, unreadable
 from runnerkit.model import Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from runnerkit.github.client import Client
     from runnerkit.github.level import Level
@@ -136,7 +135,7 @@ class Releases:
         if self._paths:
             dated = any(each["at"] for each in held["releases"])
             with suppress(OSError):
-                _write_whole(self._paths[0 if dated else 1], json.dumps(held))
+                write_whole(self._paths[0 if dated else 1], json.dumps(held))
 
 
 def _path(folder: Path, key: str) -> Path:
@@ -156,15 +155,3 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _rows(read: dict[str, Any]) -> list[dict[str, str]]:
     return [{"version": str(each["version"]), "at": str(each["at"])} for each in read["releases"]]
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, made = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        Path(made).replace(path)
-    except OSError:
-        Path(made).unlink(missing_ok=True)
-        raise
