@@ -94,6 +94,11 @@ class InstanceLaunched(Event):
     zone: str
     market: str
     price: float | None
+    repo: str = ""
+    region: str = ""
+    run: int | None = None
+    job: int | None = None
+    on_demand: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,92 @@ class RunRepeated(Event):
     repo: str
     run: int
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen(Event):
+    """A queued job asks for us, seen for the first time; ``labels`` joined by commas."""
+
+    job: int
+    run: int
+    attempt: int
+    repo: str
+    title: str
+    labels: str
+    queued_at: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobTaken(Event):
+    """A job of ours began on a runner; ``seconds`` it was queued."""
+
+    job: int
+    run: int
+    repo: str
+    runner: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobOver(Event):
+    """A job of ours is over."""
+
+    job: int
+    run: int
+    repo: str
+    runner: str
+    conclusion: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceEnded(Event):
+    """An instance is gone; ``reason`` is EC2's, times are ISO 8601."""
+
+    runner: str
+    instance: str
+    repo: str
+    type: str
+    region: str
+    zone: str
+    market: str
+    since: str
+    until: str
+    reason: str
+    run: int | None = None
+    job: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceInterrupted(Event):
+    """AWS took back a spot instance; ``wish`` stands for what it was launched for."""
+
+    runner: str
+    instance: str
+    repo: str
+    type: str
+    zone: str
+    wish: str
+    run: int | None = None
+    job: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpotPaused(Event):
+    """A machine is bought on demand, because spot was taken back too often for the same wish."""
+
+    runner: str
+    interruptions: int
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalTold(Event):
+    """The author of a workflow can see why a job gets no machine; ``how`` is check or status."""
+
+    job: int
+    repo: str
+    how: str
 
 
 @dataclass(frozen=True, slots=True)

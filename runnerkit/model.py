@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from runnerkit.names import Birth, Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
+
+    from runnerkit.history import Interruption
 
 
 class Market(StrEnum):
@@ -157,6 +160,8 @@ class Instance:
     lost_since: datetime | None = None
     price: float | None = None
     spec: str = ""
+    wish: str = ""
+    ended_at: datetime | None = None
 
     @property
     def live(self) -> bool:
@@ -210,6 +215,8 @@ class Job:
     private: bool | None = None
     fork: bool | None = None
     url: str = ""
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +253,7 @@ class Observed:
 
     ``repos`` are the repositories (lower case) whose runners were listed: nothing is concluded about others' machines.
     ``launches`` are those of the last day: EC2 may not show the newest yet, and has forgotten the oldest.
+    ``spent`` are the dollars of this day (UTC) by repository, in lower case.
     """
 
     at: datetime
@@ -255,6 +263,8 @@ class Observed:
     failures: tuple[Failure, ...] = ()
     launches: tuple[LaunchNote, ...] = ()
     interrupted: tuple[Interrupted, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from runnerkit.events import Event
+    from runnerkit.history import Note, Run
     from runnerkit.model import (
         Attempt,
         Comment,
@@ -187,8 +188,26 @@ class Forge(Protocol):
     def queued(self, repo: str) -> Sequence[Job]:
         """Every job of the repository that waits for a runner."""
 
+    def active(self, repo: str) -> Sequence[Job]:
+        """Every job, in whatever state, of the repository's runs that are not over; oldest first."""
+
+    def run(self, repo: str, run_id: int) -> Run | None:
+        """A run at its latest attempt, read fresh; None when there is none."""
+
     def jobs(self, repo: str, run_id: int) -> Sequence[Job]:
         """The jobs of a run's latest attempt."""
+
+    def annotations(self, repo: str, job_id: int) -> Sequence[str]:
+        """What the job's steps said by workflow commands (warnings and errors); empty when it said nothing."""
+
+    def gates(self, repo: str, job: Job) -> frozenset[str] | None:
+        """The environments whose protection let this job through, in lower case; None when that cannot be told."""
+
+    def repositories(self, owner: str) -> Sequence[str]:
+        """The repositories of an organisation or a user that we may serve (``owner/name``), no archived ones."""
+
+    def file(self, repo: str, path: str) -> str | None:
+        """A text file on the repository's default branch; None when there is none."""
 
     def job(self, repo: str, job_id: int) -> Job | None:
         """One job by id, read fresh; None when there is none."""
@@ -200,8 +219,39 @@ class Forge(Protocol):
             ForgeRejected: GitHub refuses, for example while the run is still going.
         """
 
+    def rerun_job(self, repo: str, job_id: int) -> None:
+        """Run one job of a completed run again, and those that depend on it.
+
+        Raises:
+            ForgeRejected: As for :meth:`rerun_failed`.
+        """
+
     def cancel(self, repo: str, run_id: int) -> None:
         """Cancel a run; one that is over already is not an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook that GitHub sent, or tried to; ``guid`` stays the same when it is sent again."""
+
+    id: int
+    hook_id: int
+    guid: str
+    event: str
+    action: str
+    at: datetime
+    status: int
+    again: bool = False
+
+
+class Hooks(Protocol):
+    """The webhooks that point at us. Every method may raise the ForgeError family."""
+
+    def deliveries(self, since: datetime) -> Sequence[Delivery]:
+        """What GitHub sent to our address since then, newest first."""
+
+    def redeliver(self, delivery: Delivery) -> None:
+        """Ask GitHub to send it once more."""
 
 
 class Reports(Protocol):
@@ -263,6 +313,15 @@ class Journal(Protocol):
 
     def refusals(self, since: datetime) -> Sequence[Refusal]:
         """The refusals noted since then."""
+
+    def note(self, note: Note) -> None:
+        """Note something that happened, for cost, budgets and `why`."""
+
+    def notes(self, since: datetime, kinds: Collection[str] = ()) -> Sequence[Note]:
+        """The notes made since then, of these kinds or of all; oldest first."""
+
+    def flush(self) -> None:
+        """Write down what was only gathered so far. Called after each pass; may do nothing."""
 
 
 class Boots(Protocol):

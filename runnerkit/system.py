@@ -7,19 +7,17 @@ import os
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from runnerkit.model import Breadth, Failure, LaunchNote, Market, Refusal
+from runnerkit.journal import KEPT, Entries, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from runnerkit.events import Event
 
-KEPT = timedelta(days=7)
 COMPACT_OVER = 1_000_000
 LONGEST_WAIT = 0.5
 
@@ -49,7 +47,7 @@ class SystemClock:
         self._woken.set()
 
 
-class FileJournal:
+class FileJournal(Entries):
     """Append-only lines of JSON. One write per entry, so several processes may share a file.
 
     A file that cannot be written is no reason not to launch: entries are then kept in memory only.
@@ -58,40 +56,14 @@ class FileJournal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._entries: list[dict[str, Any]] = []
+        self._entries: list[Entry] = []
         self._read_up_to = 0
         self._inode: int | None = None
         self._compact()
 
-    def failed(self, failure: Failure) -> None:
-        """Note a launch that came to nothing."""
-        self._append({"kind": "failure", **asdict(failure), "at": failure.at.isoformat()})
-
-    def failures(self, since: datetime) -> Sequence[Failure]:
-        """The failures noted since then."""
-        found = [_failure(entry) for entry in self._all("failure")]
-        return [failure for failure in found if failure is not None and failure.at >= since]
-
-    def launched(self, launch: LaunchNote) -> None:
-        """Note a machine that was started."""
-        self._append({"kind": "launch", **asdict(launch), "at": launch.at.isoformat()})
-
-    def launches(self, since: datetime) -> Sequence[LaunchNote]:
-        """The launches noted since then."""
-        found = [_launch(entry) for entry in self._all("launch")]
-        return [launch for launch in found if launch is not None and launch.at >= since]
-
-    def refused(self, refusal: Refusal) -> None:
-        """Note a refusal of AWS."""
-        self._append({"kind": "refusal", **asdict(refusal), "at": refusal.at.isoformat()})
-
-    def refusals(self, since: datetime) -> Sequence[Refusal]:
-        """The refusals noted since then."""
-        found = [_refusal(entry) for entry in self._all("refusal")]
-        return [refusal for refusal in found if refusal is not None and refusal.at >= since]
-
-    def _append(self, entry: dict[str, Any]) -> None:
-        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    def append(self, entry: Entry) -> None:
+        """Write one line."""
+        line = json.dumps(entry, default=str, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,10 +78,12 @@ class FileJournal:
             except OSError:
                 self._entries.append(entry)
 
-    def _all(self, kind: str) -> list[dict[str, Any]]:
+    def entries(self, since: datetime) -> Iterable[Entry]:
+        """All entries of the file, in the order in which they were written."""
+        del since
         with self._lock:
             self._read_on()
-            return [entry for entry in self._entries if entry.get("kind") == kind]
+            return list(self._entries)
 
     def _read_on(self) -> None:
         """Take in what was appended since the last look, by us or by others."""
@@ -141,43 +115,11 @@ class FileJournal:
                 self._entries, self._read_up_to, self._inode = [], 0, None
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parsed(line: bytes) -> Entry | None:
     with suppress(ValueError):
         entry = json.loads(line)
         return entry if isinstance(entry, dict) else None
     return None
-
-
-def _failure(entry: dict[str, Any]) -> Failure | None:
-    with suppress(KeyError, TypeError, ValueError):
-        return Failure(_time(entry["at"]), str(entry["digest"]), str(entry["code"]), str(entry.get("runner", "")))
-    return None
-
-
-def _launch(entry: dict[str, Any]) -> LaunchNote | None:
-    with suppress(KeyError, TypeError, ValueError):
-        return LaunchNote(str(entry["name"]), str(entry["repo"]), _time(entry["at"]))
-    return None
-
-
-def _refusal(entry: dict[str, Any]) -> Refusal | None:
-    with suppress(KeyError, TypeError, ValueError):
-        return Refusal(
-            str(entry["code"]),
-            Breadth(entry["breadth"]),
-            str(entry["type"]),
-            str(entry["region"]),
-            str(entry["zone"]),
-            Market(entry["market"]),
-            _time(entry["at"]),
-            str(entry.get("message", "")),
-        )
-    return None
-
-
-def _time(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class LogEvents:

@@ -8,6 +8,6 @@
 from runnerkit.github.budget import Budget
 from runnerkit.github.forge import GitHubForge
 from runnerkit.github.reports import GitHubReports
-from runnerkit.github.views import Run
+from runnerkit.history import Run
 
 __all__ = ["Budget", "GitHubForge", "GitHubReports", "Run"]

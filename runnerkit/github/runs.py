@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from runnerkit.github.client import Client
     from runnerkit.github.level import Level
-    from runnerkit.github.views import Run
+    from runnerkit.history import Run
     from runnerkit.model import Job
 
 # Runs that can hold queued jobs, in the order in which a run passes through them: none slips through in between.

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from runnerkit.history import Run
 from runnerkit.model import Comment, Job, Release, Runner
 from runnerkit.ports import RunnerPackage
 
 DESCRIPTION_LIMIT = 140
 SUMMARY_LIMIT = 65_535
 _JOINERS = frozenset({"\u200d", "\ufe0f", "\ufe0e"})
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A workflow run as GitHub tells it; ``private`` and ``fork`` are None when unknown."""
-
-    id: int
-    repo: str
-    status: str
-    attempt: int
-    created_at: datetime | None = None
-    conclusion: str | None = None
-    event: str = ""
-    head_sha: str = ""
-    private: bool | None = None
-    fork: bool | None = None
 
 
 def record(value: object) -> dict[str, Any]:
@@ -120,6 +104,8 @@ def job(value: object, repo: str, of: Run | None, now: datetime) -> Job | None:
         private=of.private if of else None,
         fork=of.fork if of else None,
         url=text(told.get("html_url")),
+        started_at=moment(told.get("started_at")),
+        completed_at=moment(told.get("completed_at")),
     )
 
 

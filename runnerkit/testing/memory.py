@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, TypeVar
 
 from runnerkit.events import Event
+from runnerkit.journal import Entries, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from datetime import datetime
-
-    from runnerkit.model import Failure, LaunchNote, Refusal
 
 E = TypeVar("E", bound=Event)
 
 
-class MemoryJournal:
+class MemoryJournal(Entries):
     """Keeps the Journal contract for the life of the process."""
 
     def __init__(self) -> None:
-        self._failures: list[Failure] = []
-        self._refusals: list[Refusal] = []
-        self._launches: list[LaunchNote] = []
+        self._entries: list[Entry] = []
 
-    def failed(self, failure: Failure) -> None:
-        """Note a launch that came to nothing."""
-        self._failures.append(failure)
+    def append(self, entry: Entry) -> None:
+        """Add an entry, as JSON would give it back."""
+        self._entries.append(json.loads(json.dumps(entry)))
 
-    def failures(self, since: datetime) -> Sequence[Failure]:
-        """The failures noted since then."""
-        return [failure for failure in self._failures if failure.at >= since]
-
-    def launched(self, launch: LaunchNote) -> None:
-        """Note a machine that was started."""
-        self._launches.append(launch)
-
-    def launches(self, since: datetime) -> Sequence[LaunchNote]:
-        """The launches noted since then."""
-        return [launch for launch in self._launches if launch.at >= since]
-
-    def refused(self, refusal: Refusal) -> None:
-        """Note a refusal of AWS."""
-        self._refusals.append(refusal)
-
-    def refusals(self, since: datetime) -> Sequence[Refusal]:
-        """The refusals noted since then."""
-        return [refusal for refusal in self._refusals if refusal.at >= since]
+    def entries(self, since: datetime) -> Iterable[Entry]:
+        """All entries, oldest first."""
+        del since
+        return list(self._entries)
 
 
 class RecordedEvents:

@@ -1,0 +1,128 @@
+"""What machines cost: rentals from the journal and from what lives, and their dollars. Pure.
+
+EC2 bills by the second, at least a minute; a spot machine that AWS takes back within its first hour is not billed,
+which is left out here: a budget rather counts too much.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from runnerkit.history import Rental
+from runnerkit.moments import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runnerkit.history import Note
+    from runnerkit.model import Instance
+
+# Source: EC2's on-demand pricing page: per second, with a minimum of 60 seconds.
+LEAST = timedelta(seconds=60)
+LAUNCHED, ENDED = "instance-launched", "instance-ended"
+KINDS = frozenset({LAUNCHED, ENDED})
+HOUR = 3600.0
+
+
+def rentals(notes: Iterable[Note], instances: Iterable[Instance]) -> tuple[Rental, ...]:
+    """Every machine that the notes or EC2 know of, oldest first.
+
+    A machine that EC2 does not show any more and whose end nobody noted is taken to have ended at its last sign.
+    """
+    found: dict[str, Rental] = {}
+    for note in notes:
+        id_ = note.text("instance")
+        if note.kind == LAUNCHED and id_:
+            found[id_] = _launched(note, found.get(id_))
+        elif note.kind == ENDED and id_:
+            found[id_] = _ended(note, found.get(id_))
+    for instance in instances:
+        found[instance.id] = _seen(instance, found.get(instance.id))
+    return tuple(sorted(found.values(), key=lambda rental: (rental.since, rental.instance)))
+
+
+def dollars(rental: Rental, now: datetime, since: datetime | None = None) -> float | None:
+    """What a rental has cost until now, or from a moment on; None when its price is unknown."""
+    return None if rental.price is None else rental.price * seconds(rental, now, since) / HOUR
+
+
+def saved(rental: Rental, now: datetime) -> float | None:
+    """What the same time would have cost more on demand; None when a price is unknown."""
+    if rental.price is None or rental.on_demand is None:
+        return None
+    return max(0.0, rental.on_demand - rental.price) * seconds(rental, now) / HOUR
+
+
+def seconds(rental: Rental, now: datetime, since: datetime | None = None) -> float:
+    """The billed seconds of a rental until now, or from a moment on."""
+    begin, end = rental.since, max(rental.until or now, rental.since + LEAST)
+    return max(0.0, (end - max(begin, since or begin)).total_seconds())
+
+
+def spent(of: Iterable[Rental], now: datetime, *, unknown: float = 0.0) -> Mapping[str, float]:
+    """The dollars of this day (UTC) by repository in lower case; ``unknown`` is the price of what has none."""
+    today = datetime.combine(now.date(), time(), tzinfo=UTC)
+    found: dict[str, float] = defaultdict(float)
+    for rental in of:
+        price = unknown if rental.price is None else rental.price
+        found[rental.repo.lower()] += price * seconds(rental, now, today) / HOUR
+    return dict(found)
+
+
+def _launched(note: Note, known: Rental | None) -> Rental:
+    return Rental(
+        runner=note.text("runner"),
+        instance=note.text("instance"),
+        repo=note.text("repo"),
+        run_id=note.id("run"),
+        job_id=note.id("job"),
+        type=note.text("type"),
+        region=note.text("region"),
+        zone=note.text("zone"),
+        market=note.text("market"),
+        price=note.number("price"),
+        on_demand=note.number("on_demand"),
+        since=note.at,
+        until=known.until if known else None,
+    )
+
+
+def _ended(note: Note, known: Rental | None) -> Rental:
+    since, until = moment(note.text("since")) or note.at, moment(note.text("until")) or note.at
+    return Rental(
+        runner=note.text("runner"),
+        instance=note.text("instance"),
+        repo=note.text("repo"),
+        run_id=note.id("run"),
+        job_id=note.id("job"),
+        type=note.text("type"),
+        region=note.text("region"),
+        zone=note.text("zone"),
+        market=note.text("market"),
+        price=known.price if known else None,
+        on_demand=known.on_demand if known else None,
+        since=min(since, known.since) if known else since,
+        until=until,
+    )
+
+
+def _seen(instance: Instance, known: Rental | None) -> Rental:
+    price = known.price if known and known.price is not None else instance.price
+    until = known.until if known else None
+    return Rental(
+        runner=instance.name,
+        instance=instance.id,
+        repo=instance.repo,
+        run_id=instance.run_id,
+        job_id=instance.job_id,
+        type=instance.type,
+        region=instance.region,
+        zone=instance.zone,
+        market=str(instance.market),
+        price=price,
+        on_demand=known.on_demand if known else None,
+        since=min(instance.launched_at, known.since) if known else instance.launched_at,
+        until=None if instance.live else (until or instance.ended_at or instance.launched_at),
+    )
