@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from runnerkit.breakers import Pause
     from runnerkit.errors import RunnerkitError
     from runnerkit.model import Job
     from runnerkit.names import RunnerName
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Register a runner under this name, then start an instance for it."""
+    """Register a runner under this name, then start an instance for it.
+
+    ``spot_paused`` tells that and how long the wish is bought on demand, because AWS took spot back too often.
+    """
 
     name: RunnerName
     repo: str
@@ -24,6 +28,7 @@ class Launch:
     spec: RunnerSpec
     run_id: int | None = None
     job_id: int | None = None
+    spot_paused: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)

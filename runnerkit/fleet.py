@@ -17,7 +17,8 @@ from runnerkit.events import ActionFailed, JobRefused, JobWaiting, LeftoverRemov
 from runnerkit.launching import Launcher
 from runnerkit.observing import Observer
 from runnerkit.phases import Pair, Phase, join, phase
-from runnerkit.plan import UNOBTAINABLE, plan
+from runnerkit.breakers import UNOBTAINABLE
+from runnerkit.plan import plan
 from runnerkit.slots import LaunchRequest, SlotKeeper
 from runnerkit.specs import resolve
 

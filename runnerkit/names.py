@@ -52,6 +52,11 @@ def label_digest(repo: str, labels: Iterable[str]) -> str:
     return _digest(repo.lower(), label_key(labels))
 
 
+def wish_digest(wish: str) -> str:
+    """Stands for everything that a wish says, whoever has it: the spot breaker counts by it."""
+    return hashlib.sha256(wish.encode()).hexdigest()[:8]
+
+
 @lru_cache(maxsize=65_536)
 def _digest(repo: str, key: frozenset[str]) -> str:
     return hashlib.sha256("\n".join((repo, *sorted(key))).encode()).hexdigest()[:8]

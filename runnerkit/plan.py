@@ -1,31 +1,27 @@
 """Every decision about the life of machines, in one pure function: :func:`plan`.
 
-Upkeep (what ends) is decided by phase, each phase by the rule of the same name in ``RULES``. Provisioning (what starts)
-is decided per label set: queued jobs minus machines that can still take one, within caps and breaker.
+What ends is decided here by phase, each phase by the rule of the same name in ``RULES``. What starts is decided in
+:mod:`runnerkit.starting`, what is repeated in :mod:`runnerkit.recovery`.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit.actions import Action, Deregister, Launch, Mark, Plan, Rerun, Retire, Terminate, Waiting
-from runnerkit.errors import NoCapacity, NotOffered, PolicyRefused
+from runnerkit.actions import Action, Deregister, Mark, Plan, Rerun, Retire, Terminate
 from runnerkit.model import Failure
-from runnerkit.names import RunnerName, label_digest
-from runnerkit.phases import Pair, Phase, is_capacity, join, phase
+from runnerkit.phases import Pair, Phase, join, phase
+from runnerkit.starting import Known, starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from runnerkit.actions import Demand
     from runnerkit.model import Instance, Interrupted, Observed
     from runnerkit.wishes import Policy
 
-# Launches that failed for these reasons say nothing about the label's machines, only that there are none to be had.
-UNOBTAINABLE = frozenset({NoCapacity.code, NotOffered.code, PolicyRefused.code})
-_NEVER = datetime.min.replace(tzinfo=UTC)
 GONE_SINCE, LOST_SINCE = "gone-since", "lost-since"
 
 
@@ -41,9 +37,7 @@ def plan(observed: Observed, demand: Sequence[Demand], policy: Policy, now: date
     )
     # Those that this very pass finds out count as well: the breaker must not be one machine late.
     failures = (*observed.failures, *_found_out(upkeep, now))
-    # EC2 forgets the dead after an hour; the journal's names keep the tries of a job bounded for longer.
-    serials = _highest_serials((*(pair.name for pair in pairs), *(launch.name for launch in observed.launches)))
-    launches, waiting = _provision(_Room(observed, pairs, policy, now), serials, demand, failures, policy, now)
+    launches, waiting = starts(Known(observed, pairs, failures, policy, now), demand)
     return Plan(actions=(*upkeep, *_reruns(observed.interrupted, policy), *launches), waiting=waiting)
 
 
@@ -180,133 +174,3 @@ def _reruns(interrupted: Iterable[Interrupted], policy: Policy) -> Iterator[Reru
         if each.over and each.job.run_attempt <= policy.max_reruns:
             reason = "AWS took back the machine of one of its jobs"
             yield Rerun(each.runner, each.job.repo, each.job.run_id, each.job.run_attempt, reason)
-
-
-# --- what starts ------------------------------------------------------------------------------------------------------
-
-
-def _provision(
-    room: _Room,
-    serials: dict[str, int],
-    demand: Sequence[Demand],
-    failures: Sequence[Failure],
-    policy: Policy,
-    now: datetime,
-) -> tuple[list[Launch], tuple[Waiting, ...]]:
-    groups: dict[str, list[Demand]] = defaultdict(list)
-    failed: dict[str, list[Failure]] = defaultdict(list)
-    for failure in failures:
-        failed[failure.digest].append(failure)
-    for wish in demand:
-        groups[label_digest(wish.place or wish.job.repo, wish.job.labels)].append(wish)
-    launches: list[Launch] = []
-    waiting: list[Waiting] = []
-    for digest in sorted(groups, key=lambda key: min(_age(wish) for wish in groups[key])):
-        jobs = sorted(groups[digest], key=_age)
-        served, unserved = _split(jobs, room.capacity[digest], room.named)
-        waiting += [Waiting(wish.job, "a machine that can take it is on its way or ready") for wish in served]
-        closed = breaker_open_until(failed[digest], digest, policy, now)
-        hopeless = unobtainable_until(failed[digest], digest, policy, now)
-        for wish in unserved:
-            serial = serials.get(RunnerName.for_job(wish.job.id).stem, 0) + 1
-            why = _why_not(serial, closed, hopeless, room, wish, policy)
-            if why:
-                waiting.append(Waiting(wish.job, why, until=closed or hopeless))
-            else:
-                launches.append(_launch(wish, serial))
-                room.take(wish.job.repo)
-    return launches, tuple(waiting)
-
-
-def _age(wish: Demand) -> tuple[datetime, int]:
-    return wish.job.created_at, wish.job.id
-
-
-def _split(jobs: list[Demand], capacity: int, named: Counter[str]) -> tuple[list[Demand], list[Demand]]:
-    """Divide jobs into those that the capacity serves and the others.
-
-    Any sibling may take any machine, so only the numbers matter; jobs whose own machine is on its way count as served
-    first, so that the names of the others are free.
-    """
-    by_claim = sorted(jobs, key=lambda wish: -min(1, named[RunnerName.for_job(wish.job.id).stem]))
-    return by_claim[:capacity], by_claim[capacity:]
-
-
-def _why_not(
-    serial: int, closed: datetime | None, hopeless: datetime | None, room: _Room, wish: Demand, policy: Policy
-) -> str:
-    if closed is not None:
-        return f"launching for this label pauses after {policy.breaker_failures} failures in a row"
-    if hopeless is not None:
-        return "nothing that it asks for could be had a moment ago; it is tried again soon"
-    if serial > policy.max_tries:
-        return f"{serial - 1} machines were launched for it and none took it; cancel and re-run the job to try again"
-    if room.machines >= policy.max_machines:
-        return f"{room.machines} machines are running, policy allows {policy.max_machines} (max_machines)"
-    cap = policy.max_machines_per_repo
-    if cap is not None and room.per_repo[wish.job.repo.lower()] >= cap:
-        return f"{room.per_repo[wish.job.repo.lower()]} machines are running for {wish.job.repo}, policy allows {cap}"
-    return ""
-
-
-def _launch(wish: Demand, serial: int) -> Launch:
-    job = wish.job
-    return Launch(RunnerName.for_job(job.id, serial), job.repo, job.labels, wish.spec, run_id=job.run_id, job_id=job.id)
-
-
-class _Room:
-    """What there is already: machines in all and by repository, and capacity by label set and by name."""
-
-    def __init__(self, observed: Observed, pairs: list[Pair], policy: Policy, now: datetime) -> None:
-        self.capacity: Counter[str] = Counter()
-        self.named: Counter[str] = Counter()
-        self.per_repo: Counter[str] = Counter()
-        self.machines = 0
-        shown = {instance.name for instance in observed.instances}
-        fresh = [note for note in observed.launches if now < note.at + timedelta(seconds=policy.settle)]
-        # EC2's list lags behind: a machine launched a moment ago counts though it is not shown yet.
-        unseen = {note.name: note.repo for note in fresh if note.name not in shown}
-        for instance in observed.instances:
-            if instance.live:
-                self.take(instance.repo)
-        for repo in unseen.values():
-            self.take(repo)
-        for pair in pairs:
-            if is_capacity(pair, policy, now):
-                self.capacity[pair.digest] += 1
-                name = RunnerName.parse(pair.name)
-                self.named[name.stem if name else pair.name] += 1
-                if pair.instance is None and pair.name not in unseen:
-                    self.take(pair.repo)
-
-    def take(self, repo: str) -> None:
-        """Count one more machine."""
-        self.machines += 1
-        self.per_repo[repo.lower()] += 1
-
-
-def _highest_serials(names: Iterable[str]) -> dict[str, int]:
-    highest: dict[str, int] = {}
-    for text in names:
-        name = RunnerName.parse(text)
-        if name:
-            highest[name.stem] = max(name.serial, highest.get(name.stem, 0))
-    return highest
-
-
-def breaker_open_until(failures: Iterable[Failure], digest: str, policy: Policy, now: datetime) -> datetime | None:
-    """Until when nothing is launched for a label set, after too many failures within a window; None when it may be."""
-    counted = [failure.at for failure in failures if failure.digest == digest and failure.code not in UNOBTAINABLE]
-    times = sorted(counted)[-policy.breaker_failures :]
-    if len(times) < policy.breaker_failures:
-        return None
-    tripped = times[-1] - times[0] <= timedelta(seconds=policy.breaker_window)
-    until = times[-1] + timedelta(seconds=policy.breaker_pause)
-    return until if tripped and now < until else None
-
-
-def unobtainable_until(failures: Iterable[Failure], digest: str, policy: Policy, now: datetime) -> datetime | None:
-    """Until when a label set whose wish could not be had takes no room from those behind it; None when it may try."""
-    times = [failure.at for failure in failures if failure.digest == digest and failure.code in UNOBTAINABLE]
-    until = max(times, default=_NEVER) + timedelta(seconds=policy.refusal_memory)
-    return until if now < until else None

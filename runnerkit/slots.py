@@ -25,7 +25,7 @@ from runnerkit.events import InstanceTerminated, LaunchAdopted, RunnerDeregister
 from runnerkit.model import Observed
 from runnerkit.names import RunnerName, label_digest
 from runnerkit.phases import Pair, Phase, is_capacity, join, phase
-from runnerkit.plan import breaker_open_until
+from runnerkit.breakers import breaker_open_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from runnerkit.errors import LabelError, PolicyRefused
+from runnerkit.names import wish_digest
 from runnerkit.wishes import Retry, RunnerSpec, SpotUse
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from runnerkit.model import Job
     from runnerkit.wishes import Policy
+
+
+MERGE_GROUP = "merge_group"
 
 
 def resolve(wish: RunnerSpec, named: Mapping[str, RunnerSpec], default: RunnerSpec, policy: Policy) -> RunnerSpec:
@@ -29,12 +33,28 @@ def resolve(wish: RunnerSpec, named: Mapping[str, RunnerSpec], default: RunnerSp
             raise LabelError(
                 f"no spec is named {wish.spec!r}", key="spec", hint=_nearest(wish.spec, named) or "none is configured"
             )
+        _allowed("spec", (wish.spec,), policy.specs)
         base = named[wish.spec].over(default)
     elif policy.specs_only:
         raise PolicyRefused("policy allows named specs only (specs_only)", hint=_nearest("", named))
     full = _bounded(wish.over(base), policy)
     _check(full, policy)
     return full
+
+
+def digest(spec: RunnerSpec) -> str:
+    """Stands for everything that a resolved wish says; jobs of all runs that want the same have the same."""
+    return wish_digest(spec.model_dump_json(exclude={"spec"}))
+
+
+def for_job(spec: RunnerSpec, job: Job, policy: Policy) -> RunnerSpec:
+    """The wish of a particular job: one of a merge queue is kept from spot, unless it insists.
+
+    A queue throws a change out at the first failure, so an interruption there cannot be made up for.
+    """
+    if job.event == MERGE_GROUP and spec.spot is SpotUse.PREFER and not policy.merge_queue_spot:
+        return spec.model_copy(update={"spot": SpotUse.NEVER})
+    return spec
 
 
 def _bounded(spec: RunnerSpec, policy: Policy) -> RunnerSpec:
@@ -83,6 +103,23 @@ def distrust(job: Job, policy: Policy) -> PolicyRefused | None:
     if job.event == "pull_request_target" and not policy.pull_request_target:
         return _refusal("is triggered by pull_request_target", "pull_request_target")
     return None
+
+
+def ungated(job: Job, gates: frozenset[str] | None, policy: Policy) -> PolicyRefused | None:
+    """Why a job may not have a machine, judged by the environments that let it through; None when it may.
+
+    ``gates`` are their names in lower case; None means that nobody could tell, which counts as no.
+    """
+    wanted = policy.require_environment
+    if not wanted or any(fnmatchcase(gate, pattern.lower()) for gate in gates or () for pattern in wanted):
+        return None
+    which = "an environment" if "*" in wanted else f"one of the environments {', '.join(wanted)}"
+    had = "nobody can tell which did" if gates is None else f"it passed {', '.join(sorted(gates)) or 'none'}"
+    return PolicyRefused(
+        f"policy wants {which} to let job {job.name!r} of {job.repo} through; {had}",
+        hint="give the job (or the job that launches for it) `environment: NAME` with required reviewers; "
+        "policy key require_environment",
+    )
 
 
 def _refusal(what: str, key: str) -> PolicyRefused:

@@ -26,6 +26,7 @@ RUN = f"{TAG_PREFIX}run"
 JOB = f"{TAG_PREFIX}job"
 SPEC = f"{TAG_PREFIX}spec"
 WISH = f"{TAG_PREFIX}wish"
+WISH_DIGEST = f"{TAG_PREFIX}wish-digest"
 PRICE = f"{TAG_PREFIX}price"
 LAUNCHED_AT = f"{TAG_PREFIX}launched-at"
 ONLINE_BY = f"{TAG_PREFIX}online-by"
@@ -62,6 +63,7 @@ class Facts:
     state: State
     launched_at: datetime
     state_reason: str = ""
+    ended_at: datetime | None = None
 
 
 def launch_tags(
@@ -79,6 +81,7 @@ def launch_tags(
     job_id: int | None = None,
     price: float | None = None,
     wish: str = "",
+    wish_digest: str = "",
 ) -> dict[str, str]:
     """The tags a machine is launched with; what is None or empty is left out.
 
@@ -96,6 +99,7 @@ def launch_tags(
         job_id: The job it was launched for.
         price: Dollars an hour, as far as known at launch.
         wish: The label or wish in words, for people.
+        wish_digest: Stands for the wish without its SCOPE, see :func:`runnerkit.names.wish_digest`.
     """
     said = {
         NAME: name,
@@ -112,6 +116,7 @@ def launch_tags(
         JOB: _text(job_id),
         PRICE: "" if price is None else f"{price:.6g}",
         WISH: wish[:VALUE_LIMIT],
+        WISH_DIGEST: wish_digest,
     }
     return {key: value for key, value in said.items() if value}
 
@@ -148,6 +153,8 @@ def instance_from(tags: Mapping[str, str], facts: Facts) -> Instance:
         lost_since=_time(tags.get(LOST_SINCE)),
         price=_price(tags.get(PRICE)),
         spec=tags.get(WISH, ""),
+        wish=tags.get(WISH_DIGEST, ""),
+        ended_at=facts.ended_at,
     )
 
 

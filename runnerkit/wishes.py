@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -113,13 +114,57 @@ class RunnerSpec(Written):
         return RunnerSpec.model_validate({**under, **said})
 
 
+class Bounds(Written):
+    """What may be bounded for some repositories more tightly or more loosely than for all.
+
+    None (or not written) means: what the wider policy says. Lists replace the wider ones. ``max_machines`` and
+    ``dollars_per_day`` count everything that the same entry covers together. ``specs`` are the named specs that may be
+    used; ``require_environment`` are environments (or ``*`` for any), one of which must have let the job through.
+    """
+
+    max_machines: int | None = Field(default=None, ge=0, le=1_000_000)
+    dollars_per_day: float | None = Field(default=None, ge=0)
+    max_price: float | None = Field(default=None, gt=0)
+    max_life: int | None = Field(default=None, ge=1, le=GITHUB_JOB_LIMIT)
+    max_idle: int | None = Field(default=None, ge=1, le=DAY)
+    max_reruns: int | None = Field(default=None, ge=0, le=50)
+    gpus: tuple[str, ...] | None = None
+    types: tuple[str, ...] | None = None
+    regions: tuple[str, ...] | None = None
+    images: tuple[str, ...] | None = None
+    profiles: tuple[str, ...] | None = None
+    specs: tuple[str, ...] | None = None
+    specs_only: bool | None = None
+    require_environment: tuple[str, ...] | None = None
+    public_repositories: bool | None = None
+    forks: bool | None = None
+    pull_request_target: bool | None = None
+    merge_queue_spot: bool | None = None
+
+
+class Cap(Written):
+    """How much all repositories that a pattern covers may have together."""
+
+    pattern: str
+    machines: int | None = None
+    dollars_per_day: float | None = None
+
+    def covers(self, repo: str) -> bool:
+        """Whether a repository counts; case does not."""
+        return fnmatchcase(repo.lower(), self.pattern.lower())
+
+
 class Policy(Written):
     """Bounds that no label can cross, and the deadlines of every lease (seconds).
 
     Empty lists of images, types, regions mean "any"; an empty list of profiles means "none": a profile is a permission.
     ``max_machines`` counts everything of one owner at once, ``max_tries`` the machines for one job,
     ``max_reruns`` how often a run is repeated because AWS took a machine back;
-    ``breaker_*`` stop launching for a label set after so many failures within a window, for a pause.
+    ``breaker_*`` stop launching for a label set after so many failures within a window, for a pause;
+    ``spot_breaker_*`` buy on demand after so many interruptions of the same wish within a window, for a pause.
+    ``refusal_memory`` is how long a pool that said no is left out, ``backoff_limit`` the longest pause between two
+    searches when nothing could be had. ``repositories`` bounds some repositories otherwise: the key is ``owner/name``
+    or a pattern such as ``owner/*``; the more letters of a pattern are fixed, the later it is applied.
     """
 
     online_within: int = Field(default=300, ge=1, le=DAY)
@@ -132,19 +177,59 @@ class Policy(Written):
     lost_within: int = Field(default=600, ge=1, le=DAY)
     max_machines: int = Field(default=20, ge=0, le=1_000_000)
     max_machines_per_repo: int | None = Field(default=None, ge=0)
+    dollars_per_day: float | None = Field(default=None, ge=0)
     max_tries: int = Field(default=5, ge=1, le=50)
     max_reruns: int = Field(default=2, ge=0, le=50)
     max_price: float | None = Field(default=None, gt=0)
     breaker_failures: int = Field(default=3, ge=1, le=100_000)
     breaker_window: int = Field(default=900, ge=60, le=DAY)
     breaker_pause: int = Field(default=1800, ge=60, le=DAY)
+    spot_breaker_interruptions: int = Field(default=2, ge=1, le=100_000)
+    spot_breaker_window: int = Field(default=900, ge=60, le=DAY)
+    spot_breaker_pause: int = Field(default=1800, ge=60, le=DAY)
     refusal_memory: int = Field(default=180, ge=0, le=DAY)
+    backoff_limit: int = Field(default=900, ge=0, le=DAY)
     gpus: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    specs: tuple[str, ...] = ()
     specs_only: bool = False
+    require_environment: tuple[str, ...] = ()
     public_repositories: bool = False
     forks: bool = False
     pull_request_target: bool = False
+    merge_queue_spot: bool = False
+    repositories: dict[str, Bounds] = Field(default_factory=dict)
+
+    def of(self, repo: str) -> Policy:
+        """The policy for one repository, with everything that its entries say; caps stay with :meth:`caps`."""
+        said: dict[str, object] = {}
+        for bounds in self._entries(repo).values():
+            own = bounds.model_dump(exclude_unset=True, exclude_none=True)
+            said |= {key: value for key, value in own.items() if key not in _COUNTED}
+        return self.model_copy(update=said) if said else self
+
+    def caps(self) -> tuple[Cap, ...]:
+        """Every cap on machines and dollars, that for all of them first."""
+        everything = Cap(pattern="*", machines=self.max_machines, dollars_per_day=self.dollars_per_day)
+        entries = (
+            Cap(pattern=pattern, machines=bounds.max_machines, dollars_per_day=bounds.dollars_per_day)
+            for pattern, bounds in self.repositories.items()
+            if bounds.max_machines is not None or bounds.dollars_per_day is not None
+        )
+        return (everything, *entries)
+
+    def _entries(self, repo: str) -> dict[str, Bounds]:
+        found = [key for key in self.repositories if fnmatchcase(repo.lower(), key.lower())]
+        return {key: self.repositories[key] for key in sorted(found, key=lambda key: (_fixed(key), key))}
+
+
+_COUNTED = frozenset({"max_machines", "dollars_per_day"})
+
+
+def _fixed(pattern: str) -> int:
+    """How many letters of a pattern are not wildcards; one without any wildcard comes last of all."""
+    wild = sum(pattern.count(letter) for letter in "*?[")
+    return len(pattern) - wild if wild else 10_000

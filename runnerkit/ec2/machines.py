@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ _PAGE = 1000
 _BATCH = 500
 _SETTLE_PAUSE = 3.0
 _MOST_PAUSES = 25
+_WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 _ABSENT = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
 # Only types on Nitro can show the console of this moment, and only while they run.
 _NEVER_LATEST = "UnsupportedOperation"
@@ -179,8 +182,19 @@ def parse_instance(described: InstanceTypeDef, region: str) -> Instance:
         state=state,
         launched_at=described["LaunchTime"],
         state_reason=described.get("StateReason", {}).get("Code", "") or described.get("StateTransitionReason", ""),
+        ended_at=_ended_at(described.get("StateTransitionReason", ""), state),
     )
     return instance_from(tags, facts)
+
+
+def _ended_at(reason: str, state: State) -> datetime | None:
+    """When an instance ended: EC2 says it in words only, as in "User initiated (2026-01-31 23:59:59 GMT)"."""
+    found = _WHEN.search(reason)
+    if found is None or state in (State.PENDING, State.RUNNING):
+        return None
+    with suppress(ValueError):
+        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
+    return None
 
 
 def _batches(ids: Iterable[str]) -> Iterator[list[str]]:

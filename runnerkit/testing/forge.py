@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
 from typing import TYPE_CHECKING
 
 from runnerkit.errors import ForgeRejected, ForgeUnavailable, NameTaken, NotFound, RunnerBusy
-from runnerkit.model import Comment, Job, Registration, Release, Runner
+from runnerkit.history import Run
+from runnerkit.model import Job, Registration, Release, Runner
 from runnerkit.names import Secret, label_key
 from runnerkit.ports import RunnerPackage
 from runnerkit.testing.lies import Late, Lies
+from runnerkit.testing.papers import Papers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 OVER = "completed"
 FAILED = ("failure", "cancelled", "timed_out")
 RUNNER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-DESCRIPTION_LIMIT = 140
 
 
-class FakeForge:
+class FakeForge(Papers):
     """Keeps the Forge and Reports contracts in memory, for any number of repositories.
 
     Args:
@@ -35,19 +35,14 @@ class FakeForge:
     """
 
     def __init__(self, clock: Clock, lies: Lies | None = None, organization: str | None = None) -> None:
-        self.lies = lies or Lies()
+        super().__init__(clock, lies or Lies())
         self.registrations = 0
         self.runner_releases = [Release("2.336.0", clock.now() - timedelta(days=10))]
         self.reruns: list[int] = []
-        self.statuses: list[tuple[str, str, str, str]] = []
-        self.checks: list[tuple[str, str, str, str]] = []
-        self._clock = clock
         self._organization = organization
         self._runners: dict[int, Runner] = {}
         self._jobs: dict[int, Job] = {}
         self._superseded: set[int] = set()
-        self._comments: dict[tuple[str, int], list[Comment]] = {}
-        self._numbers = count(1)
         self._runner_list: Late[Runner] = Late(clock, self.lies)
         self._job_list: Late[Job] = Late(clock, self.lies)
 
@@ -122,15 +117,42 @@ class FakeForge:
 
     def queued(self, repo: str) -> Sequence[Job]:
         """The waiting jobs of a repository, as the lagging list shows them."""
+        return [job for job in self.active(repo) if job.status == "queued"]
+
+    def active(self, repo: str) -> Sequence[Job]:
+        """The jobs of a repository's runs that are not over, as the lagging list shows them."""
         self._may_fail("queued")
-        return [job for job in self._job_list.shown() if job.repo == repo and job.status == "queued"]
+        shown = [job for job in self._job_list.shown() if job.repo == repo and job.id not in self._superseded]
+        going = {job.run_id for job in shown if job.status != OVER}
+        return sorted((job for job in shown if job.run_id in going), key=lambda job: (job.created_at, job.id))
+
+    def run(self, repo: str, run_id: int) -> Run | None:
+        """A run, always the truth; it is over when all of its jobs are."""
+        self._may_fail("run")
+        jobs = self._latest(repo, run_id)
+        if not jobs:
+            return None
+        first, states = jobs[0], {job.status for job in jobs}
+        status = next(iter(states)) if len(states) == 1 else "in_progress"
+        return Run(
+            run_id,
+            repo,
+            status,
+            max(job.run_attempt for job in jobs),
+            first.created_at,
+            _conclusion(jobs) if status == OVER else None,
+            first.event,
+            first.head_sha,
+            first.private,
+            first.fork,
+        )
 
     def jobs(self, repo: str, run_id: int) -> Sequence[Job]:
         """The jobs of a run's latest attempt."""
-        found = [job for job in self._jobs.values() if job.repo == repo and job.run_id == run_id]
+        found = self._latest(repo, run_id)
         if not found:
             raise NotFound(f"{repo} has no run {run_id}")
-        return [job for job in found if job.id not in self._superseded]
+        return found
 
     def job(self, repo: str, job_id: int) -> Job | None:
         """One job by id, always the truth."""
@@ -142,48 +164,29 @@ class FakeForge:
         """Queue a completed run's failed jobs again, under new ids."""
         self.lies.at_effect("before rerun_failed")
         self._may_fail("rerun_failed")
-        jobs = self.jobs(repo, run_id)
-        failed = [job for job in jobs if job.conclusion in FAILED]
-        if not failed or any(job.status != OVER for job in jobs):
-            raise ForgeRejected(f"run {run_id} is still going, or has no failed jobs")
-        self.reruns.append(run_id)
-        for job in failed:
-            self._superseded.add(job.id)
-            self._change_job(self._again(job))
+        self._rerun(repo, run_id, [job for job in self.jobs(repo, run_id) if job.conclusion in FAILED])
         self.lies.at_effect("after rerun_failed")
+
+    def rerun_job(self, repo: str, job_id: int) -> None:
+        """Queue one job of a completed run again, under a new id."""
+        self.lies.at_effect("before rerun_job")
+        job = self.job(repo, job_id)
+        if job is None:
+            raise NotFound(f"{repo} has no job {job_id}")
+        self._rerun(repo, job.run_id, [] if job_id in self._superseded else [job])
+        self.lies.at_effect("after rerun_job")
+
+    def annotations(self, repo: str, job_id: int) -> Sequence[str]:
+        """What a test let the job say."""
+        if self.job(repo, job_id) is None:
+            raise NotFound(f"{repo} has no job {job_id}")
+        return list(self._said.get(job_id, ()))
 
     def cancel(self, repo: str, run_id: int) -> None:
         """Cancel what is not over yet."""
         for job in self.jobs(repo, run_id):
             if job.status != OVER:
                 self._change_job(replace(job, status=OVER, conclusion="cancelled"))
-
-    # --- the contract: reports ----------------------------------------------------------------------------------------
-
-    def comments(self, repo: str, number: int) -> Sequence[Comment]:
-        """Every comment, oldest first."""
-        return list(self._comments.get((repo, number), ()))
-
-    def comment(self, repo: str, number: int, body: str, *, replace: int | None = None) -> Comment:
-        """Write a comment or replace one."""
-        thread = self._comments.setdefault((repo, number), [])
-        if replace is not None and replace not in {old.id for old in thread}:
-            raise NotFound(f"{repo}#{number} has no comment {replace}")
-        written = Comment(replace or next(self._numbers), body, "runnerkit", f"{repo}#{number}", self._clock.now())
-        kept = [written if old.id == replace else old for old in thread]
-        self._comments[repo, number] = kept if replace else [*thread, written]
-        return written
-
-    def status(self, repo: str, sha: str, state: str, context: str, description: str = "", url: str = "") -> None:
-        """Keep a status."""
-        del repo, url
-        self.statuses.append((sha, state, context, description[:DESCRIPTION_LIMIT]))
-
-    def check(self, repo: str, sha: str, name: str, conclusion: str, title: str, summary: str) -> int:
-        """Keep a check."""
-        del repo, summary
-        self.checks.append((sha, name, conclusion, title))
-        return len(self.checks)
 
     # --- for tests ----------------------------------------------------------------------------------------------------
 
@@ -212,6 +215,7 @@ class FakeForge:
             private=private,
             fork=fork,
         )
+        self.own(repo)
         self._change_job(job)
         return job
 
@@ -244,7 +248,7 @@ class FakeForge:
         for job in self._jobs.values():
             if self._fits(runner, job):
                 self._change_runner(replace(runner, busy=True))
-                taken = replace(job, status="in_progress", runner_name=runner.name)
+                taken = replace(job, status="in_progress", runner_name=runner.name, started_at=self._clock.now())
                 self._change_job(taken)
                 return taken
         return None
@@ -252,7 +256,7 @@ class FakeForge:
     def finish(self, job_id: int, conclusion: str = "success") -> None:
         """A job is over, and with it its just-in-time runner; one that was lost meanwhile stays registered."""
         job = self._jobs[job_id]
-        self._change_job(replace(job, status=OVER, conclusion=conclusion))
+        self._change_job(replace(job, status=OVER, conclusion=conclusion, completed_at=self._clock.now()))
         for runner in list(self._runners.values()):
             if runner.name == job.runner_name and runner.busy:
                 if runner.online:
@@ -274,9 +278,22 @@ class FakeForge:
         same_place = self.place(job.repo) == runner.place
         return job.status == "queued" and same_place and label_key(job.labels) <= label_key(runner.labels)
 
+    def _latest(self, repo: str, run_id: int) -> list[Job]:
+        found = [job for job in self._jobs.values() if job.repo == repo and job.run_id == run_id]
+        return [job for job in found if job.id not in self._superseded]
+
+    def _rerun(self, repo: str, run_id: int, again: Sequence[Job]) -> None:
+        if not again or any(job.status != OVER for job in self.jobs(repo, run_id)):
+            raise ForgeRejected(f"run {run_id} is still going, or has no failed jobs")
+        self.reruns.append(run_id)
+        for job in again:
+            self._superseded.add(job.id)
+            self._change_job(self._again(job))
+
     def _again(self, job: Job) -> Job:
-        fresh = replace(job, id=next(self._numbers), run_attempt=job.run_attempt + 1, created_at=self._clock.now())
-        return replace(fresh, status="queued", conclusion=None, runner_name=None)
+        number, now = next(self._numbers), self._clock.now()
+        fresh = replace(job, id=number, run_attempt=job.run_attempt + 1, created_at=now, status="queued")
+        return replace(fresh, conclusion=None, runner_name=None, started_at=None, completed_at=None)
 
     def _change_runner(self, runner: Runner) -> None:
         self._runners[runner.id] = runner
@@ -290,6 +307,6 @@ class FakeForge:
         self._jobs[job.id] = job
         self._job_list.remember(self._jobs.values())
 
-    def _may_fail(self, what: str) -> None:
-        if self.lies.chance(self.lies.failing):
-            raise ForgeUnavailable(f"the fake GitHub fails at {what}")
+
+def _conclusion(jobs: Sequence[Job]) -> str:
+    return next((job.conclusion for job in jobs if job.conclusion in FAILED), "success") or "success"

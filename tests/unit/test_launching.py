@@ -44,7 +44,7 @@ from runnerkit.events import (
 from runnerkit.launching import Launcher, Outside, Started
 from runnerkit.model import Gpu, InstanceType, Market, Offering
 from runnerkit.names import Birth, RunnerName, Secret, label_digest
-from runnerkit.plan import breaker_open_until
+from runnerkit.breakers import breaker_open_until
 from runnerkit.testing import FakeClock, FakeCloud, FakeForge, FakeWorld, MemoryJournal, RecordedEvents, shop
 from runnerkit.testing.clock import EPOCH
 from runnerkit.wishes import Policy, RunnerSpec

@@ -11,7 +11,8 @@ from runnerkit.actions import Demand, Deregister, Launch, Mark, Retire, Terminat
 from runnerkit.model import Failure, Instance, Job, LaunchNote, Market, Observed, Runner, State
 from runnerkit.names import Birth, RunnerName, label_digest
 from runnerkit.phases import LIFE, Pair, Phase, is_capacity, join, phase
-from runnerkit.plan import RULES, breaker_open_until, plan
+from runnerkit.breakers import breaker_open_until
+from runnerkit.plan import RULES, plan
 from runnerkit.wishes import Policy, RunnerSpec
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
