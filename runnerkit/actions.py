@@ -95,13 +95,19 @@ class Terminate:
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """Run the failed jobs of a completed run again: AWS took back the machine (``name``) of one of them."""
+    """Run the failed jobs of a completed run again: AWS took back the machine (``name``) of one of them.
+
+    With ``job_id`` only that job and those that need it. ``launches`` come first: their jobs had a machine by
+    ``launch``, and nobody else would start another.
+    """
 
     name: str
     repo: str
     run_id: int
     run_attempt: int
     reason: str
+    job_id: int | None = None
+    launches: tuple[Launch, ...] = ()
 
 
 Action = Launch | Mark | Deregister | Retire | Terminate | Rerun

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from runnerkit.errors import ConfigError
-from runnerkit.system import FileJournal, SilentEvents, SystemClock
+from runnerkit.system import SilentEvents, SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from runnerkit.baking.baker import Baker
     from runnerkit.baking.ports import Builders, Images
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from runnerkit.connecting import Sessions
     from runnerkit.consoles import Consoles
     from runnerkit.fleet import Fleet
+    from runnerkit.github import Budget, GitHubForge
     from runnerkit.launching import Outside
-    from runnerkit.ports import Clock, Cloud, Events, Forge, Journal
+    from runnerkit.overview import About
+    from runnerkit.ports import Clock, Cloud, Events, Journal
+    from runnerkit.web.service import Service
 
 # No launch takes so many settle windows: what it made and is older, it has left behind.
 SETTLES_OF_A_LAUNCH = 10
@@ -46,18 +50,81 @@ def fleet(
     Raises:
         ConfigError: No repository is known.
     """
+    served = tuple(repos) or config.github.repositories
+    return _fleet(config, served, outside(config, repos=served, events=events, environment=environment))
+
+
+def _fleet(config: Config, served: Sequence[str], ports: Outside) -> Fleet:
     from runnerkit import boot
     from runnerkit.fleet import Fleet
-    from runnerkit.observing import Wishes
+    from runnerkit.understanding import Wishes
 
-    served = tuple(repos) or config.github.repositories
     return Fleet(
-        outside(config, repos=served, events=events, environment=environment),
+        ports,
+        reports=getattr(ports.forge, "reports", None),
         policy=config.policy,
         repos=served,
         owner=config.aws.owner,
         wishes=Wishes(config.named(), config.fallback(), config.arrays),
         user_data=boot.user_data,
+    )
+
+
+def service(
+    config: Config,
+    *,
+    repos: Sequence[str],
+    webhooks: bool,
+    events: Events | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Service:
+    """The controller as a service, its address taken already; ``[serve]`` says where, and who may see what.
+
+    Args:
+        config: See :func:`runnerkit.config.load`.
+        repos: The repositories to serve.
+        webhooks: Whether to take webhooks in.
+        events: Who hears what happens; nobody by default.
+        environment: Where the folders for cache and journal are named.
+
+    Raises:
+        ConfigError: Webhooks are wanted and there is no secret, or the address cannot be had.
+    """
+    from runnerkit.overview import Board
+    from runnerkit.system import SeveralEvents
+    from runnerkit.web.front import Front
+
+    clock = SystemClock()
+    github = forge(config, clock, repos, environment)
+    front = Front(config.serve, clock, webhooks=webhooks, calls_left=lambda: github.budget.remaining)
+    heard = SeveralEvents(events or SilentEvents(), front.health, front.metrics)
+    ports = outside(config, repos=repos, events=heard, environment=environment)
+    board = Board(ports.journal, clock, config.policy, _about(config, repos, lambda: github.budget))
+    ports = replace(ports, forge=github, clock=clock, events=SeveralEvents(heard, board))
+    return front.service(
+        _fleet(config, repos, ports),
+        events=ports.events,
+        document=board.document,
+        saw=board.saw,
+        hooks=getattr(github, "hooks", None),
+    )
+
+
+def _about(config: Config, repos: Sequence[str], budget: Callable[[], Budget]) -> About:
+    from runnerkit import __version__
+    from runnerkit.overview import About, Allowance
+
+    def allowance() -> Allowance:
+        known = budget()
+        return Allowance(known.remaining, known.limit, known.reset)
+
+    return About(
+        owner=config.aws.owner,
+        served=tuple(repos),
+        regions=config.aws.regions,
+        interval=config.serve.interval,
+        version=__version__,
+        allowance=allowance,
     )
 
 
@@ -81,13 +148,26 @@ def outside(
         forge=forge(config, clock, repos, environment),
         clock=clock,
         events=events or SilentEvents(),
-        journal=journal(config, environment),
+        journal=journal(config, environment, events=events),
     )
 
 
-def journal(config: Config, environment: Mapping[str, str] = os.environ) -> Journal:
-    """The journal of this installation on this machine's disk."""
-    return FileJournal(_folder(environment, "STATE", ".local/state") / f"journal-{config.aws.owner}.jsonl")
+def journal(config: Config, environment: Mapping[str, str] = os.environ, *, events: Events | None = None) -> Journal:
+    """The journal of this installation, where ``[journal]`` says; connects nowhere before its first use.
+
+    ``events`` hears when it cannot be read or written, which is no error.
+    """
+    settings, told = config.journal, (events or SilentEvents()).emit
+    kept = timedelta(days=settings.kept_days)
+    if settings.bucket is not None:
+        from runnerkit.journals.s3 import s3_journal
+
+        return s3_journal(settings.bucket, config.aws, kept=kept, told=told)
+    from runnerkit.journals import FileJournal
+
+    name = f"journal-{config.aws.owner}.jsonl"
+    path = Path(settings.where).expanduser() if settings.where else _folder(environment, "STATE", ".local/state") / name
+    return FileJournal(path, kept=kept, told=told)
 
 
 def cloud(config: Config, clock: Clock, environment: Mapping[str, str] = os.environ) -> Cloud:
@@ -113,7 +193,9 @@ def sessions(config: Config) -> Sessions:
     return Ec2Sessions(config.aws)
 
 
-def forge(config: Config, clock: Clock, repos: Sequence[str], environment: Mapping[str, str] = os.environ) -> Forge:
+def forge(
+    config: Config, clock: Clock, repos: Sequence[str], environment: Mapping[str, str] = os.environ
+) -> GitHubForge:
     """GitHub behind the Forge port; connects nowhere before its first use."""
     from runnerkit.github import GitHubForge
 

@@ -14,6 +14,7 @@ from runnerkit.events import (
     LaunchSkipped,
     RunnerDeregistered,
     RunRepeated,
+    SpotPaused,
     TerminationSpared,
 )
 from runnerkit.model import Failure
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from runnerkit.actions import Action
     from runnerkit.launching import Launcher, Outside
+
+
+REFUSED = "GitHub refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,9 @@ class Applier:
         self._workers = workers
 
     def apply(self, actions: Sequence[Action]) -> tuple[Outcome, ...]:
-        """Carry out the actions, what ends before what starts, and tell what became of each."""
-        ends = [action for action in actions if not isinstance(action, Launch)]
-        starts = [action for action in actions if isinstance(action, Launch)]
+        """Carry out the actions, what ends before what starts and repeats, and tell what became of each."""
+        ends = [action for action in actions if not isinstance(action, Launch | Rerun)]
+        starts = [action for action in actions if isinstance(action, Launch | Rerun)]
         return (*self._all(ends), *self._all(starts))
 
     def _all(self, actions: Sequence[Action]) -> Sequence[Outcome]:
@@ -98,10 +102,16 @@ class Applier:
         if action.job_id is not None and (job is None or job.status != "queued"):
             return self._skipped(action, "the job is not queued any more")
         try:
-            self._launcher.start(action)
+            self._launch(action)
         except NameTaken:
             return self._skipped(action, "another controller is launching it")
         return ""
+
+    def _launch(self, action: Launch) -> None:
+        if action.spot_paused is not None:
+            pause = action.spot_paused
+            self._outside.events.emit(SpotPaused(str(action.name), pause.times, pause.until.isoformat()))
+        self._launcher.start(action)
 
     def _skipped(self, action: Launch, why: str) -> str:
         self._outside.events.emit(LaunchSkipped(str(action.name), why))
@@ -148,14 +158,32 @@ class Applier:
         return ""
 
     def _rerun(self, action: Rerun) -> str:
+        forge = self._outside.forge
+        run = forge.run(action.repo, action.run_id)
+        if run is None or run.attempt != action.run_attempt or run.status != "completed":
+            return "somebody has repeated it already"
+        for launch in action.launches:
+            self._ahead(launch)
         try:
-            self._outside.forge.rerun_failed(action.repo, action.run_id)
+            if action.job_id is None:
+                forge.rerun_failed(action.repo, action.run_id)
+            else:
+                forge.rerun_job(action.repo, action.job_id)
         except ForgeRejected as error:
             # Somebody else was faster, or GitHub lets nobody repeat this run any more.
-            return f"GitHub refused: {error.message}"
+            return f"{REFUSED}: {error.message}"
         again = RunRepeated(action.name, action.repo, action.run_id, action.run_attempt + 1)
         self._outside.events.emit(again)
         return ""
+
+    def _ahead(self, launch: Launch) -> None:
+        """Start a machine for a job that is about to be queued; one that cannot be had now, the queued job asks for."""
+        try:
+            self._launch(launch)
+        except NameTaken:
+            self._outside.events.emit(LaunchSkipped(str(launch.name), "it was launched before"))
+        except RunnerkitError as error:
+            self._outside.events.emit(ActionFailed("launch", str(launch.name), error))
 
     def _still_known(self, action: Terminate) -> bool:
         forge = self._outside.forge

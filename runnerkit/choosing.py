@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit.errors import NoCapacity, NotOffered, PolicyRefused
+from runnerkit.errors import NoCapacity, NotOffered, PolicyRefused, RunnerkitError
+from runnerkit.model import Market
 from runnerkit.offerings import attempts, is_allowed, matching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runnerkit.model import Attempt, Offering, Refusal
-    from runnerkit.ports import Clock, Cloud, Journal
+    from runnerkit.ports import Clock, Cloud, Journal, Launched
     from runnerkit.wishes import Policy, RunnerSpec
 
 
@@ -58,7 +60,7 @@ class Chooser:
             NoCapacity: All that fulfils it was refused within the last minutes.
         """
         fitting, refusals = self.fitting(spec), self.refusals()
-        chosen = attempts(spec, fitting, refusals)
+        chosen = attempts(spec, fitting, refusals, self._regions(spec))
         if not chosen:
             raise NoCapacity(
                 f"all {len(fitting)} offerings that fulfil the wish were refused in the last "
@@ -67,3 +69,16 @@ class Chooser:
                 hint="wait some minutes, or widen the wish: more GPU models, zones, regions, or spot=prefer",
             )
         return chosen
+
+    def _regions(self, spec: RunnerSpec) -> Sequence[str]:
+        """The regions in the order in which they are configured: that in which the cloud lists them."""
+        return list(dict.fromkeys(offering.region for offering in self.cloud.offerings(spec)))
+
+    def on_demand(self, spec: RunnerSpec, launched: Launched) -> float | None:
+        """What the machine that was had costs on demand, dollars an hour; None when nobody can tell."""
+        with suppress(RunnerkitError):
+            for offering in self.cloud.offerings(spec):
+                same = offering.type.name == launched.type and offering.region == launched.region
+                if same and offering.market is Market.ON_DEMAND:
+                    return offering.price
+        return None

@@ -9,7 +9,7 @@ from runnerkit.history import Note
 
 if TYPE_CHECKING:
     from runnerkit.events import Event
-    from runnerkit.ports import Clock, Journal
+    from runnerkit.ports import Clock, Events, Journal
 
 # What `why`, the status page and the bill are made of. Others are for the log alone.
 KEPT = frozenset(
@@ -42,19 +42,21 @@ REMEMBERED = 10_000
 
 
 class Chronicle:
-    """Hears events and notes those that matter. The port :class:`runnerkit.ports.Events`."""
+    """Passes events on, and notes those that matter. The port :class:`runnerkit.ports.Events`."""
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+    def __init__(self, events: Events, journal: Journal, clock: Clock) -> None:
+        self._events = events
         self._journal = journal
         self._clock = clock
         self._said: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def emit(self, event: Event) -> None:
-        """Note an event, unless it says what it said before."""
+        """Pass an event on and note it, unless it says what it said before."""
+        self._events.emit(event)
         if event.name not in KEPT:
             return
         facts = event.as_dict()
-        facts.pop("event")
+        del facts["event"]
         if event.name in REPEATING and self._is_old(event.name, facts):
             return
         self._journal.note(Note(self._clock.now(), event.name, facts))

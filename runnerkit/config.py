@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from runnerkit import labels
 from runnerkit.errors import ConfigError, LabelError
-from runnerkit.settings import AmiSettings, AwsSettings, GitHubSettings
+from runnerkit.settings import AmiSettings, AwsSettings, GitHubSettings, JournalSettings, ServeSettings
 from runnerkit.wishes import Policy, RunnerSpec, Written
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ PREFIX = "RUNNERKIT_"
 NOT_SETTINGS = {"RUNNERKIT_CONFIG", "RUNNERKIT_STATE_DIR", "RUNNERKIT_CACHE_DIR", "RUNNERKIT_LOG"}
 # What a machine, and one of the sandbox above all, tells the job that runs on it: commands of ours run there, too.
 MACHINES_OWN = ("RUNNERKIT_ROOT", "RUNNERKIT_USER", "RUNNERKIT_MACHINE", "RUNNERKIT_SANDBOX_", "RUNNERKIT_STANDIN_")
-SECRETS = ("token", "private_key")
+SECRETS = ("token", "private_key", "webhook_secrets", "page_password")
 STANDARD_TOKENS = {"GITHUB_TOKEN", "GH_TOKEN"}
 # Files that are read because they lie in the folder, which may be anybody's checkout.
 FOUND = (FILE, "pyproject.toml")
@@ -48,6 +48,8 @@ class Config(Written):
     aws: AwsSettings = Field(default_factory=AwsSettings)
     github: GitHubSettings = Field(default_factory=GitHubSettings)
     ami: AmiSettings = Field(default_factory=AmiSettings)
+    serve: ServeSettings = Field(default_factory=ServeSettings)
+    journal: JournalSettings = Field(default_factory=JournalSettings)
     policy: Policy = Field(default_factory=Policy)
     default: dict[str, str] = Field(default_factory=dict)
     specs: dict[str, dict[str, str]] = Field(default_factory=dict)

@@ -299,6 +299,60 @@ class ActionFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceStarted(Event):
+    """The service listens; ``webhooks`` is on or off, ``pages`` who may see the status page and the metrics."""
+
+    address: str
+    webhooks: str
+    pages: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStopping(Event):
+    """The service was told to end (``why`` is the signal); the pass under way ends what it is doing."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRefused(Event):
+    """A webhook was not signed with our secret; told once a minute at most."""
+
+    address: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveriesRepeated(Event):
+    """GitHub was asked to send webhooks again that had not reached us."""
+
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class RedeliveryDenied(Event):
+    """GitHub does not let us look at lost webhooks; told once. Polling finds what they would have told."""
+
+    error: RunnerkitError
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFailing(Event):
+    """The journal cannot be read or written; entries are kept in memory, and told once until it works again."""
+
+    place: str
+    error: RunnerkitError
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDropped(Event):
+    """A message of the queue was thrown away: not signed by GitHub, or not to be understood. It is not tried again."""
+
+    message: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class BuilderLaunched(Event):
     """A machine that builds an image was promised, or one that was kept is used again (``resumed``)."""
 

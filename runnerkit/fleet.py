@@ -6,21 +6,26 @@ GitHub hold themselves.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runnerkit import labels
-from runnerkit.actions import Launch, Retire, Terminate
-from runnerkit.applying import Applier
+from runnerkit.actions import Launch, Rerun, Retire, Terminate
+from runnerkit.applying import REFUSED, Applier
+from runnerkit.attention import Attention
+from runnerkit.breakers import UNOBTAINABLE
+from runnerkit.chronicle import Chronicle
 from runnerkit.errors import RunnerkitError
 from runnerkit.events import ActionFailed, JobRefused, JobWaiting, LeftoverRemoved, PassEnded
 from runnerkit.launching import Launcher
 from runnerkit.observing import Observer
+from runnerkit.passes import MachineStatus, Pass
 from runnerkit.phases import Pair, Phase, join, phase
-from runnerkit.breakers import UNOBTAINABLE
 from runnerkit.plan import plan
 from runnerkit.slots import LaunchRequest, SlotKeeper
 from runnerkit.specs import resolve
+from runnerkit.telling import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,9 +36,10 @@ if TYPE_CHECKING:
     from runnerkit.launching import Outside
     from runnerkit.model import Attempt, Job, Leftover, Observed
     from runnerkit.names import Secret
-    from runnerkit.observing import Wishes
-    from runnerkit.ports import Machine
+    from runnerkit.ports import Machine, Reports
+    from runnerkit.recovery import Recovery
     from runnerkit.slots import Slot
+    from runnerkit.understanding import Wishes
     from runnerkit.wishes import Policy, RunnerSpec
 
 
@@ -42,48 +48,18 @@ ROUNDS = 3
 TIDY_EVERY = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One pass: what was seen, what was decided, and what became of it (nothing yet, for a preview).
-
-    ``blind`` is why not one repository could be read: then only lifetimes were looked at. ``unserved`` are queued jobs
-    that do not ask for us and that no registered runner could take.
-    """
-
-    observed: Observed
-    demand: tuple[Demand, ...]
-    refused: tuple[Refused, ...]
-    plan: Plan
-    outcomes: tuple[Outcome, ...] = ()
-    blind: ForgeError | None = None
-    unserved: tuple[Job, ...] = ()
-
-    @property
-    def failed(self) -> tuple[Outcome, ...]:
-        """The actions that failed."""
-        return tuple(outcome for outcome in self.outcomes if outcome.error is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class MachineStatus:
-    """One machine as ``status`` shows it."""
-
-    name: str
-    phase: Phase
-    pair: Pair
-
-
 class Fleet:
     """Launches, watches and ends the machines of one installation.
 
     Args:
         outside: The ports: cloud, forge, clock, events, journal.
         policy: Bounds and deadlines.
-        repos: The repositories served, as ``owner/name``.
+        repos: The repositories served, as ``owner/name``; ``owner/*`` are all that we may see of an owner.
         owner: The installation; machines carry it in their tags.
         wishes: Named specs and the default.
         user_data: Renders what a machine boots from.
         workers: Actions carried out at once.
+        reports: Where the authors of refused jobs are told so; None: nowhere.
 
     Every method may raise the CloudError and ForgeError families.
     """
@@ -98,12 +74,17 @@ class Fleet:
         wishes: Wishes,
         user_data: Callable[[Machine, Secret], bytes],
         workers: int = 8,
+        reports: Reports | None = None,
     ) -> None:
+        outside = replace(outside, events=Chronicle(outside.events, outside.journal, outside.clock))
         self.policy = policy
         self.repos = tuple(repos)
         self._outside = outside
         self._wishes = wishes
-        self._observer = Observer(outside, policy, owner, self.repos, wishes)
+        self._stopping = threading.Event()
+        self._attention = Attention(self.repos, outside.forge)
+        self._observer = Observer(outside, policy, owner, self._attention, wishes)
+        self._teller = Teller(outside, reports)
         self._launcher = Launcher(outside, policy, owner, user_data)
         self._applier = Applier(outside, self._launcher, workers)
         self._slots = SlotKeeper(outside, self._launcher, policy, owner)
@@ -122,10 +103,12 @@ class Fleet:
         When GitHub cannot be read about any repository, lifetimes are still enforced before that error is raised.
         """
         began = self._outside.clock.now()
-        done = self._again(self._apply(self._decided()))
+        done = self._again(self._apply(self._decided(tell=True)))
+        self._teller.tell(done.refused)
         if tidy:
             self._tidy()
         self._tell(done, (self._outside.clock.now() - began).total_seconds())
+        self._outside.journal.flush()
         return _sighted(done)
 
     def _again(self, done: Pass) -> Pass:
@@ -155,23 +138,47 @@ class Fleet:
         except RunnerkitError as error:
             self._outside.events.emit(ActionFailed("tidy", "", error))
 
-    def run(self, interval: float = 30.0, *, passes: int | None = None) -> None:
-        """Pass after pass until ``passes`` are done (None: for ever), ``interval`` seconds apart or when woken.
+    def run(
+        self,
+        interval: float = 30.0,
+        *,
+        passes: int | None = None,
+        after: Callable[[Pass | RunnerkitError], None] = lambda _done: None,
+    ) -> None:
+        """Pass after pass, ``interval`` seconds apart or when woken, until ``passes`` are done or :meth:`stop` is called.
 
         A pass that fails is an event, and the next one is the retry: also while GitHub is limited or refuses, machines
-        are held to their lifetimes. Only a first pass that can never succeed ends it.
+        are held to their lifetimes. Only a first pass that can never succeed ends it. ``after`` hears of each pass.
         """
         done = 0
-        while passes is None or done < passes:
+        while (passes is None or done < passes) and not self._stopping.is_set():
             if done:
                 self._outside.clock.wait(interval)
+                if self._stopping.is_set():
+                    break
             done += 1
             try:
-                self.once(tidy=done % TIDY_EVERY == 1)
+                after(self.once(tidy=done % TIDY_EVERY == 1))
             except RunnerkitError as error:
                 if done == 1 and not error.retryable:
                     raise
                 self._outside.events.emit(ActionFailed("pass", "", error))
+                after(error)
+
+    def hint(self, repo: str) -> bool:
+        """Something happened in a repository: :meth:`run` looks there at once. False when it is not served.
+
+        Any thread may call this. A hint changes nothing but when the next pass begins.
+        """
+        served = self._attention.hint(repo)
+        if served:
+            self._outside.clock.wake()
+        return served
+
+    def stop(self) -> None:
+        """Let :meth:`run` end after the pass that is under way. Any thread may call this."""
+        self._stopping.set()
+        self._outside.clock.wake()
 
     def sweep(self, *, dry_run: bool = False) -> tuple[Pass, tuple[Leftover, ...]]:
         """End what is due and remove what launches left behind, but start nothing."""
@@ -192,13 +199,26 @@ class Fleet:
         else:
             self._outside.events.emit(LeftoverRemoved(leftover.kind, leftover.id))
 
-    def _decided(self, *, queue: bool = True) -> Pass:
-        look = self._observer.look(queue=queue)
-        decided = plan(look.observed, look.demand, self.policy, look.observed.at)
-        return Pass(look.observed, look.demand, look.refused, decided, blind=look.blind, unserved=look.unserved)
+    def _decided(self, *, queue: bool = True, tell: bool = False) -> Pass:
+        look = self._observer.look(queue=queue, tell=tell)
+        decided = plan(look.observed, look.demand, self.policy, look.observed.at, look.recoveries)
+        return Pass(
+            look.observed,
+            look.demand,
+            look.refused,
+            replace(decided, waiting=(*decided.waiting, *look.unclear)),
+            blind=look.blind,
+            unserved=look.unserved,
+            active=look.active,
+            recoveries=look.recoveries,
+        )
 
     def _apply(self, decided: Pass) -> Pass:
-        return replace(decided, outcomes=self._applier.apply(decided.plan.actions))
+        outcomes = self._applier.apply(decided.plan.actions)
+        for outcome in outcomes:
+            if isinstance(outcome.action, Rerun) and outcome.note.startswith(REFUSED):
+                self._observer.recoverer.refused(outcome.action.repo, outcome.action.run_id)
+        return replace(decided, outcomes=outcomes)
 
     def _tell(self, done: Pass, seconds: float) -> None:
         emit = self._outside.events.emit
@@ -223,7 +243,7 @@ class Fleet:
             PolicyRefused: Policy forbids what it asks for.
         """
         wishes = self._wishes
-        spec = resolve(labels.parse(label).spec, wishes.named, wishes.default, self.policy)
+        spec = resolve(labels.parse(label).spec, wishes.named, wishes.default, self.policy.of(repo))
         return LaunchRequest(repo, (label,), spec, run_id, run_attempt, count)
 
     def launch(self, request: LaunchRequest, *, told: Callable[[Slot], None] = lambda _slot: None) -> tuple[Slot, ...]:
@@ -261,8 +281,8 @@ class Fleet:
         """
         if force:
             # The emergency stop must work when GitHub does not.
-            repos = {repo.lower() for repo in self.repos}
-            here = [i for i in self._outside.cloud.instances() if i.live and (not repos or i.repo.lower() in repos)]
+            live = [instance for instance in self._outside.cloud.instances() if instance.live]
+            here = [instance for instance in live if not self.repos or self._attention.serves(instance.repo)]
             pairs = [Pair(instance, None) for instance in here]
         else:
             pairs = list(join(_sighted(self._decided(queue=False)).observed))

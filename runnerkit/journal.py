@@ -25,6 +25,19 @@ FAILURE, LAUNCH, REFUSAL = "failure", "launch", "refusal"
 TYPED = frozenset({FAILURE, LAUNCH, REFUSAL})
 # How long an entry is of use: a budget lasts a day, `why` and cost look back a month.
 KEPT = timedelta(days=35)
+# What is of use for less: breaker and memory look back two days at most, and why a job waited is soon forgotten.
+_SHORTER = {
+    FAILURE: timedelta(days=3),
+    LAUNCH: timedelta(days=3),
+    REFUSAL: timedelta(days=3),
+    "job-waiting": timedelta(days=14),
+    "action-failed": timedelta(days=14),
+}
+
+
+def lasts(kind: str, kept: timedelta = KEPT) -> timedelta:
+    """How long an entry of a kind is of use, where ``kept`` holds for most."""
+    return min(kept, _SHORTER.get(kind, kept)) if kind not in TYPED else _SHORTER[kind]
 
 
 class Entries:
@@ -37,6 +50,10 @@ class Entries:
     def entries(self, since: datetime) -> Iterable[Entry]:
         """The entries of that moment and later (older ones may be among them), oldest first."""
         raise NotImplementedError
+
+    def select(self, since: datetime, kinds: Collection[str]) -> Iterable[Entry]:
+        """Those entries that are of these kinds, or of any kind of note when none is named; for places with an index."""
+        return [entry for entry in self.entries(since) if _wanted(entry, kinds)]
 
     def flush(self) -> None:
         """Write down what was only gathered so far; nothing, where each entry is written at once."""
@@ -71,14 +88,14 @@ class Entries:
 
     def notes(self, since: datetime, kinds: Collection[str] = ()) -> Sequence[Note]:
         """The notes made since then, of these kinds or of all; oldest first."""
-        found = (_note(entry) for entry in self.entries(since) if _wanted(entry, kinds))
-        return [note for note in found if note is not None and note.at >= since]
+        found = (_note(entry) for entry in self.select(since, kinds))
+        return sorted((note for note in found if note is not None and note.at >= since), key=lambda note: note.at)
 
     def _add(self, kind: str, entry: Entry, at: datetime) -> None:
         self.append({"kind": kind, **entry, "at": at.isoformat()})
 
     def _read(self, kind: str, since: datetime, understood: Callable[[Entry], T | None]) -> list[T]:
-        found = (understood(entry) for entry in self.entries(since) if entry.get("kind") == kind)
+        found = (understood(entry) for entry in self.select(since, (kind,)))
         return [each for each in found if each is not None and each.at >= since]  # type: ignore[attr-defined]
 
 

@@ -34,6 +34,7 @@ from runnerkit.freshness import Freshness
 from runnerkit.model import Failure, LaunchNote
 from runnerkit.names import Birth, label_digest
 from runnerkit.ports import Launched, LaunchOrder, Machine
+from runnerkit.specs import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,11 +131,7 @@ class Launcher:
             if isinstance(error, RunnerkitError):
                 self._outside.events.emit(LaunchFailed(str(launch.name), error))
             raise
-        self._outside.events.emit(
-            InstanceLaunched(
-                str(launch.name), launched.instance_id, launched.type, launched.zone, launched.market, launched.price
-            )
-        )
+        self._outside.events.emit(instance_launched(launch, launched, self.chooser.on_demand(launch.spec, launched)))
         online_by = now + timedelta(seconds=self._online_within(images))
         return Started(launch, launched, registration.runner.id, now, online_by)
 
@@ -255,6 +252,7 @@ class Launcher:
                 idle_until=online_by + timedelta(seconds=idle),
                 expires_at=now + timedelta(seconds=life),
                 wish=_taggable(", ".join(launch.labels)),
+                wish_digest=digest(spec),
             ),
             images=images,
             disk=spec.disk,
@@ -282,6 +280,23 @@ class Launcher:
         with suppress(ForgeError):
             self._outside.forge.deregister(launch.repo, runner_id)
             self._outside.events.emit(RunnerDeregistered(str(launch.name), "its launch failed"))
+
+
+def instance_launched(launch: Launch, launched: Launched, on_demand: float | None) -> InstanceLaunched:
+    """The event of a launch."""
+    return InstanceLaunched(
+        runner=str(launch.name),
+        instance=launched.instance_id,
+        type=launched.type,
+        zone=launched.zone,
+        market=launched.market,
+        price=launched.price,
+        repo=launch.repo,
+        region=launched.region,
+        run=launch.run_id,
+        job=launch.job_id,
+        on_demand=on_demand,
+    )
 
 
 def _prices(tries: Sequence[Attempt]) -> dict[str, float]:

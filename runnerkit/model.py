@@ -137,6 +137,7 @@ class Instance:
 
     ``runner_id`` ties it to one registration: a name alone may be registered again. The leases (``online_by``,
     ``idle_until``, ``expires_at``) were fixed at launch and travel in its tags, so any controller can hold it to them.
+    ``batch`` is the burst that started it, ``hand_over_by`` until when it must have got its name then.
     """
 
     id: str
@@ -162,6 +163,13 @@ class Instance:
     spec: str = ""
     wish: str = ""
     ended_at: datetime | None = None
+    batch: str = ""
+    hand_over_by: datetime | None = None
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether it was started by a burst and is no runner's machine yet: its name comes after its launch."""
+        return bool(self.batch) and not self.name
 
     @property
     def live(self) -> bool:
@@ -220,15 +228,6 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Interrupted:
-    """A job that failed because AWS took its machine back; ``over`` tells that nothing of its run is going any more."""
-
-    job: Job
-    runner: str
-    over: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
     """A launch for a label set that came to nothing; the breaker counts them."""
 
@@ -262,7 +261,6 @@ class Observed:
     runners: tuple[Runner, ...] = ()
     failures: tuple[Failure, ...] = ()
     launches: tuple[LaunchNote, ...] = ()
-    interrupted: tuple[Interrupted, ...] = ()
     interruptions: tuple[Interruption, ...] = ()
     spent: Mapping[str, float] = field(default_factory=dict)
 

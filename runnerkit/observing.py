@@ -7,36 +7,33 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit import labels
-from runnerkit.actions import Demand, Refused
-from runnerkit.errors import ConfigError, ForgeError, LabelError, PolicyRefused, RateLimited
+from runnerkit import costs
+from runnerkit.actions import Demand, Refused, Waiting
+from runnerkit.errors import ConfigError, ForgeError, PolicyRefused, RateLimited
 from runnerkit.events import RepositorySkipped
-from runnerkit.model import Interrupted, Observed
-from runnerkit.specs import distrust, resolve
-from runnerkit.wishes import Retry
+from runnerkit.following import Follower
+from runnerkit.history import Interruption
+from runnerkit.model import Observed
+from runnerkit.recovering import Recoverer
+from runnerkit.understanding import Understanding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from runnerkit.attention import Attention
     from runnerkit.launching import Outside
     from runnerkit.model import Instance, Job, Runner
     from runnerkit.names import Birth
-    from runnerkit.wishes import Policy, RunnerSpec
+    from runnerkit.recovery import Recovery
+    from runnerkit.understanding import Wishes
+    from runnerkit.wishes import Policy
 
 
+QUEUED = "queued"
 SELF_HOSTED = "self-hosted"
 # GitHub gives a queued job up after a day; until then its failed machines are counted.
 QUEUE_LIMIT = timedelta(hours=25)
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """How a job's labels become a wish: the configuration's named specs, its default, and whether arrays count."""
-
-    named: Mapping[str, RunnerSpec]
-    default: RunnerSpec
-    arrays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,9 @@ class Look:
     """The world, the jobs that shall get a machine, and those that ask for one and do not get it.
 
     ``blind`` says why not one of the repositories could be read; None when at least one could, or none is served.
-    ``unserved`` are jobs for self-hosted runners that do not ask for us and that no registered runner could take.
+    ``unserved`` are jobs for self-hosted runners that do not ask for us and that no registered runner could take,
+    ``unclear`` those that GitHub was needed for and could not be asked about; ``active`` are all jobs of runs that are
+    not over, ``recoveries`` the runs that AWS interrupted and that may go on.
     """
 
     observed: Observed
@@ -52,6 +51,9 @@ class Look:
     refused: tuple[Refused, ...]
     blind: ForgeError | None = None
     unserved: tuple[Job, ...] = ()
+    unclear: tuple[Waiting, ...] = ()
+    active: tuple[Job, ...] = ()
+    recoveries: tuple[Recovery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +62,32 @@ class _Seen:
 
     repo: str
     runners: Sequence[Runner] | None
-    queued: Sequence[Job] | None
+    active: Sequence[Job] | None
     error: ForgeError | None = None
 
 
 class Observer:
-    """Looks at the world for one installation."""
+    """Looks at the world for one installation.
 
-    def __init__(self, outside: Outside, policy: Policy, owner: str, repos: Sequence[str], wishes: Wishes) -> None:
+    Args:
+        outside: The ports.
+        policy: Bounds and deadlines.
+        owner: The installation, as birth labels name it.
+        attention: Which repositories to look at.
+        wishes: What labels mean.
+    """
+
+    def __init__(self, outside: Outside, policy: Policy, owner: str, attention: Attention, wishes: Wishes) -> None:
         self._outside = outside
         self._policy = policy
         self._owner = owner.lower()
-        self._repos = tuple(repos)
-        self._wishes = wishes
+        self._attention = attention
+        self.understanding = Understanding(outside, policy, wishes)
+        self._follower = Follower(outside)
+        self.recoverer = Recoverer(outside, policy, self.understanding, self._follower)
 
-    def look(self, *, queue: bool = True) -> Look:
-        """Look at everything, or leave the queue out.
+    def look(self, *, queue: bool = True, tell: bool = False) -> Look:
+        """Look at everything, or leave the queue out; with ``tell``, what is new is told as events.
 
         A repository that cannot be read is left out: nothing is concluded about its machines, nothing starts for it.
 
@@ -84,53 +96,54 @@ class Observer:
         """
         outside, now = self._outside, self._outside.clock.now()
         instances = outside.cloud.instances()
-        seen = self._ask_forge(queue=queue)
+        seen = self._ask_forge(instances, now, queue=queue)
         runners = {
             (runner.place or runner.repo, runner.id): runner
             for one in seen
             for runner in one.runners or ()
             if self._is_ours(runner)
         }
+        read = {one.repo.lower(): one.repo for one in seen if one.runners is not None}
+        active = tuple(job for one in seen if one.runners is not None for job in one.active or ())
+        demand, refused, unclear = self._demand([job for job in active if job.status == QUEUED])
+        asked = {each.job.id for each in (*demand, *refused, *unclear)}
+        recoveries: tuple[Recovery, ...] = ()
+        if queue:
+            listed = {one.repo.lower() for one in seen if one.active is not None}
+            over = self._follower.follow(instances, runners.values(), active, asked, listed) if tell else ()
+            recoveries = self.recoverer.look(instances, active, over, {key: read[key] for key in read if key in listed})
+        observed = self._observed(now, instances, tuple(runners.values()), frozenset(read))
+        unserved = tuple(job for one in seen for job in _unserved(one) if job.id not in asked)
+        return Look(observed, demand, refused, _blind(seen), unserved, unclear, active, recoveries)
+
+    def _observed(
+        self, now: datetime, instances: Sequence[Instance], runners: tuple[Runner, ...], repos: frozenset[str]
+    ) -> Observed:
+        journal = self._outside.journal
         since = self._since(now)
-        repos = frozenset(one.repo.lower() for one in seen if one.runners is not None)
         observed = Observed(
             at=now,
             repos=repos,
             instances=tuple(instances),
-            runners=tuple(runners.values()),
-            failures=tuple(outside.journal.failures(since)),
-            launches=tuple(outside.journal.launches(since)),
-            interrupted=self._interrupted(instances, repos) if queue else (),
+            runners=runners,
+            failures=tuple(journal.failures(since)),
+            launches=tuple(journal.launches(since)),
+            interruptions=self._interruptions(instances, now),
         )
-        demand, refused = self._demand([job for one in seen if one.runners is not None for job in one.queued or ()])
-        asked = {wish.job.id for wish in demand} | {each.job.id for each in refused}
-        unserved = tuple(job for one in seen for job in _unserved(one) if job.id not in asked)
-        return Look(observed, demand, refused, _blind(seen), unserved)
+        if not any(cap.dollars_per_day is not None for cap in self._policy.caps()):
+            return observed
+        today = now - timedelta(days=1) - timedelta(seconds=self._policy.max_life)
+        rented = costs.rentals(journal.notes(today, costs.KINDS), instances)
+        return replace(observed, spent=costs.spent(rented, now, unknown=self._policy.max_price or 0.0))
 
-    def _interrupted(self, instances: Sequence[Instance], repos: frozenset[str]) -> tuple[Interrupted, ...]:
-        """The failed jobs of machines that AWS took back; GitHub knows by its runner's name which job that was."""
-        lost = [each for each in instances if each.taken_back and each.run_id and each.repo.lower() in repos]
-        found: list[Interrupted] = []
-        for repo, run_id in dict.fromkeys((each.repo, each.run_id) for each in lost):
-            names = {each.name.lower() for each in lost if each.run_id == run_id}
-            try:
-                jobs = self._outside.forge.jobs(repo, run_id or 0)
-            except ForgeError:
-                continue  # deleted, or unreadable just now; EC2 shows the machine for about an hour
-            over = all(job.status == "completed" for job in jobs)
-            hit = [job for job in jobs if (job.runner_name or "").lower() in names and self._repeatable(job)]
-            found += [Interrupted(job, job.runner_name or "", over) for job in hit]
-        return tuple(found)
-
-    def _repeatable(self, job: Job) -> bool:
-        if job.conclusion not in {"failure", "cancelled"}:
-            return False
-        try:
-            label = labels.read(job.labels, arrays=self._wishes.arrays)
-            spec = resolve(label.spec, self._wishes.named, self._wishes.default, self._policy) if label else None
-        except (ConfigError, PolicyRefused):
-            return False
-        return spec is not None and spec.retry is not Retry.NEVER
+    def _interruptions(self, instances: Sequence[Instance], now: datetime) -> tuple[Interruption, ...]:
+        """Those that the journal knows, and those that EC2 still shows; each machine's once."""
+        policy = self._policy
+        since = now - timedelta(seconds=policy.spot_breaker_window + policy.spot_breaker_pause)
+        shown = {each.name: Interruption(each.ended_at or now, each.wish, each.name) for each in _taken_back(instances)}
+        notes = self._follower.interrupted(since)
+        noted = {note.text("runner"): Interruption(note.at, note.text("wish"), note.text("runner")) for note in notes}
+        return tuple(each for each in (shown | noted).values() if each.at >= since)
 
     def recall(self, observed: Observed) -> Observed:
         """The same world with what the journal has learnt since."""
@@ -146,11 +159,17 @@ class Observer:
         birth: Birth | None = runner.birth
         return birth is not None and birth.owner.lower() == self._owner
 
-    def _ask_forge(self, *, queue: bool) -> list[_Seen]:
-        if not self._repos:
+    def _ask_forge(self, instances: Sequence[Instance], now: datetime, *, queue: bool) -> list[_Seen]:
+        busy = {instance.repo for instance in instances}
+        try:
+            repos = self._attention.repositories(now, busy)
+        except ForgeError as error:
+            self._outside.events.emit(RepositorySkipped("*", error))
+            return [_Seen("*", None, None, error)]
+        if not repos:
             return []
-        with ThreadPoolExecutor(max_workers=min(8, len(self._repos))) as pool:
-            return list(pool.map(lambda repo: self._ask_about(repo, queue=queue), self._repos))
+        with ThreadPoolExecutor(max_workers=min(8, len(repos))) as pool:
+            return list(pool.map(lambda repo: self._ask_about(repo, queue=queue), repos))
 
     def _ask_about(self, repo: str, *, queue: bool) -> _Seen:
         forge = self._outside.forge
@@ -160,50 +179,44 @@ class Observer:
             self._outside.events.emit(RepositorySkipped(repo, error))
             return _Seen(repo, None, None, error)
         try:
-            return _Seen(repo, runners, forge.queued(repo) if queue else ())
+            return _Seen(repo, runners, forge.active(repo) if queue else ())
         except ForgeError as error:
             # Without the queue nothing can start, but the leases of what runs are still kept.
             self._outside.events.emit(RepositorySkipped(repo, error))
             return _Seen(repo, runners, None, error)
 
-    def _demand(self, jobs: Sequence[Job]) -> tuple[tuple[Demand, ...], tuple[Refused, ...]]:
+    def _demand(self, jobs: Sequence[Job]) -> tuple[tuple[Demand, ...], tuple[Refused, ...], tuple[Waiting, ...]]:
         demand: list[Demand] = []
         refused: list[Refused] = []
+        unclear: list[Waiting] = []
         for job in {job.id: job for job in jobs}.values():
             try:
-                spec = self.understand(job)
+                spec = self.understanding.wish(job)
             except (ConfigError, PolicyRefused) as error:
                 refused.append(Refused(job, error))
-                continue
-            if spec is not None:
-                demand.append(Demand(job, spec, self._outside.forge.place(job.repo)))
-        return tuple(demand), tuple(refused)
+            except ForgeError as error:
+                unclear.append(Waiting(job, f"whether it may have a machine cannot be told: {error.message}"))
+            else:
+                if spec is not None:
+                    demand.append(Demand(job, spec, self._outside.forge.place(job.repo)))
+        return tuple(demand), tuple(refused), tuple(unclear)
 
-    def understand(self, job: Job) -> RunnerSpec | None:
-        """The wish of a job; None when it does not ask for us.
 
-        Raises:
-            LabelError: It asks for us in words that cannot be understood.
-            PolicyRefused: It asks for something, or comes from somewhere, that policy forbids.
-        """
-        label = labels.read(job.labels, arrays=self._wishes.arrays)
-        if label is None:
-            slip = labels.misspelt(job.labels)
-            if slip is not None:
-                raise LabelError(f"label {slip!r} is nobody's", hint=f"it begins with {labels.WORD}, spelt like this")
-            return None
-        distrusted = distrust(job, self._policy)
-        if distrusted is not None:
-            raise distrusted
-        return resolve(label.spec, self._wishes.named, self._wishes.default, self._policy)
+def _taken_back(instances: Sequence[Instance]) -> list[Instance]:
+    return [instance for instance in instances if instance.taken_back]
 
 
 def _unserved(seen: _Seen) -> Iterator[Job]:
     """The queued jobs that only somebody's own runner can take, and that no runner has all the labels for."""
     carried = [{label.lower() for label in runner.labels} for runner in seen.runners or ()]
-    for job in seen.queued or ():
+    for job in seen.active or ():
         wanted = {label.lower() for label in job.labels}
-        if SELF_HOSTED in wanted and seen.runners is not None and not any(wanted <= has for has in carried):
+        if (
+            job.status == QUEUED
+            and SELF_HOSTED in wanted
+            and seen.runners is not None
+            and not any(wanted <= has for has in carried)
+        ):
             yield job
 
 

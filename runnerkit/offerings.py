@@ -75,20 +75,23 @@ def _among(word: str, patterns: tuple[str, ...]) -> bool:
     return not patterns or any(fnmatchcase(word, pattern) for pattern in patterns)
 
 
-def attempts(spec: RunnerSpec, offerings: Sequence[Offering], refusals: Iterable[Refusal]) -> tuple[Attempt, ...]:
-    """The launch calls to make, in order: region by region as the wish lists them, spot before on-demand.
+def attempts(
+    spec: RunnerSpec, offerings: Sequence[Offering], refusals: Iterable[Refusal], regions: Sequence[str] = ()
+) -> tuple[Attempt, ...]:
+    """The launch calls to make, in order: region by region as wish or configuration lists them, spot before on-demand.
 
     Args:
         spec: The wish; its ``spot`` decides about the markets, its ``region`` about the order.
         offerings: What :func:`matching` returned.
         refusals: The refusals still remembered; what they speak for is left out. May leave nothing to try.
+        regions: The configured regions in their order; where that is not known, the cheapest comes first.
     """
     remembered = list(refusals)
     open_ones = [offering for offering in offerings if not any(speaks_for(refusal, offering) for refusal in remembered)]
-    regions = dict.fromkeys((*spec.region, *(offering.region for offering in offerings)))
+    ordered = dict.fromkeys((*spec.region, *regions, *(offering.region for offering in offerings)))
     return tuple(
         Attempt(market, region, pools)
-        for region in regions
+        for region in ordered
         for market in MARKETS[spec.spot or SpotUse.PREFER]
         if (pools := _pools(open_ones, offerings, market, region))
     )

@@ -12,20 +12,27 @@ from typing import TYPE_CHECKING
 from runnerkit.actions import Action, Deregister, Mark, Plan, Rerun, Retire, Terminate
 from runnerkit.model import Failure
 from runnerkit.phases import Pair, Phase, join, phase
-from runnerkit.starting import Known, starts
+from runnerkit.starting import Known, paused, starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from runnerkit.actions import Demand
-    from runnerkit.model import Instance, Interrupted, Observed
+    from runnerkit.model import Instance, Observed
+    from runnerkit.recovery import Recovery
     from runnerkit.wishes import Policy
 
 GONE_SINCE, LOST_SINCE = "gone-since", "lost-since"
 
 
-def plan(observed: Observed, demand: Sequence[Demand], policy: Policy, now: datetime) -> Plan:
+def plan(
+    observed: Observed,
+    demand: Sequence[Demand],
+    policy: Policy,
+    now: datetime,
+    recoveries: Sequence[Recovery] = (),
+) -> Plan:
     """Decide what to do about the world as observed: first what must end, then what must start.
 
     The same input gives the same plan in the same order. Nothing is assumed about earlier passes.
@@ -37,8 +44,9 @@ def plan(observed: Observed, demand: Sequence[Demand], policy: Policy, now: date
     )
     # Those that this very pass finds out count as well: the breaker must not be one machine late.
     failures = (*observed.failures, *_found_out(upkeep, now))
-    launches, waiting = starts(Known(observed, pairs, failures, policy, now), demand)
-    return Plan(actions=(*upkeep, *_reruns(observed.interrupted, policy), *launches), waiting=waiting)
+    known = Known(observed, pairs, failures, policy, now)
+    launches, waiting = starts(known, demand)
+    return Plan(actions=(*upkeep, *_reruns(recoveries, known), *launches), waiting=waiting)
 
 
 # --- what ends --------------------------------------------------------------------------------------------------------
@@ -167,10 +175,10 @@ def _retire(pair: Pair, reason: str, *, failed: bool = False) -> Retire:
 # --- what is repeated -------------------------------------------------------------------------------------------------
 
 
-def _reruns(interrupted: Iterable[Interrupted], policy: Policy) -> Iterator[Rerun]:
-    """A run with an interrupted job is repeated once nothing of it is going any more: GitHub refuses it before."""
-    runs = {(each.job.repo.lower(), each.job.run_id): each for each in interrupted}
-    for each in runs.values():
-        if each.over and each.job.run_attempt <= policy.max_reruns:
-            reason = "AWS took back the machine of one of its jobs"
-            yield Rerun(each.runner, each.job.repo, each.job.run_id, each.job.run_attempt, reason)
+def _reruns(recoveries: Iterable[Recovery], known: Known) -> Iterator[Rerun]:
+    """A run that AWS interrupted goes on; :mod:`runnerkit.recovery` has decided that it may, and how."""
+    for recovery in recoveries:
+        run, first = recovery.run, recovery.interrupted[0]
+        launches = tuple(paused(launch, known) for launch in recovery.launches())
+        job_id = recovery.job.id if recovery.job is not None else None
+        yield Rerun(first.runner_name or "", run.repo, run.id, run.attempt, recovery.text, job_id, launches)

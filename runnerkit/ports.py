@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from runnerkit.errors import RunnerkitError
     from runnerkit.events import Event
     from runnerkit.history import Note, Run
     from runnerkit.model import (
@@ -80,6 +81,36 @@ class Launched:
     refusals: tuple[Refusal, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class BatchOrder:
+    """What equal machines of one burst share. ``user_data`` holds neither a name nor a secret.
+
+    ``tags`` travel in the launch call: owner, batch, repository, label digest and leases, but no runner. ``name`` is
+    the value of the batch tag. ``images`` are as in :class:`LaunchOrder`. The role of ``profile`` must let the machine
+    read its own parameter; ``profile_for_job`` tells that the job may use that role, too.
+    """
+
+    name: str
+    user_data: bytes = field(repr=False)
+    tags: Mapping[str, str]
+    images: Mapping[tuple[str, str], Image]
+    profile: str
+    profile_for_job: bool = False
+    disk: Disk | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The machines of one burst that AWS promised, and the refusals met on the way.
+
+    ``error`` is what ended the burst before all of them were there: no capacity, or something worse.
+    """
+
+    launched: tuple[Launched, ...]
+    refusals: tuple[Refusal, ...] = ()
+    error: RunnerkitError | None = None
+
+
 class Cloud(Protocol):
     """EC2, or what stands for it. Every method may raise the CloudError family.
 
@@ -117,6 +148,28 @@ class Cloud(Protocol):
             NoCapacity: Every attempt was refused; carries all refusals.
             LaunchRejected: The launch itself is wrong.
             CloudUnavailable: Whether an instance was started is unknown; its tags tell later.
+        """
+
+    def launch_batch(self, order: BatchOrder, attempts: Sequence[Attempt], count: int) -> Batch:
+        """Start up to ``count`` equal machines: one call for each attempt, each for as many as are still missing.
+
+        The machines bear no runner's name yet: :meth:`hand_over` gives it to each.
+
+        Raises:
+            NoCapacity: Every attempt was refused and nothing was started; carries all refusals.
+            LaunchRejected: The launch itself is wrong, and nothing was started.
+            CloudUnavailable: Whether machines were started is unknown; the batch tag tells later.
+        """
+
+    def hand_over(self, region: str, instance_id: str, tags: Mapping[str, str], secret: Secret) -> None:
+        """Make a machine of a burst the runner that ``tags`` name, then put its document where only it can read it.
+
+        Tags first: a machine without a runner's tag is terminated after a while, and one that has read its document
+        may have begun to work.
+
+        Raises:
+            LaunchRejected: The document is larger than AWS takes; it was not handed over.
+            CloudUnavailable: Whether it was handed over is unknown.
         """
 
     def tag(self, region: str, instance_id: str, tags: Mapping[str, str | None]) -> None:

@@ -66,7 +66,8 @@ class Recovery:
     """How a run goes on.
 
     ``interrupted`` are the jobs whose machine AWS took. ``job`` is the one to run again by its id; None means GitHub's
-    "re-run failed jobs". ``later`` are interrupted jobs that get their turn when this attempt is over.
+    "re-run failed jobs". ``later`` are interrupted jobs that get their turn when this attempt is over. ``place`` is where
+    runners for the repository are registered, see :meth:`runnerkit.ports.Forge.place`.
     """
 
     run: Run
@@ -75,20 +76,18 @@ class Recovery:
     machines: tuple[Wanted, ...]
     text: str
     later: tuple[Job, ...] = ()
+    place: str = ""
 
     @property
     def attempt(self) -> int:
         """The number of the attempt that begins."""
         return self.run.attempt + 1
 
-    def launches(self, place: str) -> tuple[Launch, ...]:
-        """The launches that come first, by the names that ``launch`` itself would give them in the new attempt.
-
-        Args:
-            place: Where runners for the repository are registered, see :meth:`runnerkit.ports.Forge.place`.
-        """
+    def launches(self, place: str = "") -> tuple[Launch, ...]:
+        """The launches that come first, by the names that ``launch`` itself would give them in the new attempt."""
+        where, run = place or self.place, self.run
         return tuple(
-            Launch(self._name(place, wanted, serial), self.run.repo, wanted.labels, wanted.spec, run_id=self.run.id)
+            Launch(self._name(where, wanted, serial), run.repo, wanted.labels, wanted.spec, run_id=run.id)
             for wanted in self.machines
             for serial in range(1, wanted.count + 1)
         )
@@ -103,7 +102,7 @@ def launched_by_hand(runner_name: str | None) -> bool:
     return name is not None and name.stem.count("-") == _DASHES_OF_LAUNCH
 
 
-def recoverable(  # noqa: PLR0913 - everything that is known of a run
+def recoverable(
     run: Run,
     jobs: Sequence[Job],
     lost: Collection[str],
@@ -126,7 +125,7 @@ def recoverable(  # noqa: PLR0913 - everything that is known of a run
     hit = [job for job in bad if (job.runner_name or "").lower() in names or job.id in annotated]
     meant = [job for job in hit if _may_repeat(spec_of(job))]
     reason = _why_not(run, bad, hit, meant, policy)
-    return reason or _recovery(run, jobs, bad, meant, spec_of)
+    return reason or _recovery(run, jobs, (bad, hit, meant), spec_of)
 
 
 def _may_repeat(spec: RunnerSpec | None) -> bool:
@@ -134,49 +133,59 @@ def _may_repeat(spec: RunnerSpec | None) -> bool:
 
 
 def _why_not(run: Run, bad: list[Job], hit: list[Job], meant: list[Job], policy: Policy) -> Reason | None:
-    """The first reason that holds; the order is that of how much a person can do about it."""
-    if run.status != OVER or any(job.status != OVER for job in bad):
-        return Reason(Because.NOT_OVER, "it is still going, and GitHub repeats only what is over")
-    if not bad:
-        return Reason(Because.WELL, "none of its jobs failed")
-    if not hit:
-        return Reason(Because.NOT_INTERRUPTED, f"{_named(bad)} failed or was cancelled, but AWS took no machine of it")
-    if run.event == "merge_group":
-        text = "the merge queue has thrown the change out already, so its result would not count; queue it again"
-        return Reason(Because.MERGE_QUEUE, text)
-    if run.conclusion == CANCELLED and any(job.conclusion == CANCELLED and job not in hit for job in bad):
-        return Reason(Because.CANCELLED, "somebody, or a newer run of its concurrency group, cancelled it")
-    if not meant:
-        return Reason(Because.NEVER, f"AWS took the machine of {_named(hit)}, whose label is not one to repeat (retry)")
-    if run.attempt > policy.max_reruns:
-        text = f"attempt {run.attempt} was interrupted too; policy allows {policy.max_reruns} repeats (max_reruns)"
-        return Reason(Because.ENOUGH, text)
-    return None
+    """The first reason that holds."""
+    others_cancelled = any(job.conclusion == CANCELLED and job not in hit for job in bad)
+    reasons = (
+        (
+            run.status != OVER or any(job.status != OVER for job in bad),
+            Because.NOT_OVER,
+            "it is still going, and GitHub repeats only what is over",
+        ),
+        (not bad, Because.WELL, "none of its jobs failed"),
+        (not hit, Because.NOT_INTERRUPTED, f"{_named(bad)} did not end well, but AWS took no machine of the run"),
+        (
+            run.event == "merge_group",
+            Because.MERGE_QUEUE,
+            "the merge queue has thrown the change out already, so its result would not count; queue it again",
+        ),
+        (
+            run.conclusion == CANCELLED and others_cancelled,
+            Because.CANCELLED,
+            "somebody, or a newer run of its concurrency group, cancelled it",
+        ),
+        (
+            not meant,
+            Because.NEVER,
+            f"AWS took the machine of {_named(hit)}, whose label is not one to repeat (retry=never, or not ours)",
+        ),
+        (
+            run.attempt > policy.max_reruns,
+            Because.ENOUGH,
+            f"attempt {run.attempt} was interrupted, too; policy allows {policy.max_reruns} repeats (max_reruns)",
+        ),
+    )
+    return next((Reason(because, text) for holds, because, text in reasons if holds), None)
 
 
 def _recovery(
-    run: Run, jobs: Sequence[Job], bad: list[Job], meant: list[Job], spec_of: Callable[[Job], RunnerSpec | None]
+    run: Run,
+    jobs: Sequence[Job],
+    sorts: tuple[list[Job], list[Job], list[Job]],
+    spec_of: Callable[[Job], RunnerSpec | None],
 ) -> Recovery:
     """One call of GitHub's: all failed jobs where nobody merely failed, else one interrupted job with what needs it."""
-    failed = [job for job in bad if job.conclusion != CANCELLED]
-    merely = [job for job in bad if job not in meant and (job.conclusion != CANCELLED or _lost_for_good(job, meant))]
-    one = bool(merely) or (not failed and len(meant) == 1)
+    bad, hit, meant = sorts
+    # A cancelled job that was not hit followed from one that was: fail-fast, or the run would be a cancelled one.
+    merely = [job for job in bad if job not in meant and (job in hit or job.conclusion != CANCELLED)]
+    # Whether a run without any failed job can be repeated by "re-run failed jobs" is written nowhere.
+    alone = len(meant) == 1 and all(job.conclusion == CANCELLED for job in bad)
+    one = bool(merely) or alone
     again = meant[:1] if one else bad
     text = f"AWS took the machine of {_named(meant)}"
     if merely:
-        text += f"; {_named(merely)} failed without that and stays as it is"
-    return Recovery(
-        run,
-        tuple(meant),
-        meant[0] if one else None,
-        tuple(_machines(jobs, again, spec_of)),
-        text,
-        later=tuple(meant[1:]) if one else (),
-    )
-
-
-def _lost_for_good(_job: Job, _meant: list[Job]) -> bool:
-    return False
+        text += f"; {_named(merely)} failed without that, or is not one to repeat, and stays as it is"
+    machines = tuple(_machines(jobs, again, spec_of))
+    return Recovery(run, tuple(meant), meant[0] if one else None, machines, text, tuple(meant[1:]) if one else ())
 
 
 def _machines(

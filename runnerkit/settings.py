@@ -1,13 +1,19 @@
-"""What people write about their AWS account and their GitHub: the sections ``[aws]`` and ``[github]``."""
+"""What people write about AWS, GitHub, images and the service: ``[aws]``, ``[github]``, ``[ami]`` and ``[serve]``."""
 
 from __future__ import annotations
 
-from typing import Self
+import re
+from ipaddress import ip_address
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from runnerkit.wishes import Written
 
+# Lower case, 3 to 63 signs. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+S3_PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/+([^/].*?))?/*")
+# A secret that can be guessed is none; the text itself must not be in the message.
+SHORTEST_SECRET = 12
 OWNER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
@@ -68,6 +74,67 @@ class AmiSettings(Written):
     silence: int = Field(default=600, ge=5, le=3_600)
     life: int = Field(default=14_400, ge=60, le=86_400)
     poll: float = Field(default=5.0, gt=0, le=60)
+
+
+class JournalSettings(Written):
+    """Section ``[journal]``: what AWS and GitHub forget (failures, refusals, launches, what machines cost).
+
+    ``where`` is a file or ``s3://BUCKET/PREFIX``; empty: a file in the state folder. ``kept_days`` holds for what cost
+    and `why` look back at; breaker and memory need three days.
+    """
+
+    where: str = ""
+    kept_days: int = Field(default=35, ge=1, le=400)
+
+    @field_validator("where")
+    @classmethod
+    def _names_a_bucket(cls, where: str) -> str:
+        if "://" in where and not S3_PLACE.fullmatch(where):
+            msg = "must be a file, or s3://BUCKET/PREFIX with the name of a bucket"
+            raise ValueError(msg)
+        return where
+
+    @property
+    def bucket(self) -> tuple[str, str] | None:
+        """Bucket and prefix (empty, or with a slash at its end); None for a file."""
+        found = S3_PLACE.fullmatch(self.where)
+        return (found[1], f"{found[2]}/" if found[2] else "") if found else None
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < SHORTEST_SECRET:
+        raise ValueError(f"needs at least {SHORTEST_SECRET} characters")
+    return secret
+
+
+def _is_address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError("is not an IP address such as 127.0.0.1, 0.0.0.0 or ::1") from None
+
+
+Unguessable = Annotated[SecretStr, AfterValidator(_long_enough)]
+Address = Annotated[str, AfterValidator(_is_address)]
+
+
+class ServeSettings(Written):
+    """Section ``[serve]``: what ``runnerkit serve`` listens to.
+
+    ``webhook_secrets`` are those that GitHub signs with: one, and a second while it is being replaced.
+    ``page_password`` opens the status page and the metrics to others than the people at this machine, by HTTP's basic
+    authentication. ``trusted_proxy`` is the address of the proxy that ends TLS in front; its ``X-Forwarded-*`` headers
+    are believed.
+    """
+
+    bind: Address = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    interval: float = Field(default=60.0, ge=1, le=3_600)
+    webhook_secrets: tuple[Unguessable, ...] = ()
+    trusted_proxy: Address | None = None
+    page_password: Unguessable | None = None
+    workers: int = Field(default=4, ge=1, le=64)
+    stop_within: int = Field(default=30, ge=1, le=600)
 
 
 class GitHubSettings(Written):

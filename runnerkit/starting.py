@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -109,12 +109,17 @@ def _spent_tries(serial: int, policy: Policy) -> _Held | None:
 
 
 def _launch(wish: Demand, serial: int, known: Known) -> Launch:
-    job, spec = wish.job, wish.spec
-    pause = _spot_pause(spec, known)
-    if pause is not None:
-        spec = spec.model_copy(update={"spot": SpotUse.NEVER})
+    job = wish.job
     name = RunnerName.for_job(job.id, serial)
-    return Launch(name, job.repo, job.labels, spec, run_id=job.run_id, job_id=job.id, spot_paused=pause)
+    return paused(Launch(name, job.repo, job.labels, wish.spec, run_id=job.run_id, job_id=job.id), known)
+
+
+def paused(launch: Launch, known: Known) -> Launch:
+    """The launch, on demand where AWS took spot back too often for what it wants."""
+    pause = _spot_pause(launch.spec, known)
+    if pause is None:
+        return launch
+    return replace(launch, spec=launch.spec.model_copy(update={"spot": SpotUse.NEVER}), spot_paused=pause)
 
 
 def _spot_pause(spec: RunnerSpec, known: Known) -> Pause | None:

@@ -6,21 +6,24 @@ else may have edited the tags, and a machine must be seen even then.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.model import Instance
 from runnerkit.names import TAG_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from runnerkit.model import Market, State
 
 OWNER = f"{TAG_PREFIX}owner"
 RUNNER = f"{TAG_PREFIX}runner"
 RUNNER_ID = f"{TAG_PREFIX}runner-id"
+# On machines of a burst: how many were ordered together, when, and a digest of their names.
+BATCH = f"{TAG_PREFIX}batch"
 REPO = f"{TAG_PREFIX}repo"
 RUN = f"{TAG_PREFIX}run"
 JOB = f"{TAG_PREFIX}job"
@@ -49,6 +52,10 @@ NAME = "Name"
 
 VALUE_LIMIT = 256
 _LATEST_EPOCH = 10**11
+# Seconds until a machine of a burst must bear a runner's name: AWS takes three secrets a second.
+HAND_OVER = 60.0
+HAND_OVER_EACH = 0.5
+LARGEST_BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,7 @@ def launch_tags(
     price: float | None = None,
     wish: str = "",
     wish_digest: str = "",
+    batch: str = "",
 ) -> dict[str, str]:
     """The tags a machine is launched with; what is None or empty is left out.
 
@@ -100,6 +108,7 @@ def launch_tags(
         price: Dollars an hour, as far as known at launch.
         wish: The label or wish in words, for people.
         wish_digest: Stands for the wish without its SCOPE, see :func:`runnerkit.names.wish_digest`.
+        batch: The burst that it belongs to, see :func:`batch_of`. Its name then comes later (:func:`runner_tags`).
     """
     said = {
         NAME: name,
@@ -117,8 +126,31 @@ def launch_tags(
         PRICE: "" if price is None else f"{price:.6g}",
         WISH: wish[:VALUE_LIMIT],
         WISH_DIGEST: wish_digest,
+        BATCH: batch,
     }
     return {key: value for key, value in said.items() if value}
+
+
+def runner_tags(
+    name: str, repo: str, runner_id: int, run_id: int | None = None, job_id: int | None = None
+) -> dict[str, str]:
+    """What a machine of a burst is tagged with when it becomes a certain runner."""
+    said = {NAME: name, RUNNER: name, REPO: repo, RUNNER_ID: str(runner_id), RUN: _text(run_id), JOB: _text(job_id)}
+    return {key: value for key, value in said.items() if value}
+
+
+def batch_of(names: Iterable[str], at: datetime) -> str:
+    """The value of the batch tag: ``SIZE-EPOCH-DIGEST``."""
+    known = sorted(names)
+    return f"{len(known)}-{_epoch(at)}-{hashlib.sha256(chr(10).join(known).encode()).hexdigest()[:8]}"
+
+
+def hand_over_by(batch: str, launched_at: datetime) -> datetime | None:
+    """Until when a machine with this batch tag must bear a runner's name; None when it belongs to no burst."""
+    if not batch:
+        return None
+    size = min(_number(batch.partition("-")[0]) or 0, LARGEST_BATCH)
+    return launched_at + timedelta(seconds=HAND_OVER + HAND_OVER_EACH * size)
 
 
 def mark(key: str, since: datetime | None) -> dict[str, str | None]:
@@ -155,6 +187,9 @@ def instance_from(tags: Mapping[str, str], facts: Facts) -> Instance:
         spec=tags.get(WISH, ""),
         wish=tags.get(WISH_DIGEST, ""),
         ended_at=facts.ended_at,
+        batch=tags.get(BATCH, ""),
+        # EC2's own launch time: the burst may have tried other pools for a while before.
+        hand_over_by=hand_over_by(tags.get(BATCH, ""), facts.launched_at),
     )
 
 

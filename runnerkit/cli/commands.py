@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from runnerkit import __version__
-from runnerkit.cli import ami, demo, inside, interrupt, job, launch, loop, machines, market, sandbox, show
+from runnerkit.cli import ami, demo, inside, interrupt, job, launch, loop, machines, market, sandbox, serve, show
 
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
@@ -56,6 +56,7 @@ def _root(
 app.command("launch")(launch.launch)
 app.command("once")(loop.once)
 app.command("run")(loop.run)
+app.command("serve")(serve.serve)
 app.command("plan")(loop.plan)
 app.command("sweep")(loop.sweep)
 app.command("status")(machines.status)

@@ -59,6 +59,11 @@ SENTENCES: dict[type[Event], Callable[..., str]] = {
     events.JobWaiting: lambda e: f"job {e.job} of {e.repo}: waits: {e.why}",
     events.LeftoverRemoved: lambda e: f"{e.kind} {e.id} removed",
     events.ActionFailed: lambda e: f"{e.runner or e.action}: {e.action} failed: {e.error.message}",
+    events.ServiceStarted: lambda e: f"{e.address}: listening; webhooks {e.webhooks}, status page for {e.pages}",
+    events.ServiceStopping: lambda e: f"{e.why}: ending; the actions under way are finished first",
+    events.DeliveryRefused: lambda e: f"{e.address or 'somebody'} sent a webhook that was refused: {e.why}",
+    events.DeliveriesRepeated: lambda e: f"{e.asked} webhooks did not reach us; GitHub sends them again",
+    events.RedeliveryDenied: lambda e: f"lost webhooks cannot be asked for again: {e.error.message}",
     events.BuilderLaunched: lambda e: (
         f"{e.recipe}: {'goes on with' if e.resumed else 'launched'} builder {e.builder} ({e.type} in {e.zone}, "
         f"{dollars(e.price)})"

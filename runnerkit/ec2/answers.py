@@ -38,7 +38,9 @@ _NO_CREDENTIALS = (
 _ENCODED = re.compile(r"\s*Encoded authorization failure message: \S+")
 _SERVER_SIDE = 500
 _PERMISSION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
-_SSM_OPERATIONS = frozenset({"GetParameter", "DescribeInstanceInformation", "DescribeParameters", "DeleteParameter"})
+_SSM_OPERATIONS = frozenset(
+    {"GetParameter", "PutParameter", "DeleteParameter", "DescribeParameters", "DescribeInstanceInformation"}
+)
 _HOW_TO_SIGN_IN = (
     "set AWS_PROFILE, [aws] profile or AWS_ACCESS_KEY_ID and its companions; in a workflow use "
     "aws-actions/configure-aws-credentials with `permissions: id-token: write`"

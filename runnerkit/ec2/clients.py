@@ -65,6 +65,10 @@ class Clients:
         """The client for public parameters."""
         return cast("SSMClient", self._client("ssm", region, once=False))
 
+    def ssm_once(self, region: str) -> SSMClient:
+        """The client for writing parameters: a single attempt, so that a lost answer is known as such."""
+        return cast("SSMClient", self._client("ssm", region, once=True))
+
     def account_key(self) -> str:
         """Stands for endpoint and credentials in keys of the cache."""
         with told("reading the AWS credentials"):

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 from runnerkit.ec2.cache import Cache
 from runnerkit.ec2.catalogue import Catalogue
 from runnerkit.ec2.clients import Clients
+from runnerkit.ec2.handing import HandOver
 from runnerkit.ec2.images import Images
-from runnerkit.ec2.launch import Launch, Tools
+from runnerkit.ec2.launch import Tools, launch_batch, launch_one
 from runnerkit.ec2.leftovers import Leftovers
 from runnerkit.ec2.machines import Machines
 from runnerkit.ec2.network import Network
 from runnerkit.ec2.patience import Settling
+from runnerkit.ec2.shared_templates import SharedTemplates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from runnerkit.model import Attempt, Instance, Leftover, Offering, Refusal
-    from runnerkit.ports import Clock, Image, Launched, LaunchOrder
+    from runnerkit.names import Secret
+    from runnerkit.ports import Batch, BatchOrder, Clock, Image, Launched, LaunchOrder
     from runnerkit.settings import AwsSettings
     from runnerkit.wishes import RunnerSpec
 
@@ -52,7 +55,9 @@ class Ec2Cloud:
         self._catalogue = Catalogue(clients, cache, network, clock)
         self._machines = Machines(settings.owner, clients, clock, settling)
         self._leftovers = Leftovers(settings.owner, clients, clock, spared)
-        self._tools = Tools(settings, clients, network, self._images, clock, settling, on_refusal)
+        self._hand_over = HandOver(settings, clients, clock)
+        shared = SharedTemplates(settings, clients, network, clock)
+        self._tools = Tools(settings, clients, network, self._images, clock, settling, shared, on_refusal)
 
     def instances(self) -> Sequence[Instance]:
         """Every instance with our owner tag in the configured regions, dead ones included as long as EC2 shows them."""
@@ -87,7 +92,28 @@ class Ec2Cloud:
             CloudDenied: The credentials or a permission are missing.
             CloudUnavailable: Whether an instance was started is unknown; its tags tell later.
         """
-        return Launch(order, self._tools).run(attempts)
+        return launch_one(order, self._tools, attempts)
+
+    def launch_batch(self, order: BatchOrder, attempts: Sequence[Attempt], count: int) -> Batch:
+        """Start up to ``count`` equal machines: one CreateFleet for each attempt, from a shared launch template.
+
+        Raises:
+            NoCapacity: Every attempt was refused and nothing was started; carries all refusals.
+            LaunchRejected: The launch itself is wrong, and nothing was started.
+            CloudDenied: The credentials or a permission are missing.
+            CloudUnavailable: Whether machines were started is unknown; the batch tag tells later.
+        """
+        return launch_batch(order, self._tools, attempts, count)
+
+    def hand_over(self, region: str, instance_id: str, tags: Mapping[str, str], secret: Secret) -> None:
+        """Tag a machine of a burst as the runner that it becomes, then write its document as a SecureString.
+
+        Raises:
+            LaunchRejected: The document is larger than Parameter Store takes.
+            CloudDenied: The credentials or a permission are missing.
+            CloudUnavailable: Whether it was handed over is unknown.
+        """
+        self._hand_over.give(region, instance_id, tags, secret)
 
     def tag(self, region: str, instance_id: str, tags: Mapping[str, str | None]) -> None:
         """Set tags, or take them away where the value is None. A vanished instance is not an error."""

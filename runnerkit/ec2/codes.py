@@ -134,6 +134,12 @@ TABLE: dict[str, Verdict] = {
     "InvalidGroup.NotFound": _NETWORK,
     "InvalidUserData.Malformed": _wrong("user data holds at most 16 KB: shorten the start-up script"),
     "InvalidBlockDeviceMapping": _wrong("check disk=: it cannot be smaller than the image's own root disk"),
+    # handing over
+    "TooManyUpdates": _THROTTLED,
+    "ParameterAlreadyExists": _wrong("another hand-over wrote it; the machine is given up and another one started"),
+    "ParameterLimitExceeded": _wrong("delete parameters there, or raise the limit in Service Quotas"),
+    "ParameterMaxVersionLimitExceeded": _wrong("delete the parameter; nobody but us should write it"),
+    "InvalidKeyId": _wrong("the KMS key of Parameter Store (alias/aws/ssm) cannot be used there"),
     "ParameterNotFound": _wrong("no such SSM parameter there: check the image's ssm name", ImageMissing),
 }
 PREFIXES: tuple[tuple[str, Verdict], ...] = (
@@ -147,7 +153,13 @@ PREFIXES: tuple[tuple[str, Verdict], ...] = (
     ("Throttling", _THROTTLED),
 )
 _UNKNOWN = _wrong("look the code up in AWS's list of EC2 error codes; nothing was launched")
-_STALE = ("InvalidSubnetID.NotFound", "InvalidGroup.NotFound", "InvalidAMIID.")
+_STALE = (
+    "InvalidSubnetID.NotFound",
+    "InvalidGroup.NotFound",
+    "InvalidAMIID.",
+    "InvalidLaunchTemplateId.NotFound",
+    "InvalidLaunchTemplateName.NotFound",
+)
 _SERVER_SIDE = 500
 
 
@@ -171,5 +183,5 @@ def verdict(code: str, message: str = "", *, status: int = 400, in_fleet: bool =
 
 
 def is_stale(code: str) -> bool:
-    """Whether the code may only mean that something we remember (subnet, group, image) is gone."""
+    """Whether the code may only mean that something we remember (subnet, group, image, template) is gone."""
     return code.startswith(_STALE)

@@ -1,4 +1,4 @@
-"""What a fleet answered: an instance, refusals pool by pool, or a mistake that no pool will forgive. Pure."""
+"""What a fleet answered: instances, refusals pool by pool, or a mistake that no pool will forgive. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NO_REASON = "UnfulfillableCapacity"
 class Answer:
     """One call's outcome. ``wrong`` is an error that is no refusal, ``code`` AWS's word for it."""
 
-    launched: Launched | None = None
+    launched: tuple[Launched, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     wrong: RunnerkitError | None = None
     code: str = ""
@@ -52,9 +52,9 @@ def read_answer(
         for refusal in _refusals(error, row, pools, place, now)
         if row.breadth is not None
     ]
-    if launched is None and not refusals and errors:
+    if not launched and not refusals and errors:
         return Answer(wrong=_mistake(errors[0], rows[0], doing), code=errors[0].get("ErrorCode", ""))
-    if launched is None and not refusals:
+    if not launched and not refusals:
         nothing = verdict(_NO_REASON)
         refusals = [_refusal(pool, _NO_REASON, nothing, "the fleet gave no reason", now) for pool in pools]
     return Answer(launched, tuple(dict.fromkeys(refusals)))
@@ -67,11 +67,12 @@ def refused_call(fault: Exception, row: Verdict, pools: Sequence[Offering], now:
 
 def _launched(
     instances: Sequence[CreateFleetInstanceTypeDef], pools: Sequence[Offering], place: Place
-) -> Launched | None:
+) -> tuple[Launched, ...]:
     ids = [(id_, instance) for instance in instances for id_ in instance.get("InstanceIds", [])]
-    if not ids:
-        return None
-    instance_id, told = ids[0]
+    return tuple(_one(instance_id, told, pools, place) for instance_id, told in ids)
+
+
+def _one(instance_id: str, told: CreateFleetInstanceTypeDef, pools: Sequence[Offering], place: Place) -> Launched:
     market = Market.SPOT if told.get("Lifecycle") == "spot" else pools[0].market
     chosen, zone = _overrides(told.get("LaunchTemplateAndOverrides"), place)
     type_name, zone = str(told.get("InstanceType") or chosen), told.get("AvailabilityZone") or zone

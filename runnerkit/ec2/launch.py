@@ -1,4 +1,4 @@
-"""Starting one instance: attempt by attempt, until AWS accepts one or every pool has said no."""
+"""Starting instances: attempt by attempt, until AWS has given all of them or every pool has said no."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from runnerkit.ec2.codes import Remedy, is_stale, verdict
 from runnerkit.ec2.fleets import Answer, read_answer, refused_call
 from runnerkit.ec2.patience import Backoff, pause
 from runnerkit.ec2.requests import check_user_data, fleet_request, launchable
+from runnerkit.ec2.shared_templates import SharedTemplates, Templating
 from runnerkit.ec2.templates import Templates
 from runnerkit.errors import CloudDenied, CloudThrottled, CloudUnavailable, NoCapacity, RunnerkitError
 from runnerkit.model import Breadth
+from runnerkit.ports import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from runnerkit.ec2.network import Network
     from runnerkit.ec2.patience import Settling
     from runnerkit.model import Attempt, Refusal
-    from runnerkit.ports import Clock, Image, Launched, LaunchOrder
+    from runnerkit.ports import BatchOrder, Clock, Image, Launched, LaunchOrder
     from runnerkit.settings import AwsSettings
 
 _TOLD_CODES = 4
@@ -44,47 +46,89 @@ class Tools:
     images: Images
     clock: Clock
     settling: Settling
+    shared: SharedTemplates
     on_refusal: Callable[[Refusal], None] | None = None
 
 
-class Launch:
-    """One order on its way. Three calls when the first attempt is accepted, one more for each further attempt."""
+def launch_one(order: LaunchOrder, tools: Tools, attempts: Sequence[Attempt]) -> Launched:
+    """Start one instance. Three calls when the first attempt is accepted, one more for each further attempt.
 
-    def __init__(self, order: LaunchOrder, tools: Tools) -> None:
+    Raises:
+        NoCapacity: Every attempt was refused.
+        CloudError: The launch cannot succeed, or its outcome is unknown.
+    """
+    tags = tags_of(order, tools)
+    with Templates(order, tags, tools.clients, tools.network, tools.clock) as templates:
+        batch = Launch(order, tags, tools, templates).run(attempts, 1)
+    return replace(batch.launched[0], refusals=batch.refusals)
+
+
+def launch_batch(order: BatchOrder, tools: Tools, attempts: Sequence[Attempt], count: int) -> Batch:
+    """Start equal instances from a template that all such bursts share: one call for each attempt.
+
+    Raises:
+        NoCapacity: Every attempt was refused, and nothing was started.
+        CloudError: Nothing was started and nothing can be, or the outcome is unknown.
+    """
+    tags = tags_of(order, tools)
+    return Launch(order, tags, tools, tools.shared.of(order, tags)).run(attempts, count)
+
+
+def tags_of(order: LaunchOrder | BatchOrder, tools: Tools) -> dict[str, str]:
+    """The order's tags and the configured ones; the owner is always ours."""
+    return {**tools.settings.tags, **order.tags, words.OWNER: tools.settings.owner}
+
+
+class Launch:
+    """One order on its way."""
+
+    def __init__(
+        self, order: LaunchOrder | BatchOrder, tags: Mapping[str, str], tools: Tools, templates: Templating
+    ) -> None:
         self._order = order
         self._tools = tools
-        self._tags = {**tools.settings.tags, **order.tags, words.OWNER: tools.settings.owner}
-        self._templates = Templates(order, self._tags, tools.clients, tools.network, tools.clock)
+        self._tags = tags
+        self._templates = templates
         self._images: dict[tuple[str, str], Image] = dict(order.images)
         self._refusals: list[Refusal] = []
+        self._launched: list[Launched] = []
 
-    def run(self, attempts: Sequence[Attempt]) -> Launched:
-        """Try the attempts in order.
+    def run(self, attempts: Sequence[Attempt], count: int) -> Batch:
+        """Try the attempts in order, each for what is still missing.
 
         Raises:
-            NoCapacity: Every one was refused.
-            CloudError: The launch cannot succeed, or its outcome is unknown.
+            NoCapacity: Nothing was started: every attempt was refused.
+            CloudError: Nothing was started and nothing can be, or the outcome is unknown.
         """
         check_user_data(self._order.user_data)
-        with self._templates:
+        error = self._fill(attempts, count)
+        if error is not None and not self._launched:
+            raise error
+        return Batch(tuple(self._launched), tuple(self._refusals), error)
+
+    def _fill(self, attempts: Sequence[Attempt], count: int) -> RunnerkitError | None:
+        try:
             for attempt in attempts:
-                launched = None if self._is_closed(attempt.region) else self._try(attempt)
-                if launched is not None:
-                    self._tools.settling.launched(launched.instance_id)
-                    return replace(launched, refusals=tuple(self._refusals))
-        raise self._no_capacity()
+                missing = count - len(self._launched)
+                if missing and not self._is_closed(attempt.region):
+                    self._try(attempt, missing)
+        except RunnerkitError as error:
+            return error
+        return None if len(self._launched) >= count else self._no_capacity()
 
     def _is_closed(self, region: str) -> bool:
         return any(refusal.region == region and refusal.breadth is Breadth.REGION for refusal in self._refusals)
 
-    def _try(self, attempt: Attempt) -> Launched | None:
-        answer = self._ask(attempt)
+    def _try(self, attempt: Attempt, count: int) -> None:
+        answer = self._ask(attempt, count)
         if answer.wrong is not None and is_stale(answer.code):
-            answer = self._ask_anew(attempt, answer)
+            answer = self._ask_anew(attempt, count, answer)
         self._note(answer.refusals)
-        if answer.launched is None and answer.wrong is not None:
+        for launched in answer.launched:
+            self._tools.settling.launched(launched.instance_id)
+        self._launched += answer.launched
+        if not answer.launched and answer.wrong is not None:
             raise answer.wrong
-        return answer.launched
 
     def _note(self, refusals: Sequence[Refusal]) -> None:
         self._refusals += refusals
@@ -92,7 +136,7 @@ class Launch:
             if self._tools.on_refusal is not None:
                 self._tools.on_refusal(refusal)
 
-    def _ask_anew(self, attempt: Attempt, answer: Answer) -> Answer:
+    def _ask_anew(self, attempt: Attempt, count: int, answer: Answer) -> Answer:
         """Ask once more when what AWS does not know may only be something that we remember from before."""
         region = attempt.region
         # A security group made a moment ago may not be known everywhere yet.
@@ -100,7 +144,7 @@ class Launch:
         self._templates.discard(region)
         self._tools.network.forget(region)
         if "AMI" not in answer.code:
-            return self._ask(attempt)
+            return self._ask(attempt, count)
         fresh = {key: self._tools.images.anew(image) for key, image in self._images.items() if key[0] == region}
         # Another kind of image would need other user data.
         if any(image.baked != self._images[key].baked for key, image in fresh.items()) or all(
@@ -108,14 +152,14 @@ class Launch:
         ):
             return answer
         self._images |= fresh
-        return self._ask(attempt)
+        return self._ask(attempt, count)
 
-    def _ask(self, attempt: Attempt) -> Answer:
+    def _ask(self, attempt: Attempt, count: int) -> Answer:
         place = self._templates.place(attempt.region, _by_arch(self._images, attempt))
         pools = launchable(attempt, place)
         if not pools:
             return Answer()
-        request = fleet_request(attempt, place, self._order.disk, self._tags)
+        request = fleet_request(attempt, place, self._order.disk, self._tags, count)
         try:
             response = self._send(attempt, request)
         except AwsFault as fault:
@@ -149,7 +193,7 @@ class Launch:
         return CloudUnavailable(
             f"{self._doing(attempt)}: no answer arrived, so whether an instance started is unknown ({fault})",
             aws_code=code_of(fault),
-            hint=f"if it did, it carries the tag {words.RUNNER}={self._order.name}, and the next pass sees it",
+            hint=f"if it did, its tags say {self._order.name}, and the next pass sees it",
         )
 
     def _doing(self, attempt: Attempt) -> str:

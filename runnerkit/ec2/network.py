@@ -40,6 +40,15 @@ class Network:
         self._clients = clients
         self._cache = cache
 
+    def surroundings(self, region: str) -> tuple[dict[str, Subnet], tuple[str, ...]]:
+        """The subnet for each zone, and the security groups of their VPC.
+
+        Raises:
+            ConfigError: There is nowhere to launch in the region.
+        """
+        subnets = self.subnets(region)
+        return subnets, self.security_groups(region, next(iter(subnets.values())).vpc)
+
     def subnets(self, region: str) -> dict[str, Subnet]:
         """The subnet for each zone: the configured ones, else the default ones; all of one VPC.
 

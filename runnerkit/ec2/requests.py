@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from runnerkit.ec2.disks import fleet_disk, template_disk
 from runnerkit.errors import LaunchRejected
 from runnerkit.model import Market
+from runnerkit.ports import BatchOrder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,9 +34,10 @@ _METADATA_KEY = re.compile(r"(?!\.\.?$|_index$)[A-Za-z0-9+\-=.,_:@]{1,255}")
 
 
 def template_data(
-    order: LaunchOrder, image: Image, groups: Sequence[str], tags: Mapping[str, str]
+    order: LaunchOrder | BatchOrder, image: Image, groups: Sequence[str], tags: Mapping[str, str]
 ) -> RequestLaunchTemplateDataTypeDef:
     """What fleets cannot override: user data, groups, the end of the machine, its metadata service, its disk."""
+    profile_for_job = order.profile_for_job if isinstance(order, BatchOrder) else bool(order.profile)
     data: RequestLaunchTemplateDataTypeDef = {
         "ImageId": image.id,
         "UserData": base64.b64encode(order.user_data).decode(),
@@ -44,7 +46,7 @@ def template_data(
         "MetadataOptions": {
             "HttpEndpoint": "enabled",
             "HttpTokens": "required",
-            "HttpPutResponseHopLimit": 2 if order.profile else 1,
+            "HttpPutResponseHopLimit": 2 if profile_for_job else 1,
             "InstanceMetadataTags": "enabled" if all(_METADATA_KEY.fullmatch(key) for key in tags) else "disabled",
         },
         "BlockDeviceMappings": [template_disk(order.disk, image)],
@@ -79,13 +81,13 @@ class Place:
 
 
 def fleet_request(
-    attempt: Attempt, place: Place, disk: Disk | None, tags: Mapping[str, str]
+    attempt: Attempt, place: Place, disk: Disk | None, tags: Mapping[str, str], count: int = 1
 ) -> CreateFleetRequestTypeDef:
-    """One instance of any of the attempt's pools; the tags go on instance, volume and the fleet itself."""
+    """Instances of any of the attempt's pools; the tags go on instances, volumes and the fleet itself."""
     request: CreateFleetRequestTypeDef = {
         "Type": "instant",
         "TargetCapacitySpecification": {
-            "TotalTargetCapacity": 1,
+            "TotalTargetCapacity": count,
             "DefaultTargetCapacityType": "spot" if attempt.market is Market.SPOT else "on-demand",
         },
         "LaunchTemplateConfigs": [

@@ -59,9 +59,7 @@ class Templates:
         if region not in self._places:
             if not images:
                 raise ImageMissing(f"no image is known for {region}", hint="name one with image=, or in [aws] image")
-            subnets = self._network.subnets(region)
-            vpc = next(iter(subnets.values())).vpc
-            groups = self._network.security_groups(region, vpc)
+            subnets, groups = self._network.surroundings(region)
             data = template_data(self._order, next(iter(images.values())), groups, self._tags)
             made = self._create(
                 region,

@@ -59,6 +59,20 @@ AT_ORGANIZATION = Needs(
 COMMENTS = Need("issues: write and pull_requests: write", "repo", _COMMENT)
 STATUSES = Need("statuses: write", "repo:status", (("metadata", "read"), ("statuses", "write")))
 CHECKS = Need("checks: write of a GitHub App", "repo", (("checks", "write"), ("metadata", "read")))
+ANNOTATIONS = Need("checks: read", "repo", (("checks", "read"), ("metadata", "read")))
+GATES = Need(
+    "actions: read and deployments: read",
+    "repo",
+    (("actions", "read"), ("deployments", "read"), ("metadata", "read")),
+)
+FILES = Need("contents: read", "repo", (("contents", "read"), ("metadata", "read")))
+REPOSITORIES = Need("metadata: read", "repo", (("metadata", "read"),))
+REPOSITORY_HOOKS = Need(
+    "webhooks: write of the repository", "admin:repo_hook", (("metadata", "read"), ("repository_hooks", "write"))
+)
+ORGANIZATION_HOOKS = Need(
+    "webhooks: write of the organisation", "admin:org_hook", (("metadata", "read"), ("organization_hooks", "write"))
+)
 THE_APP = Need("the App's own key", "", ())
 
 
@@ -68,7 +82,7 @@ class Ask:
 
     Args:
         what: What it does, as it follows "GitHub refused to".
-        repo: The repository on whose behalf; it decides which token is used.
+        repo: The repository on whose behalf, or its owner alone; it decides which token is used.
         fine: Statuses from 300 up that the caller understands itself.
         meanings: Statuses that mean something particular here, as the error to raise.
         background: Whether it may wait when few calls are left before the limit.

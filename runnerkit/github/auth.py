@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -103,7 +104,8 @@ class _Token:
 class AppCredentials:
     """A GitHub App: finds its installations and asks them for tokens that can do no more than is needed.
 
-    A token is good for the repositories served there and for one kind of work; it is renewed before it expires.
+    A token is good for the repositories served there (all of the installation's where an owner is served as a whole)
+    and for one kind of work; it is renewed before it expires.
 
     Raises:
         ConfigError: The private key is missing or is not one.
@@ -124,16 +126,20 @@ class AppCredentials:
         return f"AppCredentials(app_id={self._app_id!r})"
 
     def caller(self, ask: Ask) -> str:
-        """Each installation has limits of its own."""
+        """Each installation has limits of its own, and so has the App itself."""
+        if ask.need is THE_APP:
+            return self._caller
         return f"installation {self._installation or places.owner(ask.repo).lower()}"
 
     def authorization(self, ask: Ask, exchange: Exchange) -> str:
-        """A token of the installation that serves the repository, fresh or kept.
+        """A token of the installation that serves the repository, fresh or kept; the App's own where it is to be that.
 
         Raises:
             ForgeDenied: The App is not installed there, or was not given a permission.
             ForgeError: No token was to be had for another reason.
         """
+        if ask.need is THE_APP:
+            return self._signed()
         key, names = self._key(ask)
         with self._lock:
             token = self._tokens.get(key)
@@ -143,12 +149,16 @@ class AppCredentials:
 
     def renew(self, ask: Ask) -> bool:
         """The next request gets a fresh token."""
+        if ask.need is THE_APP:
+            return False
         with self._lock:
             return self._tokens.pop(self._key(ask)[0], None) is not None
 
     def _key(self, ask: Ask) -> tuple[object, tuple[str, ...]]:
         owner = places.owner(ask.repo).lower()
         ours = {repo for repo in self._served if places.owner(repo).lower() == owner}
+        if places.is_account(ask.repo) or any(places.name(repo) == "*" for repo in ours):
+            return (owner, ask.need.token, ()), ()
         known = ask.repo.lower() in {repo.lower() for repo in ours}
         names = tuple(sorted(places.name(repo) for repo in (ours if known else {ask.repo})))
         return (owner, ask.need.token, names), names
@@ -163,7 +173,7 @@ class AppCredentials:
 
     def _request(self, ask: Ask, names: tuple[str, ...], exchange: Exchange) -> _Token:
         body: dict[str, Any] = {"permissions": dict(ask.need.token)}
-        if len(names) <= MOST_REPOSITORIES:
+        if 0 < len(names) <= MOST_REPOSITORIES:
             body["repositories"] = list(names)
         request = Ask(
             verb="POST",
@@ -189,22 +199,30 @@ class AppCredentials:
         return found
 
     def _look_up(self, ask: Ask, exchange: Exchange) -> int:
-        organization = self._organization
-        request = Ask(
-            verb="GET",
-            path=f"/orgs/{organization}/installation" if organization else f"/repos/{ask.repo}/installation",
-            what=f"find the App's installation for {ask.repo}",
-            repo=ask.repo,
-            need=THE_APP,
-        )
+        what = f"find the App's installation for {ask.repo}"
+        *others, last = [
+            Ask(verb="GET", path=f"{place}/installation", what=what, repo=ask.repo, need=THE_APP)
+            for place in self._places(ask)
+        ]
+        for request in others:
+            with suppress(NotFound):
+                return self._told(request, exchange)
         try:
-            answer = exchange(request, self._signed(), self._caller)
+            return self._told(last, exchange)
         except NotFound as error:
             raise self._not_installed(ask) from error
+
+    def _told(self, request: Ask, exchange: Exchange) -> int:
+        answer = exchange(request, self._signed(), self._caller)
         found = integer(record(answer.json(request.what)).get("id"))
         if found is None:
             raise unreadable(request.what)
         return found
+
+    def _places(self, ask: Ask) -> tuple[str, ...]:
+        if self._organization:
+            return (f"/orgs/{self._organization}",)
+        return (f"/orgs/{ask.repo}", f"/users/{ask.repo}") if places.is_account(ask.repo) else (f"/repos/{ask.repo}",)
 
     @property
     def _caller(self) -> str:

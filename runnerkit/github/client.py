@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from runnerkit.github.budget import RESERVE, Budget, Meter
 from runnerkit.github.wire import PAGE, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runnerkit.github.asks import Answer, Ask
     from runnerkit.ports import Clock
@@ -30,13 +31,31 @@ REMEMBERED_PAGES = 2048
 REMEMBERED_WARNINGS = 100
 _UNAUTHORIZED = 401
 _UNCHANGED = 304
+_NEXT = re.compile(r'<([^<>]*)>[^,<]*rel="next"')
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
     etag: str
     body: Any
-    next: bool
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """Turns a page of a list into its rows and how many GitHub counts in all (0: it does not say)."""
+
+    what: str
+    key: str | None
+    each: Callable[[Any], Any] | None
+
+    def __call__(self, body: Any) -> tuple[list[Any], int]:  # noqa: ANN401 - JSON is anything
+        rows = body.get(self.key) if self.key and isinstance(body, dict) else body
+        if not isinstance(rows, list):
+            raise unreadable(self.what)
+        count = body.get("total_count") if isinstance(body, dict) else None
+        shaped = rows if self.each is None else [self.each(row) for row in rows]
+        return shaped, count if isinstance(count, int) else 0
 
 
 class Client:
@@ -45,7 +64,8 @@ class Client:
     Args:
         settings: Where GitHub is and who we are there.
         clock: Time, and the waiting between tries.
-        repos: The repositories served; an App's tokens are narrowed to them. Empty: those of the settings.
+        repos: The repositories served (``owner/*``: all of an owner's); an App's tokens are narrowed to them. Empty:
+            those of the settings.
         reserve: The share of the hourly limit that background reads leave to the rest.
 
     Raises:
@@ -58,7 +78,8 @@ class Client:
         self.clock = clock
         self.warnings: deque[str] = deque(maxlen=REMEMBERED_WARNINGS)
         base_url = places.base_url(settings.api_url)
-        served = [places.repository(repo) for repo in repos or settings.repositories]
+        served = [places.served(repo) for repo in repos or settings.repositories]
+        self.is_app = settings.app_id is not None
         self._credentials = credentials(settings, clock, served)
         self._wire = Wire(base_url)
         self._meter = Meter(clock, reserve)
@@ -96,34 +117,50 @@ class Client:
         """Send a request and give the JSON of its answer."""
         return self.ask(ask).json(ask.what)
 
-    def rows(self, ask: Ask, key: str | None = None, *, most: int = MOST_PAGES, remember: bool = True) -> list[Any]:
+    def rows(
+        self,
+        ask: Ask,
+        key: str | None = None,
+        *,
+        most: int = MOST_PAGES,
+        remember: bool = True,
+        each: Callable[[Any], Any] | None = None,
+    ) -> list[Any]:
         """Every row of a list, page after page, until there are as many as GitHub counted or ``most`` pages are read.
 
-        Pages that have not changed cost nothing of the hourly limit. ``key`` names the list inside an object.
+        Pages that have not changed cost nothing of the hourly limit. ``key`` names the list inside an object, ``each``
+        turns a row into what is given and remembered.
 
         Raises:
             ForgeError: What GitHub's refusal, or its silence, means; a list that is no list is never an empty one.
         """
         found: list[Any] = []
-        for page in self._each_page(replace(ask, params={**ask.params, "per_page": PAGE}), most, remember=remember):
-            rows = page.body.get(key) if key and isinstance(page.body, dict) else page.body
-            if not isinstance(rows, list):
-                raise unreadable(ask.what)
+        listing = _Listing(ask.what, key, each)
+        for page in self._each_page(
+            replace(ask, params={**ask.params, "per_page": PAGE}), most, remember=remember, slim=listing
+        ):
+            rows, count = page.body
             found += rows
-            count = page.body.get("total_count") if isinstance(page.body, dict) else None
-            missing = isinstance(count, int) and len(found) < count
-            if not rows or not (page.next or missing):
+            if not rows or not (page.next or len(found) < count):
                 return found
         self.warn(f"GitHub has more than the {len(found)} entries that were read to {ask.what}")
         return found
 
-    def _each_page(self, ask: Ask, most: int, *, remember: bool) -> Iterator[_Page]:
+    def some(self, ask: Ask, key: str | None = None, each: Callable[[Any], Any] | None = None) -> tuple[list[Any], str]:
+        """One page of a list, free while it does not change, and the address of the next page (empty: none)."""
+        page = self.page(ask, slim=_Listing(ask.what, key, each))
+        return page.body[0], page.next
+
+    def _each_page(self, ask: Ask, most: int, *, remember: bool, slim: Callable[[Any], Any]) -> Iterator[_Page]:
         for number in range(1, most + 1):
             numbered = ask if number == 1 else replace(ask, params={**ask.params, "page": number})
-            yield self.page(numbered, remember=remember)
+            yield self.page(numbered, remember=remember, slim=slim)
 
-    def page(self, ask: Ask, *, remember: bool = True) -> _Page:
-        """One reading, taken from memory when GitHub says that nothing has changed."""
+    def page(self, ask: Ask, *, remember: bool = True, slim: Callable[[Any], Any] | None = None) -> _Page:
+        """One reading, taken from memory when GitHub says that nothing has changed.
+
+        ``slim`` turns the JSON into what is given and remembered; for one address it must always be the same.
+        """
         key = f"{ask.path}?{sorted(ask.params.items())}"
         with self._lock:
             known = self._pages.get(key) if remember else None
@@ -132,9 +169,8 @@ class Client:
             if known is None:
                 raise unreadable(ask.what)
             return self._keep(key, known)
-        fresh = _Page(
-            answer.headers.get("etag", ""), answer.json(ask.what), 'rel="next"' in answer.headers.get("link", "")
-        )
+        body = answer.json(ask.what)
+        fresh = _Page(answer.headers.get("etag", ""), slim(body) if slim else body, _next(answer))
         return self._keep(key, fresh) if remember and fresh.etag else fresh
 
     def _keep(self, key: str, page: _Page) -> _Page:
@@ -173,3 +209,8 @@ class Client:
     def _wait(self, seconds: float) -> None:
         if self.clock.wait(seconds * random.uniform(0.5, 1.5)):
             self.clock.wake()  # it was meant for the loop, which would otherwise sleep on
+
+
+def _next(answer: Answer) -> str:
+    found = _NEXT.search(answer.headers.get("link", ""))
+    return found[1] if found else ""

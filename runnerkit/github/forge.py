@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runnerkit.github.budget import RESERVE, Budget
 from runnerkit.github.client import Client
+from runnerkit.github.facts import Facts
 from runnerkit.github.level import Level
 from runnerkit.github.releases import Releases
 from runnerkit.github.reports import Reporting
@@ -21,16 +22,19 @@ if TYPE_CHECKING:
     from runnerkit.settings import GitHubSettings
 
 
-class GitHubForge(Runners, Runs):
+class GitHubForge(Runners, Runs, Facts):
     """The port :class:`runnerkit.ports.Forge` on GitHub; any number of threads may use it.
 
-    Making one talks to nobody. Registering costs one call, a list of runners one for each hundred, a job one; what an
-    App's token and the id of a runner group cost comes once on top.
+    Making one talks to nobody. Registering costs one call, a list of runners one for each hundred, a job one, the
+    active jobs two lists and one for each run that is not over; what has not changed since is free. What an App's token
+    and the id of a runner group cost comes once on top. A quiet repository costs three requests a look (two lists of
+    runs, one of runners), all of them free; with an organisation's group the list of runners is shared.
 
     Args:
         settings: Where GitHub is, who we are there, and at which level runners are registered.
         clock: Time, and the waiting between tries.
-        repos: The repositories served; an App's tokens are narrowed to them. Empty: those of the settings.
+        repos: The repositories served (``owner/*``: all of an owner's); an App's tokens are narrowed to them. Empty:
+            those of the settings.
         reserve: The share of the hourly limit that listing queued jobs leaves to registrations.
         cache_dir: Where the releases of GitHub's runner are kept between processes; None: nowhere.
 
@@ -51,6 +55,7 @@ class GitHubForge(Runners, Runs):
         level = Level(client, settings)
         Runners.__init__(self, client, level)
         Runs.__init__(self, client, level)
+        Facts.__init__(self, client, level)
         self.reports = Reporting(client)
         self._releases = Releases(
             client, level, settings=settings, folder=cache_dir, clock=clock, downloads=self.downloads

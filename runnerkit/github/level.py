@@ -34,6 +34,11 @@ class Level:
         """The permissions that requests take here."""
         return AT_ORGANIZATION if self._organization else AT_REPOSITORY
 
+    @property
+    def of_organization(self) -> bool:
+        """Whether runners are registered in an organisation's group."""
+        return self._organization is not None
+
     def place(self, repo: str) -> str:
         """``octo-org/train``, or ``octo-org (group gpu)``, which is the same for all of its repositories.
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from runnerkit.errors import ConfigError
 
 # Enterprise-managed users carry an underscore in their names.
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}", re.ASCII)
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}", re.ASCII)
 
 
@@ -26,9 +27,37 @@ def repository(text: str) -> str:
     )
 
 
+def served(text: str) -> str:
+    """What is served, unchanged: a repository's ``owner/name``, or ``owner/*`` for all of an owner's.
+
+    Raises:
+        ConfigError: It is of neither form.
+    """
+    if text.endswith("/*"):
+        account(text.removesuffix("/*"))
+        return text
+    return repository(text)
+
+
+def account(text: str) -> str:
+    """The name of an organisation or a user, unchanged.
+
+    Raises:
+        ConfigError: It cannot be one.
+    """
+    if _ACCOUNT.fullmatch(text):
+        return text
+    raise ConfigError(f"{text!r} is not the name of an organisation or a user", hint="write the part before the slash")
+
+
 def owner(repo: str) -> str:
     """``octo-org`` of ``octo-org/train``."""
     return repo.partition("/")[0]
+
+
+def is_account(repo: str) -> bool:
+    """Whether it names an owner alone, without one of its repositories."""
+    return "/" not in repo
 
 
 def name(repo: str) -> str:

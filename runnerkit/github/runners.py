@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runnerkit.errors import ForgeError, ForgeRejected, NameTaken, NotFound, RunnerBusy
 from runnerkit.github import views
 from runnerkit.github.asks import Ask, unreadable
+from runnerkit.github.shared import Shared
 from runnerkit.model import Registration
 from runnerkit.names import Secret
 
@@ -30,6 +31,7 @@ class Runners:
     def __init__(self, client: Client, level: Level) -> None:
         self._client = client
         self._level = level
+        self._shared: Shared[Sequence[object]] = Shared(client.clock)
 
     def place(self, repo: str) -> str:
         """The level at which runners for the repository are registered.
@@ -54,8 +56,11 @@ class Runners:
         return [package for row in body if (package := views.package(row)) is not None]
 
     def runners(self, repo: str) -> Sequence[Runner]:
-        """Every runner of the level; one call for each hundred, and free while nothing changes."""
-        rows = self._client.rows(self._listing(repo), "runners")
+        """Every runner of the level; one call for each hundred, and free while nothing changes.
+
+        Within some seconds one listing of an organisation's group answers for each of its repositories once.
+        """
+        rows = self._shared.take(self._level.place(repo), repo.lower(), lambda: self._rows(repo))
         return self._understood([row for row in rows if self._level.holds(row, repo)], repo)
 
     def runner(self, repo: str, runner_id: int) -> Runner | None:
@@ -133,6 +138,9 @@ class Runners:
             meanings={_UNPROCESSABLE: RunnerBusy},
         )
         return self._client.ask(ask).status != _MISSING
+
+    def _rows(self, repo: str) -> Sequence[object]:
+        return self._client.rows(self._listing(repo), "runners")
 
     def _listing(self, repo: str, name: str | None = None) -> Ask:
         return Ask(

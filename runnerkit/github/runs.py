@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ForgeRejected, NotFound
 from runnerkit.github import places, views
+from runnerkit.github.active import OVER, Watch
 from runnerkit.github.asks import Ask, unreadable
 
 if TYPE_CHECKING:
@@ -17,10 +20,12 @@ if TYPE_CHECKING:
     from runnerkit.history import Run
     from runnerkit.model import Job
 
-# Runs that can hold queued jobs, in the order in which a run passes through them: none slips through in between.
-WAITING = ("queued", "in_progress")
+# The newest runs are read in pages of this size; all that matters of a quiet repository is on one.
+NEWEST = 30
+MOST_NEW_PAGES = 10
 # GitHub shows no more than a thousand runs for one filter.
 MOST_RUN_PAGES = 10
+REMEMBERED_RUNS = 2048
 _FORBIDDEN = 403
 _CONFLICT = 409
 
@@ -32,21 +37,29 @@ class Runs:
         self._client = client
         self._needs = level.needs
         self._lock = threading.Lock()
-        self._listed: dict[str, dict[int, Run]] = {}
+        self._watches: dict[str, Watch] = {}
+        self._remembered: OrderedDict[tuple[str, int], Run] = OrderedDict()
 
     def queued(self, repo: str) -> Sequence[Job]:
-        """Every job of the repository that waits for a runner, oldest first.
+        """Every job of the repository that waits for a runner, oldest first: those of :meth:`active`."""
+        return [job for job in self.active(repo) if job.status == "queued"]
 
-        Costs a call for each list of runs and one for each run in them; nothing while they do not change.
+    def active(self, repo: str) -> Sequence[Job]:
+        """Every job, in whatever state, of the repository's runs that are not over; oldest first.
+
+        Costs two lists of runs (seven the first time) and a call for each run that is not over; all of them are free
+        while they do not change. See :mod:`runnerkit.github.active`.
         """
-        runs = self._waiting_runs(repo)
         with self._lock:
-            self._listed[repo.lower()] = runs
+            watch = self._watches.setdefault(repo.lower(), Watch())
         found: dict[int, Job] = {}
-        for run in runs.values():
-            for job in self._jobs_of(run):
-                if job.status == "queued":
-                    found.setdefault(job.id, job)
+        with watch.lock:
+            for run in self._going(repo, watch):
+                jobs = self._jobs_of(run)
+                if watch.unseen(run) and all(job.status == OVER for job in jobs) and self._is_over(run):
+                    watch.forget(run)
+                    continue
+                found.update((job.id, job) for job in jobs)
         return sorted(found.values(), key=lambda job: (job.created_at, job.id))
 
     def jobs(self, repo: str, run_id: int) -> Sequence[Job]:
@@ -61,7 +74,7 @@ class Runs:
     def job(self, repo: str, job_id: int) -> Job | None:
         """One job by id, read fresh; None when there is none.
 
-        Privacy, fork and event are those of the last listing, and unknown where the job's run was not in it.
+        Privacy, fork and event are known when the job's run was listed or read before, and unknown otherwise.
         """
         ask = self._ask("GET", repo, f"jobs/{int(job_id)}", f"show job {job_id} of {repo}")
         try:
@@ -84,6 +97,7 @@ class Runs:
         found = views.run(body, repo)
         if found is None:
             raise unreadable(ask.what)
+        self._remember(found)
         return found
 
     def rerun_failed(self, repo: str, run_id: int) -> None:
@@ -112,20 +126,53 @@ class Runs:
     def _rerun(self, repo: str, place: str, what: str) -> None:
         self._client.ask(self._ask("POST", repo, place, what, meanings={_FORBIDDEN: ForgeRejected}))
 
-    def _waiting_runs(self, repo: str) -> dict[int, Run]:
-        found: dict[int, Run] = {}
-        for status in WAITING:
-            params = {"status": status, "exclude_pull_requests": "true"}
-            ask = self._ask("GET", repo, "runs", f"list the {status} runs of {repo}", params=params, background=True)
-            for row in self._client.rows(ask, "workflow_runs", most=MOST_RUN_PAGES):
-                run = views.run(row, repo)
-                if run is None:
-                    self._client.warn(f"GitHub listed a run of {repo} without an id; it was left out")
-                else:
-                    found.setdefault(run.id, run)
+    def _going(self, repo: str, watch: Watch) -> Sequence[Run]:
+        watch.begin()
+        gap = self._read_newest(repo, watch)
+        for status in watch.statuses(gap=gap):
+            watch.add(self._with_status(repo, status))
+        return watch.end()
+
+    def _read_newest(self, repo: str, watch: Watch) -> bool:
+        """Read the newest runs; True when there are more new ones than may be read."""
+        for number in range(1, MOST_NEW_PAGES + 1):
+            page = self._newest(repo, number)
+            watch.add(page)
+            if watch.reaches_back(page):
+                return False
+        return True
+
+    def _newest(self, repo: str, number: int) -> list[Run]:
+        params: dict[str, str | int] = {"exclude_pull_requests": "true", "per_page": NEWEST, "page": number}
+        ask = self._ask("GET", repo, "runs", f"list the newest runs of {repo}", params=params, background=True)
+        rows, _next = self._client.some(ask, "workflow_runs", partial(views.run, repo=repo))
+        return self._understood_runs(repo, rows)
+
+    def _with_status(self, repo: str, status: str) -> list[Run]:
+        params = {"status": status, "exclude_pull_requests": "true"}
+        ask = self._ask("GET", repo, "runs", f"list the {status} runs of {repo}", params=params, background=True)
+        rows = self._client.rows(ask, "workflow_runs", most=MOST_RUN_PAGES, each=partial(views.run, repo=repo))
+        return self._understood_runs(repo, rows)
+
+    def _understood_runs(self, repo: str, rows: Iterable[Run | None]) -> list[Run]:
+        found: list[Run] = []
+        for run in rows:
+            if run is None:
+                self._client.warn(f"GitHub listed a run of {repo} without an id; it was left out")
+            else:
+                found.append(run)
+                self._remember(run)
         return found
 
-    def _jobs_of(self, run: Run) -> Iterable[Job]:
+    def _is_over(self, run: Run) -> bool:
+        ask = self._ask("GET", run.repo, f"runs/{run.id}", f"show run {run.id} of {run.repo}", background=True)
+        try:
+            told = self._client.page(ask, slim=partial(views.run, repo=run.repo)).body
+        except NotFound:
+            return True
+        return told is not None and told.status == OVER
+
+    def _jobs_of(self, run: Run) -> Sequence[Job]:
         try:
             return self.jobs(run.repo, run.id)
         except NotFound:
@@ -135,7 +182,7 @@ class Runs:
         params = {} if "attempts" in place else {"filter": "latest"}
         ask = self._ask("GET", repo, place, what, params=params, background=True)
         found: dict[int, Job] = {}
-        for row in self._client.rows(ask, "jobs"):
+        for row in self._client.rows(ask, "jobs", each=views.slim_job):
             job = views.job(row, repo, self._known(repo, run_id), self._client.clock.now())
             if job is None:
                 self._client.warn(f"GitHub listed a job of run {run_id} of {repo} without an id; it was left out")
@@ -145,7 +192,14 @@ class Runs:
 
     def _known(self, repo: str, run_id: int | None) -> Run | None:
         with self._lock:
-            return self._listed.get(repo.lower(), {}).get(run_id or 0)
+            return self._remembered.get((repo.lower(), run_id or 0))
+
+    def _remember(self, run: Run) -> None:
+        with self._lock:
+            self._remembered[run.repo.lower(), run.id] = run
+            self._remembered.move_to_end((run.repo.lower(), run.id))
+            while len(self._remembered) > REMEMBERED_RUNS:
+                self._remembered.popitem(last=False)
 
     def _ask(self, verb: str, repo: str, place: str, what: str, **more: Any) -> Ask:  # noqa: ANN401 - Ask's own fields
         need = self._needs.read_runs if verb == "GET" else self._needs.runs

@@ -8,10 +8,25 @@ from typing import Any
 
 from runnerkit.history import Run
 from runnerkit.model import Comment, Job, Release, Runner
-from runnerkit.ports import RunnerPackage
+from runnerkit.ports import Delivery, RunnerPackage
 
 DESCRIPTION_LIMIT = 140
 SUMMARY_LIMIT = 65_535
+_JOB_KEYS = (
+    "id",
+    "run_id",
+    "run_attempt",
+    "name",
+    "status",
+    "labels",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "conclusion",
+    "runner_name",
+    "head_sha",
+    "html_url",
+)
 _JOINERS = frozenset({"\u200d", "\ufe0f", "\ufe0e"})
 
 
@@ -109,6 +124,12 @@ def job(value: object, repo: str, of: Run | None, now: datetime) -> Job | None:
     )
 
 
+def slim_job(value: object) -> dict[str, Any]:
+    """What :func:`job` reads of a job, without its steps and addresses: this is what is kept of a list."""
+    told = record(value)
+    return {key: told[key] for key in _JOB_KEYS if key in told}
+
+
 def comment(value: object, now: datetime) -> Comment | None:
     """A comment; None without an id."""
     told = record(value)
@@ -134,6 +155,24 @@ def release(value: object) -> Release | None:
     if not version or told.get("draft") is True or told.get("prerelease") is True:
         return None
     return Release(version, moment(told.get("published_at")))
+
+
+def delivery(value: object, hook_id: int) -> Delivery | None:
+    """A delivery of a webhook; None without an id, a GUID or a time. ``status`` is 0 where nobody answered."""
+    told = record(value)
+    number, guid, at = integer(told.get("id")), text(told.get("guid")), moment(told.get("delivered_at"))
+    if number is None or not guid or at is None:
+        return None
+    return Delivery(
+        id=number,
+        hook_id=hook_id,
+        guid=guid,
+        event=text(told.get("event")),
+        action=text(told.get("action")),
+        at=at,
+        status=integer(told.get("status_code")) or 0,
+        again=told.get("redelivery") is True,
+    )
 
 
 def shortened(words: str, limit: int) -> str:

@@ -3,6 +3,7 @@
 from runnerkit.testing.clock import FakeClock
 from runnerkit.testing.cloud import FakeCloud, shop
 from runnerkit.testing.forge import FakeForge
+from runnerkit.testing.hooks import FakeHooks
 from runnerkit.testing.lies import Crash, Lies
 from runnerkit.testing.memory import MemoryJournal, RecordedEvents
 from runnerkit.testing.world import FakeWorld, Habits
@@ -12,6 +13,7 @@ __all__ = [
     "FakeClock",
     "FakeCloud",
     "FakeForge",
+    "FakeHooks",
     "FakeWorld",
     "Habits",
     "Lies",

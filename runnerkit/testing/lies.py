@@ -63,12 +63,17 @@ class Late(Generic[T]):
         """What the list seems to be."""
         if not self._past:
             return []
-        late = self._lies.random.uniform(0, self._lies.lag) if self._lies.lag else 0.0
-        moment = self._clock.now() - timedelta(seconds=late)
-        known = [entries for at, entries in self._past if at <= moment]
-        entries = known[-1] if known else ()
-        now = self._clock.now()
+        entries, now = self._late(), self._clock.now()
+        if not self._lies.missing and not self._hidden:
+            return list(entries)
         return [e for e in entries if not self._lies.chance(self._lies.missing) and not self._is_hidden(e, now)]
+
+    def _late(self) -> tuple[T, ...]:
+        """The list as it was when a late list was made."""
+        if not self._lies.lag:
+            return self._past[-1][1]
+        moment = self._clock.now() - timedelta(seconds=self._lies.random.uniform(0, self._lies.lag))
+        return next((entries for at, entries in reversed(self._past) if at <= moment), ())
 
     def hide(self, key: object, until: datetime) -> None:
         """Leave the entry with this id out of the list for a while, though it is there."""

@@ -10,7 +10,7 @@ from runnerkit import boot
 from runnerkit.fleet import Fleet
 from runnerkit.launching import Outside
 from runnerkit.model import State
-from runnerkit.observing import Wishes
+from runnerkit.understanding import Wishes
 from runnerkit.testing.clock import FakeClock
 from runnerkit.testing.cloud import FakeCloud
 from runnerkit.testing.forge import FakeForge
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from runnerkit.model import Instance
+    from runnerkit.model import Instance, Job
 
 # GitHub gives a job up when its runner has been silent for so long.
 JOB_LEASE = timedelta(minutes=10)
@@ -51,6 +51,9 @@ class Box:
     done_at: datetime | None = None
     silent_since: datetime | None = None
     hung_since: datetime | None = None
+    conclusion: str = "success"
+    over: bool = False
+    due: datetime | None = None
 
 
 @dataclass
@@ -95,16 +98,38 @@ class FakeWorld:
         """Let every machine do what is due."""
         for instance in self.cloud.real():
             box = self._boxes.get(instance.id) or self._new_box(instance)
-            if instance.live:
-                self._live(instance, box)
-            else:
-                self._dead(instance, box)
+            if not box.over:
+                self.visit(instance, box)
+
+    def visit(self, instance: Instance, box: Box) -> None:
+        """Let one machine do what is due."""
+        if instance.live:
+            self._live(instance, box)
+        else:
+            self._dead(instance, box)
 
     def _new_box(self, instance: Instance) -> Box:
-        chance = self.lies.chance
-        box = Box(instance.launched_at, not chance(self.habits.never_boots), not chance(self.habits.never_ends))
+        box = self.open_box(instance)
         self._boxes[instance.id] = box
         return box
+
+    def open_box(self, instance: Instance) -> Box:
+        """What a new machine will be like."""
+        chance = self.lies.chance
+        return Box(instance.launched_at, not chance(self.habits.never_boots), not chance(self.habits.never_ends))
+
+    def boot_seconds(self, _instance: Instance) -> float:
+        """How long this machine takes until its runner listens."""
+        return self.habits.boot
+
+    def took(self, _instance: Instance, _box: Box, _job: Job) -> float:
+        """A machine takes a job: how long it will work, in seconds."""
+        return self.habits.job
+
+    def gave(self, _instance: Instance, box: Box, job_id: int, conclusion: str) -> None:
+        """A machine is done with its job, or GitHub gave the job up."""
+        self.forge.finish(job_id, conclusion)
+        box.job_id = None
 
     def _live(self, instance: Instance, box: Box) -> None:
         now = self.clock.now()
@@ -122,7 +147,7 @@ class FakeWorld:
     def _booting(self, instance: Instance, box: Box, now: datetime) -> None:
         if instance.state is State.PENDING:
             self.cloud.run(instance.id)
-        if box.boots and now >= box.born + timedelta(seconds=self.habits.boot):
+        if box.boots and now >= box.born + timedelta(seconds=self.boot_seconds(instance)):
             if instance.runner_id is not None and self.forge.connect(instance.runner_id):
                 box.online_at = now
             else:
@@ -135,7 +160,7 @@ class FakeWorld:
         assert box.online_at is not None  # noqa: S101 - as above
         job = self.forge.assign(instance.runner_id)
         if job is not None:
-            box.job_id, box.done_at = job.id, now + timedelta(seconds=self.habits.job)
+            box.job_id, box.done_at = job.id, now + timedelta(seconds=self.took(instance, box, job))
         elif now >= box.online_at + timedelta(seconds=self.policy.idle) or not self._known(instance):
             self.forge.disconnect(instance.runner_id)
             self._end(instance, box)
@@ -143,8 +168,7 @@ class FakeWorld:
     def _working(self, instance: Instance, box: Box, now: datetime) -> None:
         assert box.job_id is not None  # noqa: S101 - it works
         if box.done_at and now >= box.done_at:
-            self.forge.finish(box.job_id)
-            box.job_id = None
+            self.gave(instance, box, box.job_id, box.conclusion)
             self._end(instance, box)
 
     def _dead(self, instance: Instance, box: Box) -> None:
@@ -156,9 +180,10 @@ class FakeWorld:
             if box.job_id is not None and instance.state_reason == "Client.UserInitiatedShutdown":
                 early = instance.expires_at is None or now < instance.expires_at
                 self.killed += [box.job_id] if early else []
-        elif box.job_id is not None and now >= box.silent_since + JOB_LEASE:
-            self.forge.finish(box.job_id, "failure")
-            box.job_id = None
+        elif box.job_id is None:
+            box.over = True
+        elif now >= box.silent_since + JOB_LEASE:
+            self.gave(instance, box, box.job_id, "failure")
 
     def _end(self, instance: Instance, box: Box) -> None:
         if box.ends:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runnerkit.system import FileJournal, SystemClock
+from runnerkit.journals import FileJournal
+from runnerkit.system import SystemClock
 from runnerkit.testing.contracts import ClockContract, JournalContract
 from runnerkit.testing.contracts.journal import FAILURE, REFUSAL, THEN
 

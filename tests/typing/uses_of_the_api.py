@@ -21,7 +21,8 @@ from runnerkit.model import Attempt, Instance, Job, Leftover, Market, Refusal, R
 from runnerkit.names import RunnerName, Secret
 from runnerkit.ports import Clock, Cloud, Events, Forge, Journal, Reports
 from runnerkit.slots import LaunchRequest, Slot
-from runnerkit.system import FileJournal, LogEvents, SeveralEvents, SilentEvents, SystemClock
+from runnerkit.journals import FileJournal
+from runnerkit.system import LogEvents, SeveralEvents, SilentEvents, SystemClock
 from runnerkit.testing import FakeClock, FakeCloud, FakeForge, FakeWorld, Habits, Lies, MemoryJournal, RecordedEvents
 from runnerkit.wishes import GpuWish, Policy, Range, RunnerSpec, SpotUse
 

@@ -35,10 +35,10 @@ from runnerkit.fleet import Fleet
 from runnerkit.launching import Outside
 from runnerkit.model import Leftover
 from runnerkit.names import RunnerName
-from runnerkit.observing import Wishes
 from runnerkit.phases import Phase
 from runnerkit.testing import FakeCloud, FakeForge, FakeWorld, Habits, MemoryJournal, RecordedEvents
 from runnerkit.testing.clock import EPOCH
+from runnerkit.understanding import Wishes
 from runnerkit.wishes import GpuWish, Policy, RunnerSpec
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from runnerkit import labels
+from runnerkit.attention import Attention
 from runnerkit.errors import (
     CloudUnavailable,
     ForgeDenied,
@@ -22,10 +23,11 @@ from runnerkit.events import RepositorySkipped
 from runnerkit.launching import Outside
 from runnerkit.model import Failure, Instance, Job, Market, Runner, State
 from runnerkit.names import Birth
-from runnerkit.observing import Observer, Wishes
+from runnerkit.observing import Observer
 from runnerkit.phases import join
 from runnerkit.testing import FakeClock, FakeCloud, FakeForge, FakeWorld, MemoryJournal, RecordedEvents
 from runnerkit.testing.clock import EPOCH
+from runnerkit.understanding import Wishes
 from runnerkit.wishes import Policy, RunnerSpec
 
 WIDGETS, GADGETS, TOYS = "acme/widgets", "acme/gadgets", "acme/toys"
@@ -61,11 +63,11 @@ class Forge(FakeForge):
             return [self.both[repo]]
         return list(super().runners(repo))
 
-    def queued(self, repo: str) -> list[Job]:
+    def active(self, repo: str) -> list[Job]:
         """Fail or answer."""
         if repo in self.no_queue:
             raise self.no_queue[repo]
-        return list(super().queued(repo))
+        return list(super().active(repo))
 
 
 class Ground:
@@ -78,6 +80,7 @@ class Ground:
         organization: str | None = None,
         arrays: bool = False,
         policy: Policy | None = None,
+        nothing: bool = False,
     ) -> None:
         self.clock = FakeClock()
         self.cloud, self.forge = FakeCloud(self.clock), Forge(self.clock, organization)
@@ -85,7 +88,8 @@ class Ground:
         outside = Outside(self.cloud, self.forge, self.clock, self.events, self.journal)
         named = {"train": labels.parse("runnerkit/gpu=l4").spec}
         wishes = Wishes(named, RunnerSpec(idle=600), arrays)
-        self.observer = Observer(outside, policy or Policy(), owner, repos or (WIDGETS,), wishes)
+        attention = Attention(() if nothing else repos or (WIDGETS,), self.forge)
+        self.observer = Observer(outside, policy or Policy(), owner, attention, wishes)
 
 
 # --- repositories -----------------------------------------------------------------------------------------------------
@@ -138,8 +142,7 @@ def test_who_sees_nothing_says_why(first: ForgeError, second: ForgeError, reason
 
 def test_without_repositories_there_is_nothing_to_be_blind_to() -> None:
     """Only instances are looked at then."""
-    ground = Ground()
-    ground.observer._repos = ()
+    ground = Ground(nothing=True)
     look = ground.observer.look()
     assert (None, frozenset()) == (look.blind, look.observed.repos)
 
@@ -291,5 +294,6 @@ def test_a_sweep_does_not_ask_for_jobs() -> None:
     """Without the queue there is no demand, whatever waits."""
     world = FakeWorld()
     world.forge.queue(WIDGETS, [LABEL])
-    observer = Observer(world.outside, world.policy, "runnerkit", world.repos, Wishes({}, RunnerSpec()))
+    attention = Attention(world.repos, world.forge)
+    observer = Observer(world.outside, world.policy, "runnerkit", attention, Wishes({}, RunnerSpec()))
     assert ((), 1) == (observer.look(queue=False).demand, len(observer.look().demand))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from runnerkit.history import Note
 from runnerkit.model import Breadth, Failure, LaunchNote, Market, Refusal
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ REFUSAL = Refusal(
     'no "capacity"\njust now \N{SNOWMAN}',
 )
 
+LAUNCHED = Note(THEN, "instance-launched", {"runner": "rk-77-1", "price": 0.21, "run": 77, "on_demand": None})
+REFUSED = Note(LATER, "job-refused", {"job": 7, "error": {"code": "policy", "message": 'no "l4"\n\N{SNOWMAN}'}})
+
 
 class JournalContract:
     """What breaker and memory rely on. Needs a fixture ``journal``, an empty one."""
@@ -35,6 +39,9 @@ class JournalContract:
         """Nothing noted is no error."""
         assert list(journal.failures(THEN)) == []
         assert list(journal.refusals(THEN)) == []
+        assert list(journal.launches(THEN)) == []
+        assert list(journal.notes(THEN)) == []
+        journal.flush()
 
     def test_what_is_noted_is_read_back(self, journal: Journal) -> None:
         """Every field of both kinds, to the microsecond, and each kind for itself."""
@@ -75,3 +82,45 @@ class JournalContract:
         for refusal in noted:
             journal.refused(refusal)
         assert list(journal.refusals(THEN)) == noted
+
+    def test_notes_are_read_back(self, journal: Journal) -> None:
+        """Texts, numbers, nothing and tables within, as JSON has them, before and after a flush."""
+        journal.note(LAUNCHED)
+        journal.note(REFUSED)
+        for _ in range(2):
+            assert list(journal.notes(THEN)) == [LAUNCHED, REFUSED]
+            journal.flush()
+
+    def test_notes_are_asked_for_by_kind_and_time(self, journal: Journal) -> None:
+        """Several kinds at once; a kind that nobody noted has none, and one that nobody knows is a note like others."""
+        unknown = Note(LATER, "seen-by-a-later-version", {"x": [1]})
+        for note in (LAUNCHED, REFUSED, unknown):
+            journal.note(note)
+        assert list(journal.notes(LATER)) == [REFUSED, unknown]
+        assert list(journal.notes(THEN, {"instance-launched"})) == [LAUNCHED]
+        assert list(journal.notes(THEN, ["instance-launched", "job-refused"])) == [LAUNCHED, REFUSED]
+        assert list(journal.notes(THEN, ["run-repeated"])) == []
+        assert list(journal.notes(LATER + timedelta(microseconds=1))) == []
+
+    def test_notes_are_told_oldest_first(self, journal: Journal) -> None:
+        """Whoever noted late; equal ones each, in the order in which they came."""
+        for note in (REFUSED, LAUNCHED, REFUSED):
+            journal.note(note)
+        assert list(journal.notes(THEN)) == [LAUNCHED, REFUSED, REFUSED]
+
+    def test_notes_and_the_other_kinds_are_apart(self, journal: Journal) -> None:
+        """What the breaker counts is no note, and no note is a failure."""
+        journal.failed(FAILURE)
+        journal.refused(REFUSAL)
+        journal.launched(LaunchNote("rk-77-1", "acme/widgets", THEN))
+        journal.note(LAUNCHED)
+        assert list(journal.notes(THEN)) == [LAUNCHED]
+        assert list(journal.failures(THEN)) == [FAILURE]
+
+    def test_a_flush_doubles_nothing(self, journal: Journal) -> None:
+        """However often it is called, with or without something to write."""
+        for _ in range(3):
+            journal.failed(FAILURE)
+            journal.flush()
+            journal.flush()
+        assert list(journal.failures(THEN)) == [FAILURE] * 3

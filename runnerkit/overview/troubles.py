@@ -1,0 +1,53 @@
+"""What AWS refused, and what failed, in the last 24 hours."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from runnerkit.moments import moment
+from runnerkit.overview.words import FailureLine, RefusalLine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from runnerkit.history import Note
+    from runnerkit.overview.past import Past
+    from runnerkit.wishes import Policy
+
+MOST = 20
+LAUNCH_FAILED, ACTION_FAILED = "launch-failed", "action-failed"
+
+
+def refusal_lines(past: Past, policy: Policy) -> tuple[RefusalLine, ...]:
+    """By code and pool, the latest first."""
+    memory = timedelta(seconds=policy.refusal_memory)
+    found: dict[tuple[str, str, str, str], tuple[int, datetime, str]] = {}
+    for note in past.day("offering-refused"):
+        said = note.facts.get("refusal")
+        if isinstance(said, dict):
+            key = (_text(said, "code"), _text(said, "type"), _text(said, "zone"), _text(said, "market"))
+            at = moment(_text(said, "at")) or note.at
+            times, last, message = found.get(key, (0, at, ""))
+            found[key] = (times + 1, max(last, at), _text(said, "message") or message)
+    lines = [RefusalLine(*key, times, last, last + memory, message) for key, (times, last, message) in found.items()]
+    return tuple(sorted(lines, key=lambda line: (line.last, line.code, line.type), reverse=True)[:MOST])
+
+
+def failure_lines(past: Past) -> tuple[FailureLine, ...]:
+    """The latest first."""
+    notes = past.day(LAUNCH_FAILED, ACTION_FAILED)
+    return tuple(_failure(note) for note in reversed(notes[-MOST:]))
+
+
+def _failure(note: Note) -> FailureLine:
+    said = note.facts.get("error")
+    error = said if isinstance(said, dict) else {}
+    what = "launch" if note.kind == LAUNCH_FAILED else note.text("action")
+    told = (_text(error, "code"), _text(error, "message"), _text(error, "hint"))
+    return FailureLine(note.at, what, note.text("runner"), *told)
+
+
+def _text(said: Mapping[str, object], name: str) -> str:
+    return str(said.get(name) or "")

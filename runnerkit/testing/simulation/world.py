@@ -1,0 +1,307 @@
+"""The world of a simulation: FakeWorld moved on by an agenda, with a load, spot that is taken back, and a memory."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from runnerkit.model import Market
+from runnerkit.recovery import ANNOTATION
+from runnerkit.testing.cloud import SPOT_SHARE, FakeCloud, shop
+from runnerkit.testing.forge import OVER, FakeForge
+from runnerkit.testing.lies import Lies
+from runnerkit.testing.memory import MemoryJournal, RecordedEvents
+from runnerkit.testing.simulation.agenda import Agenda
+from runnerkit.testing.simulation.ledger import Ledger
+from runnerkit.testing.world import JOB_LEASE, Box, FakeWorld, Habits
+from runnerkit.wishes import HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runnerkit.model import Instance, Job, Offering
+    from runnerkit.testing.simulation.ledger import Hire
+    from runnerkit.testing.simulation.load import Arrival
+    from runnerkit.testing.simulation.scenario import Scenario
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+SOON = timedelta(seconds=1)
+# The agent interrupts the listener so long before the machine is taken; the job then fails at once.
+LISTENER_ENDS = timedelta(seconds=25)
+NOTICE = timedelta(seconds=120)
+CANCEL_TAKES = 10.0
+KEPT = timedelta(hours=3)
+# GitHub gives a queued job up after a day.
+QUEUE_LIMIT = timedelta(hours=24)
+
+
+@dataclass
+class SimBox(Box):
+    """A machine that knows what will become of it."""
+
+    boot: float = 0.0
+    taken_at: datetime = NEVER
+    tells: bool = True
+    falls_silent: bool = False
+    hire: Hire | None = None
+    seen: Instance | None = None
+    began: datetime | None = None
+
+
+class SimCloud(FakeCloud):
+    """An EC2 that can be asked for one machine as it truly is."""
+
+    def true(self, instance_id: str) -> Instance | None:
+        """A machine; None when EC2 has forgotten it."""
+        return self._real.get(instance_id)
+
+
+class SimForge(FakeForge):
+    """A GitHub that forgets old runs, so that days of them cost no more than hours."""
+
+    def forget(self, before: datetime) -> None:
+        """Forget the jobs of runs that ended before."""
+        kept = {job.run_id for job in self._jobs.values() if job.status != OVER or (job.completed_at or before) > before}
+        for job in [job for job in self._jobs.values() if job.run_id not in kept]:
+            del self._jobs[job.id]
+            self._superseded.discard(job.id)
+
+
+class SimWorld(FakeWorld):
+    """Machines, jobs and prices of one scenario.
+
+    Args:
+        scenario: What to play.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.agenda = Agenda()
+        self.changed: list[Callable[[str, int], None]] = []
+        self._rerun_count = 0
+        faults, machines = scenario.faults, scenario.machines
+        lies = Lies(faults.lag, faults.missing, faults.lost, faults.failing, scenario.seed)
+        super().__init__(lies, Habits(boot=machines.boot), scenario.policy, scenario.repos)
+
+    def __post_init__(self) -> None:
+        """Build the fakes over the agenda."""
+        self.clock = self.agenda
+        self.offerings = on_offer(self.scenario)
+        self.cloud = self.ec2 = SimCloud(self.agenda, lies=self.lies, offerings=self.offerings)
+        self.forge = self.github = SimForge(self.agenda, lies=self.lies)
+        self.journal = MemoryJournal()
+        self.events = RecordedEvents()
+        self.ledger = Ledger(self.offerings)
+        self._boxes: dict[str, Box] = {}
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    def arrive(self, arrival: Arrival) -> None:
+        """A run is queued."""
+        load, run_id = arrival.load, None
+        label = " ".join(load.labels).replace("={run}", "")
+        for piece in arrival.pieces:
+            run_id = run_id or 1_000_000 + len(self.ledger.tasks)
+            labels = [text.replace("{run}", str(run_id)) for text in load.labels]
+            job = self.forge.queue(load.repo, labels, run_id=run_id, event=load.event)
+            self.ledger.queued(job, label, piece)
+            if piece.cancelled_after is not None:
+                self.agenda.after(piece.cancelled_after, lambda number=job.id: self.cancel(number))  # type: ignore[misc]
+            self._tell(job.repo, job.id)
+
+    def cancel(self, job_id: int, conclusion: str = "cancelled") -> None:
+        """Somebody, or GitHub itself, cancels a job; one that runs takes some seconds to end."""
+        task, stint = self.ledger.of_job[job_id]
+        if stint.over_at is not None:
+            return
+        task.cancelled = True
+        box = next((box for box in self._boxes.values() if box.job_id == job_id and not box.over), None)
+        if box is None:
+            self.forge.finish(job_id, conclusion)
+            self.ledger.over(job_id, self.clock.now(), conclusion)
+            self._tell(task.repo, job_id)
+        else:
+            box.conclusion, box.due = conclusion, None
+            box.done_at = self.clock.now() + timedelta(seconds=CANCEL_TAKES)
+
+    def waiting(self) -> list[Job]:
+        """The jobs that truly wait."""
+        return [job for job in self.forge.real_jobs() if job.status == "queued"]
+
+    def notice_reruns(self) -> list[tuple[Job, str]]:
+        """The jobs that were queued again since the last look, each with what is wrong about that (or empty)."""
+        if len(self.forge.reruns) == self._rerun_count:
+            return []
+        self._rerun_count = len(self.forge.reruns)
+        fresh = [job for job in self.forge.real_jobs() if job.id not in self.ledger.of_job]
+        found = []
+        for job in fresh:
+            _, before = self.ledger.again(job)
+            merely = not before.interrupted and before.conclusion != "cancelled"
+            found.append((job, f"its last attempt ended as {before.conclusion} by itself" if merely else ""))
+            self._tell(job.repo, job.id)
+        return found
+
+    def tidy(self) -> None:
+        """Forget what is long over, and give up what has been queued for a day, as GitHub does."""
+        now = self.clock.now()
+        for job in self.waiting():
+            if now - job.created_at >= QUEUE_LIMIT:
+                self.cancel(job.id)
+        self.github.forget(now - KEPT)
+
+    def _tell(self, repo: str, job_id: int) -> None:
+        for listener in self.changed:
+            listener(repo, job_id)
+
+    # --- machines -----------------------------------------------------------------------------------------------------
+
+    def move(self) -> datetime:
+        """Let every machine do what is due, and say when the next one has something to do."""
+        now, due = self.clock.now(), NEVER
+        for instance in self.cloud.real():
+            box = self._boxes.get(instance.id) or self._new_box(instance)
+            assert isinstance(box, SimBox)  # noqa: S101 - all of ours are
+            if box.over:
+                continue
+            if box.seen is not instance or box.due is None or now >= box.due or _is_idle(box):
+                self.visit(instance, box)
+                box.seen = instance
+                box.due = self._due(instance, box, now)
+            due = min(due, box.due or NEVER)
+        return due
+
+    def open_box(self, instance: Instance) -> SimBox:
+        """Fate decides at once: by seed and machine, whoever launched it."""
+        habits = self.scenario.machines
+        chance = random.Random(f"{self.scenario.seed} machine {instance.id}")
+        rolls = [chance.random() for _ in range(4)]
+        spread = chance.lognormvariate(0, habits.boot_spread)
+        life = chance.expovariate(habits.interruptions / HOUR) if habits.interruptions else 0.0
+        spot = instance.market is Market.SPOT and life > 0
+        hire = self.ledger.launched(instance)
+        hire.for_nothing = rolls[0] < habits.never_boots
+        return SimBox(
+            instance.launched_at,
+            boots=not hire.for_nothing,
+            ends=rolls[1] >= habits.never_ends,
+            boot=habits.boot * spread,
+            taken_at=instance.launched_at + timedelta(seconds=life) if spot else NEVER,
+            tells=rolls[2] >= habits.silent_interruptions,
+            falls_silent=rolls[3] < habits.falls_silent,
+            hire=hire,
+        )
+
+    def visit(self, instance: Instance, box: Box) -> None:
+        """What FakeWorld does, and what AWS does to spot."""
+        assert isinstance(box, SimBox)  # noqa: S101 - all of ours are
+        now = self.clock.now()
+        if instance.live and now >= box.taken_at - LISTENER_ENDS:
+            self._being_taken(instance, box, now)
+            instance = self.ec2.true(instance.id) or instance
+        super().visit(instance, box)
+        if box.hire is not None:
+            box.hire.online_at = box.hire.online_at or box.online_at
+            if not instance.live and box.hire.ended_at is None:
+                box.hire.ended_at = now
+        if box.falls_silent and box.online_at and box.job_id is None and box.hung_since is None:
+            self.hang(instance.id)
+
+    def _being_taken(self, instance: Instance, box: SimBox, now: datetime) -> None:
+        gone = now >= box.taken_at
+        if box.job_id is not None and (box.tells or gone):
+            self._lose(box, now)
+            if box.tells:
+                self.forge.annotate(box.job_id, ANNOTATION)
+                self.gave(instance, box, box.job_id, "failure")
+        if gone:
+            assert box.hire is not None  # noqa: S101 - made with the box
+            box.hire.interrupted = True
+            self.interrupt(instance.id)
+
+    def _lose(self, box: SimBox, now: datetime) -> None:
+        """What the job has done since its last stage is lost."""
+        assert box.job_id is not None  # noqa: S101 - the caller looked
+        task, stint = self.ledger.of_job[box.job_id]
+        done = (now - (box.began or now)).total_seconds()
+        stage, resume = self.scenario.machines.stage, self.scenario.machines.resume
+        reached = min(task.piece.seconds, task.saved + done)
+        kept = (reached if not stage else reached // stage * stage) if resume else 0.0
+        task.repeated += max(0.0, reached - max(kept, task.saved if resume else 0.0))
+        task.saved = max(kept, task.saved) if resume else 0.0
+        stint.interrupted = True
+        self._worked(box, now)
+
+    def boot_seconds(self, instance: Instance) -> float:
+        """As fate decided for this machine."""
+        box = self._boxes[instance.id]
+        return box.boot if isinstance(box, SimBox) else 0.0
+
+    def took(self, _instance: Instance, box: Box, job: Job) -> float:
+        """A job goes on after the work that is safe already."""
+        assert isinstance(box, SimBox)  # noqa: S101 - all of ours are
+        task, stint = self.ledger.of_job[job.id]
+        now = self.clock.now()
+        stint.taken_at, box.began, box.conclusion = now, now, task.piece.conclusion
+        self._tell(job.repo, job.id)
+        return max(1.0, task.piece.seconds - task.saved)
+
+    def gave(self, instance: Instance, box: Box, job_id: int, conclusion: str) -> None:
+        """The job's attempt is over."""
+        super().gave(instance, box, job_id, conclusion)
+        now = self.clock.now()
+        self.ledger.over(job_id, now, conclusion)
+        if isinstance(box, SimBox):
+            self._worked(box, now)
+        self._tell(instance.repo, job_id)
+
+    def _worked(self, box: SimBox, now: datetime) -> None:
+        if box.began is not None and box.hire is not None:
+            box.hire.worked += (now - box.began).total_seconds()
+            box.began = None
+
+    def _due(self, instance: Instance, box: SimBox, now: datetime) -> datetime:
+        """When something happens to a machine by itself; what stays due for ever (a machine that hangs) is never."""
+        if self.ec2.true(instance.id) is not instance:
+            return now + SOON
+        if not instance.live:
+            return box.silent_since + JOB_LEASE if box.job_id is not None and box.silent_since else now + SOON
+        times = [box.taken_at, box.taken_at - LISTENER_ENDS if box.taken_at < NEVER else NEVER, instance.expires_at]
+        if box.online_at is None:
+            times += [box.born + timedelta(seconds=box.boot), instance.online_by]
+        elif box.job_id is not None:
+            times.append(box.done_at)
+        elif not box.done_at:
+            times.append(box.online_at + timedelta(seconds=self.policy.idle))
+        return min((time for time in times if time is not None and time > now), default=NEVER)
+
+    def take_back(self, share: float, chance: random.Random) -> None:
+        """AWS announces the end of a share of the spot machines."""
+        until = self.clock.now() + NOTICE
+        for instance in self.cloud.live():
+            box = self._boxes.get(instance.id)
+            if isinstance(box, SimBox) and instance.market is Market.SPOT and chance.random() < share:
+                box.taken_at, box.due = min(box.taken_at, until), None
+
+
+def _is_idle(box: SimBox) -> bool:
+    return box.online_at is not None and box.job_id is None and not box.done_at and box.hung_since is None
+
+
+def on_offer(scenario: Scenario) -> tuple[Offering, ...]:
+    """The market of a scenario."""
+    market = scenario.market
+    everything = [
+        offering
+        for region in market.regions
+        for offering in shop(region, [f"{region}{zone}" for zone in market.zones])
+    ]
+    share = market.spot_share / SPOT_SHARE
+    return tuple(
+        replace(o, price=o.price * share) if o.market is Market.SPOT and o.price else o
+        for o in everything
+        if any(fnmatchcase(o.type.name, pattern) for pattern in market.types)
+    )

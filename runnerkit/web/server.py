@@ -1,0 +1,138 @@
+"""The server: waitress on threads of its own, with bounds for slow visitors and an end that answers who was let in."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from waitress import wasyncore
+from waitress.server import create_server
+
+from runnerkit.errors import ConfigError
+from runnerkit.web.receiver import LARGEST_BODY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import WSGIApplication
+
+CONNECTIONS = 500
+BACKLOG = 1024
+LARGEST_HEADERS = 65_536
+# GitHub hangs up after 10 s; whoever needs longer to say what he wants is not GitHub.
+REQUEST_WITHIN = 20.0
+IDLE_WITHIN = 60
+LOOK_EVERY = 1.0
+ANSWER_WITHIN = 5.0
+FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"})
+
+
+class Server:
+    """Listens from the moment it is made, answers once it is started. Only one use.
+
+    Args:
+        site: The application.
+        bind: An IP address of this machine.
+        port: 0 takes any that is free.
+        workers: Threads that answer.
+        trusted_proxy: The address whose ``X-Forwarded-*`` headers are believed.
+
+    Raises:
+        ConfigError: Address or port cannot be had.
+    """
+
+    def __init__(
+        self, site: WSGIApplication, *, bind: str, port: int, workers: int = 4, trusted_proxy: str | None = None
+    ) -> None:
+        self._socket = _listening(bind, port)
+        self.port = int(self._socket.getsockname()[1])
+        self.address = f"http://{f'[{bind}]' if ':' in bind else bind}:{self.port}"
+        proxy: dict[str, Any] = (
+            {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": FORWARDED} if trusted_proxy else {}
+        )
+        # Headers of proxies that are not trusted stay: who may see the page depends on there being any.
+        self._server: Any = create_server(
+            site,
+            sockets=[self._socket],
+            threads=workers,
+            ident="",
+            connection_limit=CONNECTIONS,
+            backlog=BACKLOG,
+            max_request_body_size=LARGEST_BODY + 1,
+            max_request_header_size=LARGEST_HEADERS,
+            channel_timeout=IDLE_WITHIN,
+            cleanup_interval=10,
+            asyncore_use_poll=True,
+            clear_untrusted_proxy_headers=False,
+            log_socket_errors=False,
+            **proxy,
+        )
+        self._closing = threading.Event()
+        self._slow: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        self._thread = threading.Thread(target=self._run, name="server", daemon=True)
+
+    def start(self) -> None:
+        """Answer, on threads."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let nobody in any more, answer those who are in, and end; bounded by some seconds."""
+        self._closing.set()
+        self._server.pull_trigger()
+        if self._thread.ident is not None:
+            self._thread.join(ANSWER_WITHIN * 2)
+        self._socket.close()
+
+    def _run(self) -> None:
+        sockets = self._server._map  # noqa: SLF001 - waitress offers no loop that can be left
+        while not self._closing.is_set():
+            wasyncore.loop(timeout=LOOK_EVERY, use_poll=True, map=sockets, count=1)
+            self._hang_up_on_slow(time.monotonic())
+        wasyncore.dispatcher.close(self._server)
+        until = time.monotonic() + ANSWER_WITHIN
+        while any(map(_is_answered, self._channels())) and time.monotonic() < until:
+            wasyncore.loop(timeout=0.05, use_poll=True, map=sockets, count=1)
+        self._server.task_dispatcher.shutdown(timeout=ANSWER_WITHIN)
+        wasyncore.close_all(sockets)
+
+    def _hang_up_on_slow(self, now: float) -> None:
+        """End connections on which a request has been arriving for too long: a byte now and then keeps none open."""
+        for channel in self._channels():
+            request = channel.request
+            if request is not None and now - self._slow.setdefault(request, now) > REQUEST_WITHIN:
+                channel.will_close = True
+
+    def _channels(self) -> Iterable[Any]:
+        return list(self._server.active_channels.values())
+
+
+def _is_answered(channel: Any) -> bool:  # noqa: ANN401 - waitress's
+    return bool(channel.requests or channel.total_outbufs_len)
+
+
+def _listening(bind: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ip_address(bind).version == 6 else socket.AF_INET  # noqa: PLR2004 - IP's
+    except ValueError:
+        raise ConfigError(
+            f"serve: bind: {bind!r} is not an IP address", hint="127.0.0.1 for this machine alone, 0.0.0.0 for all"
+        ) from None
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((bind, port))
+        # waitress listens once more, with its own backlog; here a port that another program listens on is found.
+        listening.listen(BACKLOG)
+        listening.setblocking(False)  # noqa: FBT003 - the socket's own interface
+    except OSError as error:
+        with suppress(OSError):
+            listening.close()
+        raise ConfigError(
+            f"cannot listen on {bind} port {port}: {error.strerror}",
+            hint="give another --port or --bind, or end the program that has it (`ss -ltnp` shows it)",
+        ) from None
+    return listening

@@ -1,0 +1,188 @@
+"""The web application (WSGI): which path answers what, to whom, and with which headers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runnerkit.errors import RunnerkitError
+from runnerkit.events import ActionFailed
+from runnerkit.web.door import Door, Verdict
+from runnerkit.web.receiver import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+    from wsgiref.types import StartResponse
+
+    from runnerkit.ports import Events
+    from runnerkit.web.health import Health
+    from runnerkit.web.metrics import Metrics
+    from runnerkit.web.receiver import Receiver
+
+STATUSES = {
+    200: "OK",
+    202: "Accepted",
+    204: "No Content",
+    304: "Not Modified",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+JSON, TEXT = "application/json", "text/plain; charset=utf-8"
+# Source: Prometheus's "Exposition formats".
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+}
+ALWAYS = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+)
+READ, WRITE = ("GET", "HEAD"), ("POST",)
+KEEP_OUT = b"this is shown to people at this machine alone; set page_password under [serve] to show it to others\n"
+NO_HOOKS = "webhooks are off here: the service was started with --no-webhooks"
+
+Environ = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer before it is sent."""
+
+    status: int
+    body: bytes = b""
+    kind: str = TEXT
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a path answers, to which methods, and whether the door keeps strangers from it."""
+
+    answer: Callable[[Environ], Reply]
+    methods: tuple[str, ...] = READ
+    guarded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The application, to be called by a WSGI server.
+
+    Args:
+        receiver: Takes webhooks in; None when they are off.
+        health: What ``/healthz`` says.
+        metrics: What ``/metrics`` says; counts webhooks too.
+        document: What ``/status.json`` says, as JSON.
+        door: Who may see page and metrics.
+        folder: Where the files of the page are.
+        events: Hears when a page fails.
+    """
+
+    receiver: Receiver | None
+    health: Health
+    metrics: Metrics
+    document: Callable[[], bytes]
+    door: Door
+    folder: Path
+    events: Events
+    routes: Mapping[str, Route] = field(init=False)
+
+    def __post_init__(self) -> None:
+        files = {path: Route(lambda _, at=path: self._file(at)) for path in FILES}
+        routes = {
+            **files,
+            "/hooks": Route(self._hooks, WRITE, guarded=False),
+            "/healthz": Route(self._healthz, guarded=False),
+            "/metrics": Route(lambda _: Reply(200, self.metrics.render(), METRICS)),
+            "/status.json": Route(lambda _: Reply(200, self.document(), JSON)),
+        }
+        object.__setattr__(self, "routes", routes)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        reply = _unchanged(self._reply(environ), environ)
+        body = reply.body
+        headers = [("Content-Type", reply.kind), ("Content-Length", str(len(body)))] if reply.status >= 200 else []
+        if reply.status in {204, 304}:
+            body, headers = b"", []
+        start_response(f"{reply.status} {STATUSES[reply.status]}", [*headers, *reply.headers, *ALWAYS])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _reply(self, environ: Environ) -> Reply:
+        route = self.routes.get(environ.get("PATH_INFO") or "/")
+        if route is None:
+            return Reply(404, b"there is no such page\n")
+        allow = (("Allow", ", ".join((*route.methods, "OPTIONS"))),)
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            return Reply(204, headers=allow)
+        if environ["REQUEST_METHOD"] not in route.methods:
+            return Reply(405, b"not that way; see Allow\n", headers=allow)
+        if route.guarded and (kept_out := _kept_out(self.door.judge(environ))):
+            return kept_out
+        try:
+            return route.answer(environ)
+        except Exception as error:  # noqa: BLE001 - a page that fails must not take the service with it
+            self.events.emit(ActionFailed("page", "", RunnerkitError(f"{environ['PATH_INFO']}: {error!r}")))
+            return Reply(500, b"this page failed; the service's log says why\n")
+
+    def _hooks(self, environ: Environ) -> Reply:
+        if self.receiver is None:
+            return _as_json(404, {"outcome": "off", "why": NO_HOOKS})
+        call = Call(
+            event=environ.get("HTTP_X_GITHUB_EVENT", ""),
+            guid=environ.get("HTTP_X_GITHUB_DELIVERY", ""),
+            signature=environ.get("HTTP_X_HUB_SIGNATURE_256", ""),
+            content_type=environ.get("CONTENT_TYPE", ""),
+            body=environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)),
+            address=environ.get("REMOTE_ADDR", ""),
+        )
+        answer = self.receiver.receive(call)
+        self.metrics.answered(call.event, answer.outcome)
+        return _as_json(answer.status, {"outcome": answer.outcome, "why": answer.why})
+
+    def _healthz(self, _environ: Environ) -> Reply:
+        said = self.health.as_dict()
+        return _as_json(200 if said["ok"] else 503, said)
+
+    def _file(self, path: str) -> Reply:
+        name, kind = FILES[path]
+        try:
+            return Reply(200, (self.folder / name).read_bytes(), kind)
+        except FileNotFoundError:
+            return Reply(404, b"this installation has no status page\n")
+
+
+def _kept_out(verdict: Verdict) -> Reply | None:
+    if verdict is Verdict.ASK:
+        ask = (("WWW-Authenticate", 'Basic realm="runnerkit", charset="UTF-8"'),)
+        return Reply(401, b"a password is needed: page_password under [serve]; any user name\n", headers=ask)
+    return Reply(403, KEEP_OUT) if verdict is Verdict.SHUT else None
+
+
+def _as_json(status: int, value: object) -> Reply:
+    return Reply(status, json.dumps(value).encode() + b"\n", JSON, (("Cache-Control", "no-store"),))
+
+
+def _unchanged(reply: Reply, environ: Environ) -> Reply:
+    """What may be kept gets an ETag; 304 when the visitor has it already."""
+    if reply.status != 200 or reply.headers or environ["REQUEST_METHOD"] not in READ:
+        return reply
+    tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
+    headers = (("ETag", tag), ("Cache-Control", "no-cache"))
+    known = {each.strip().removeprefix("W/") for each in environ.get("HTTP_IF_NONE_MATCH", "").split(",")}
+    return Reply(304, b"", reply.kind, headers) if {tag, "*"} & known else Reply(200, reply.body, reply.kind, headers)
