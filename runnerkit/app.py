@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runnerkit.github import Budget, GitHubForge
     from runnerkit.launching import Outside
     from runnerkit.overview import About
-    from runnerkit.ports import Clock, Cloud, Events, Journal
+    from runnerkit.ports import Clock, Cloud, Events, Hooks, Journal
     from runnerkit.web.service import Service
 
 # No launch takes so many settle windows: what it made and is older, it has left behind.
@@ -106,8 +106,16 @@ def service(
         events=ports.events,
         document=board.document,
         saw=board.saw,
-        hooks=getattr(github, "hooks", None),
+        hooks=_hooks(config, clock, repos) if webhooks else None,
     )
+
+
+def _hooks(config: Config, clock: Clock, repos: Sequence[str]) -> Hooks | None:
+    """Where lost webhooks are asked for; None when nobody said which hook is ours."""
+    from runnerkit.github import GitHubHooks
+
+    url = config.serve.public_url
+    return GitHubHooks(config.github, url=url, clock=clock, repos=repos) if url else None
 
 
 def _about(config: Config, repos: Sequence[str], budget: Callable[[], Budget]) -> About:

@@ -17,12 +17,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import LaunchRejected
+from runnerkit.names import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.resources.abc import Traversable
 
-    from runnerkit.names import Secret
     from runnerkit.ports import Machine
 
 HEADER = b"#cloud-config\n"
@@ -40,6 +40,13 @@ HARDEST = 90
 # As in runnerkit-boot.timer.
 IMAGE_DEADLINE = 900
 
+# A machine's parameter is the one of its id below this.
+PARAMETERS = "/runnerkit/"
+# What differs among machines that boot from the same user data.
+OWN = ("name", "repo", "labels", "facts", "prices")
+# Modules that only a machine needs that waits for its parameter.
+WAITING = ("parameters.py", "signing.py")
+
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_-]+")
 
 
@@ -52,7 +59,7 @@ class InstalledFile:
     mode: str = "0644"
 
 
-def user_data(machine: Machine, jit_config: Secret) -> bytes:
+def user_data(machine: Machine, jit_config: Secret | None) -> bytes:
     """User data as sent to EC2, compressed where that is needed.
 
     Raises:
@@ -73,12 +80,32 @@ def user_data(machine: Machine, jit_config: Secret) -> bytes:
     )
 
 
-def _written(machine: Machine, jit_config: Secret) -> bytes:
+def _written(machine: Machine, jit_config: Secret | None) -> bytes:
     return HEADER + json.dumps(document(machine, jit_config), separators=(",", ":")).encode("ascii")
 
 
-def document(machine: Machine, jit_config: Secret) -> dict[str, Any]:
-    """The cloud-config document: deadlines first, then files, then the start."""
+def shared_user_data(machine: Machine) -> bytes:
+    """User data that equal machines share: each finds out who it is, and gets its secret, from a parameter of its own.
+
+    What tells two machines apart (name, repository, labels, facts, prices) is left out.
+
+    Raises:
+        LaunchRejected: It would be larger than EC2 takes.
+    """
+    return user_data(replace(machine, name="", repo="", labels=(), facts={}, prices={}), None)
+
+
+def own_document(machine: Machine, jit_config: Secret) -> Secret:
+    """What such a machine reads from its parameter: the rest of what it must know, and its secret."""
+    said = {key: value for key, value in _for_agent(machine).items() if key in OWN}
+    return Secret(json.dumps({**said, "jit": jit_config.reveal()}, separators=(",", ":"), sort_keys=True))
+
+
+def document(machine: Machine, jit_config: Secret | None) -> dict[str, Any]:
+    """The cloud-config document: deadlines first, then files, then the start.
+
+    Without a JIT configuration the machine waits for its parameter.
+    """
     start = [["systemctl", "start", "--no-block", "runnerkit-runner.service"]]
     if not machine.baked:
         # Where the units are in the image, systemd reads them, and what was added to them, only now; and a reload takes
@@ -90,19 +117,22 @@ def document(machine: Machine, jit_config: Secret) -> dict[str, Any]:
             *_deadline("life", machine.life, "the machine reached its lifetime"),
             *_longer_than_the_image(machine),
         ],
-        "write_files": [*_own_files(machine), *_given_files(machine, jit_config)],
+        "write_files": [*_own_files(machine, waits=jit_config is None), *_given_files(machine, jit_config)],
         "runcmd": start,
     }
 
 
-def agent_files(*, image: bool) -> Iterator[InstalledFile]:
+def agent_files(*, image: bool, waits: bool = True) -> Iterator[InstalledFile]:
     """The files of the agent with their places; those for images include the timer that covers unusable user data.
 
-    A baked image has the same files, so both kinds of machine behave alike.
+    A baked image has the same files, so both kinds of machine behave alike. ``waits`` includes what only a machine
+    needs that waits for its parameter.
     """
     source = files("runnerkit") / "machine"
     yield InstalledFile(f"{AGENT_FOLDER}/agent.py", _bare(source / "agent.py"))
     for file in _sorted(source / "runnerkit_agent", ".py"):
+        if file.name in WAITING and not waits:
+            continue
         yield InstalledFile(f"{AGENT_FOLDER}/runnerkit_agent/{file.name}", _bare(file))
     for file in _sorted(source / "hooks", ".sh"):
         yield InstalledFile(f"{AGENT_FOLDER}/hooks/{file.name}", _terse(file), "0755")
@@ -149,20 +179,23 @@ def _timer(name: str, seconds: int, command: list[str]) -> list[str]:
     ]
 
 
-def _own_files(machine: Machine) -> Iterator[dict[str, str]]:
+def _own_files(machine: Machine, *, waits: bool) -> Iterator[dict[str, str]]:
     if not machine.baked:
-        for file in agent_files(image=False):
+        for file in agent_files(image=False, waits=waits):
             # cloud-init's own mode is 0644.
             mode = {} if file.mode == "0644" else {"permissions": file.mode}
             yield {"path": file.path, **mode, "content": file.text}
     yield {"path": LIFE_FILE, "content": f"[Service]\nRuntimeMaxSec={int(machine.life)}\n"}
 
 
-def _given_files(machine: Machine, jit_config: Secret) -> Iterator[dict[str, str]]:
-    yield _encoded(MACHINE_FILE, json.dumps(_for_agent(machine), sort_keys=True), "0644")
+def _given_files(machine: Machine, jit_config: Secret | None) -> Iterator[dict[str, str]]:
+    told = _for_agent(machine) if jit_config is not None else {**_for_agent(machine), "parameters": PARAMETERS}
+    yield _encoded(MACHINE_FILE, json.dumps(told, sort_keys=True), "0644")
     if machine.startup:
         interpreted = machine.startup.startswith("#!")
         yield _encoded(STARTUP_FILE, machine.startup if interpreted else f"#!/bin/sh\n{machine.startup}", "0700")
+    if jit_config is None:
+        return
     jit = jit_config.reveal()
     if _BASE64.fullmatch(jit):
         # As GitHub gives it: a second base64 around it would cost a third more, even compressed.

@@ -70,13 +70,15 @@ class Follower:
             read: The repositories that could be read, in lower case.
         """
         self._begin()
-        self._machines(instances, runners)
+        self._online(instances, runners)
         for job in active:
             if job.id in asking:
                 self._seen(job)
             if RunnerName.parse((job.runner_name or "").lower()) is not None:
                 self._taken(job)
-        return tuple(self._over(active, read))
+        over = tuple(self._over(active, read))
+        self._ends(instances)
+        return over
 
     def interrupted(self, since: datetime) -> tuple[Note, ...]:
         """The interruptions noted since then, each machine's once."""
@@ -114,13 +116,16 @@ class Follower:
 
     # --- machines -----------------------------------------------------------------------------------------------------
 
-    def _machines(self, instances: Sequence[Instance], runners: Iterable[Runner]) -> None:
+    def _online(self, instances: Sequence[Instance], runners: Iterable[Runner]) -> None:
         now, emit = self._outside.clock.now(), self._outside.events.emit
         launched = {each.name: each.launched_at for each in instances}
         for runner in runners:
             since = launched.get(runner.name)
             if runner.connected and since is not None and self._mark(ONLINE, runner.name):
                 emit(RunnerOnline(runner.name, max(0.0, (now - since).total_seconds())))
+
+    def _ends(self, instances: Sequence[Instance]) -> None:
+        now = self._outside.clock.now()
         for instance in instances:
             if not instance.live:
                 self._gone(instance, now)

@@ -106,7 +106,7 @@ class Observer:
         read = {one.repo.lower(): one.repo for one in seen if one.runners is not None}
         active = tuple(job for one in seen if one.runners is not None for job in one.active or ())
         demand, refused, unclear = self._demand([job for job in active if job.status == QUEUED])
-        asked = {each.job.id for each in (*demand, *refused, *unclear)}
+        asked = {each.job.id for each in demand} | {each.job.id for each in refused} | {each.job.id for each in unclear}
         recoveries: tuple[Recovery, ...] = ()
         if queue:
             listed = {one.repo.lower() for one in seen if one.active is not None}

@@ -66,8 +66,8 @@ class Recovery:
     """How a run goes on.
 
     ``interrupted`` are the jobs whose machine AWS took. ``job`` is the one to run again by its id; None means GitHub's
-    "re-run failed jobs". ``later`` are interrupted jobs that get their turn when this attempt is over. ``place`` is where
-    runners for the repository are registered, see :meth:`runnerkit.ports.Forge.place`.
+    "re-run failed jobs". ``later`` are interrupted jobs that get their turn when this attempt is over. ``place`` is
+    where runners for the repository are registered, see :meth:`runnerkit.ports.Forge.place`.
     """
 
     run: Run

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from ipaddress import ip_address
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
@@ -42,7 +43,9 @@ class AwsSettings(Written):
     """Section ``[aws]``. Empty means: what AWS's own configuration says, the default VPC, our own security group.
 
     ``owner`` is the value of the tag that makes a machine ours: two installations in one account need two owners.
-    ``regions`` are tried in this order. ``image`` names the image used when a wish names none.
+    ``regions`` are tried in this order. ``image`` names the image used when a wish names none. ``secrets`` says how a
+    machine gets its JIT configuration: in user data, or through Parameter Store (``ssm``) with ``instance_profile``.
+    ``ssm_profiles`` are patterns of profiles that a wish may name and whose role carries our statement, too.
     """
 
     owner: str = Field(default="runnerkit", pattern=OWNER_PATTERN)
@@ -54,6 +57,33 @@ class AwsSettings(Written):
     image: str | None = None
     images: dict[str, ImageSource] = Field(default_factory=dict)
     tags: dict[str, str] = Field(default_factory=dict)
+    secrets: Literal["user-data", "ssm"] = "user-data"
+    instance_profile: str | None = None
+    ssm_profiles: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _ssm_has_a_profile(self) -> Self:
+        if self.secrets == "ssm" and not (self.instance_profile or self.ssm_profiles):
+            msg = 'secrets = "ssm" needs instance_profile: its role lets a machine read its own parameter'
+            raise ValueError(msg)
+        return self
+
+    def carrier(self, profile: str | None) -> str | None:
+        """The profile with which a machine can read its parameter, given the one that its wish names (or None).
+
+        None means that this launch gets its secret in user data: an instance has one profile, and nobody said that the
+        role of the wish's carries our statement.
+        """
+        if self.secrets != "ssm":
+            return None
+        if profile is None:
+            return self.instance_profile
+        name = profile.rpartition("/")[2]
+        known = (profile, name)
+        if self.instance_profile and self.instance_profile.rpartition("/")[2] == name:
+            return profile
+        matches = any(fnmatchcase(each, pattern) for each in known for pattern in self.ssm_profiles)
+        return profile if matches else None
 
 
 class AmiSettings(Written):
@@ -122,6 +152,7 @@ class ServeSettings(Written):
     """Section ``[serve]``: what ``runnerkit serve`` listens to.
 
     ``webhook_secrets`` are those that GitHub signs with: one, and a second while it is being replaced.
+    ``public_url`` is their address as it is written at GitHub, ``/hooks`` included; with it lost ones are asked for again.
     ``page_password`` opens the status page and the metrics to others than the people at this machine, by HTTP's basic
     authentication. ``trusted_proxy`` is the address of the proxy that ends TLS in front; its ``X-Forwarded-*`` headers
     are believed.
@@ -131,6 +162,7 @@ class ServeSettings(Written):
     port: int = Field(default=8080, ge=0, le=65_535)
     interval: float = Field(default=60.0, ge=1, le=3_600)
     webhook_secrets: tuple[Unguessable, ...] = ()
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
     trusted_proxy: Address | None = None
     page_password: Unguessable | None = None
     workers: int = Field(default=4, ge=1, le=64)

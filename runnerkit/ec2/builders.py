@@ -19,7 +19,7 @@ from runnerkit.ec2.catalogue import Catalogue
 from runnerkit.ec2.clients import Clients
 from runnerkit.ec2.doors import DoorNetwork, Doors
 from runnerkit.ec2.images import Images, newest_of_recipe, parse_image
-from runnerkit.ec2.launch import Launch, Tools
+from runnerkit.ec2.launch import Tools, launch_one
 from runnerkit.ec2.machines import Machines, parse_instance
 from runnerkit.ec2.network import Network
 from runnerkit.ec2.patience import Settling
@@ -133,7 +133,7 @@ class Ec2Builders:
         door = DoorNetwork(self._settings, self._clients, self._cache, group)
         tools = Tools(self._settings, self._clients, door, self._images, self._clock, self._settling)
         try:
-            launched = Launch(_as_launch(order), tools).run(tries)
+            launched = launch_one(_as_launch(order), tools, tries)
         except BaseException:
             # What went wrong first is told; a group that stays is swept.
             with suppress(RunnerkitError):

@@ -56,8 +56,8 @@ class Ec2Cloud:
         self._machines = Machines(settings.owner, clients, clock, settling)
         self._leftovers = Leftovers(settings.owner, clients, clock, spared)
         self._hand_over = HandOver(settings, clients, clock)
-        shared = SharedTemplates(settings, clients, network, clock)
-        self._tools = Tools(settings, clients, network, self._images, clock, settling, shared, on_refusal)
+        self._shared = SharedTemplates(settings, clients, network, clock)
+        self._tools = Tools(settings, clients, network, self._images, clock, settling, on_refusal)
 
     def instances(self) -> Sequence[Instance]:
         """Every instance with our owner tag in the configured regions, dead ones included as long as EC2 shows them."""
@@ -103,7 +103,7 @@ class Ec2Cloud:
             CloudDenied: The credentials or a permission are missing.
             CloudUnavailable: Whether machines were started is unknown; the batch tag tells later.
         """
-        return launch_batch(order, self._tools, attempts, count)
+        return launch_batch(order, self._tools, self._shared, attempts, count)
 
     def hand_over(self, region: str, instance_id: str, tags: Mapping[str, str], secret: Secret) -> None:
         """Tag a machine of a burst as the runner that it becomes, then write its document as a SecureString.

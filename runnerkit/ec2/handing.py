@@ -67,7 +67,7 @@ class HandOver:
             Value=secret.reveal(),
             Type="SecureString",
             Tier=tier,
-            Tags=as_tags(tags),
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
         )
 
     def _patiently(self, call: Callable[[], object], doing: str) -> None:

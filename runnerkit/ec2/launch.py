@@ -13,11 +13,10 @@ from runnerkit.ec2.codes import Remedy, is_stale, verdict
 from runnerkit.ec2.fleets import Answer, read_answer, refused_call
 from runnerkit.ec2.patience import Backoff, pause
 from runnerkit.ec2.requests import check_user_data, fleet_request, launchable
-from runnerkit.ec2.shared_templates import SharedTemplates, Templating
 from runnerkit.ec2.templates import Templates
 from runnerkit.errors import CloudDenied, CloudThrottled, CloudUnavailable, NoCapacity, RunnerkitError
 from runnerkit.model import Breadth
-from runnerkit.ports import Batch
+from runnerkit.ports import Batch, BatchOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     from runnerkit.ec2.images import Images
     from runnerkit.ec2.network import Network
     from runnerkit.ec2.patience import Settling
+    from runnerkit.ec2.shared_templates import SharedTemplates, Templating
     from runnerkit.model import Attempt, Refusal
-    from runnerkit.ports import BatchOrder, Clock, Image, Launched, LaunchOrder
+    from runnerkit.ports import Clock, Image, Launched, LaunchOrder
     from runnerkit.settings import AwsSettings
 
 _TOLD_CODES = 4
@@ -46,7 +46,6 @@ class Tools:
     images: Images
     clock: Clock
     settling: Settling
-    shared: SharedTemplates
     on_refusal: Callable[[Refusal], None] | None = None
 
 
@@ -63,7 +62,9 @@ def launch_one(order: LaunchOrder, tools: Tools, attempts: Sequence[Attempt]) ->
     return replace(batch.launched[0], refusals=batch.refusals)
 
 
-def launch_batch(order: BatchOrder, tools: Tools, attempts: Sequence[Attempt], count: int) -> Batch:
+def launch_batch(
+    order: BatchOrder, tools: Tools, shared: SharedTemplates, attempts: Sequence[Attempt], count: int
+) -> Batch:
     """Start equal instances from a template that all such bursts share: one call for each attempt.
 
     Raises:
@@ -71,7 +72,7 @@ def launch_batch(order: BatchOrder, tools: Tools, attempts: Sequence[Attempt], c
         CloudError: Nothing was started and nothing can be, or the outcome is unknown.
     """
     tags = tags_of(order, tools)
-    return Launch(order, tags, tools, tools.shared.of(order, tags)).run(attempts, count)
+    return Launch(order, tags, tools, shared.of(order, tags)).run(attempts, count)
 
 
 def tags_of(order: LaunchOrder | BatchOrder, tools: Tools) -> dict[str, str]:
@@ -190,10 +191,11 @@ class Launch:
             request["ClientToken"], lost = uuid.uuid4().hex, False
 
     def _unknown(self, attempt: Attempt, fault: Exception) -> RunnerkitError:
+        key = words.BATCH if isinstance(self._order, BatchOrder) else words.RUNNER
         return CloudUnavailable(
             f"{self._doing(attempt)}: no answer arrived, so whether an instance started is unknown ({fault})",
             aws_code=code_of(fault),
-            hint=f"if it did, its tags say {self._order.name}, and the next pass sees it",
+            hint=f"if it did, it carries the tag {key}={self._order.name}, and the next pass sees it",
         )
 
     def _doing(self, attempt: Attempt) -> str:

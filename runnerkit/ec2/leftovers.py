@@ -98,6 +98,8 @@ class Leftovers:
                 Leftover(TEMPLATE, t["LaunchTemplateId"], region, t.get("LaunchTemplateName", ""), t["CreateTime"])
                 for page in found
                 for t in page["LaunchTemplates"]
+                # Those that bursts share say how long they are in use.
+                if self._is_over(_marks(t.get("Tags", [])), words.KEPT_UNTIL)
             ]
 
     def _builders(self, region: str) -> list[Leftover]:
@@ -139,8 +141,8 @@ class Leftovers:
         found = self._clients.ec2(region).describe_instances(Filters=wanted)["Reservations"]
         return {_marks(i.get("Tags", [])).get(words.NAME, "") for some in found for i in some.get("Instances", [])}
 
-    def _is_over(self, marks: Mapping[str, str]) -> bool:
-        return words.moment(marks.get(words.EXPIRES_AT)) <= self._clock.now()
+    def _is_over(self, marks: Mapping[str, str], end: str = words.EXPIRES_AT) -> bool:
+        return words.moment(marks.get(end)) <= self._clock.now()
 
     def _parameters(self, region: str) -> list[Leftover]:
         """Parameters are optional, and so is the permission to see them."""

@@ -131,14 +131,13 @@ class FileJournal(Entries):
         """Take in what was appended since the last look, by us or by others."""
         try:
             there = self._path.stat()
-            # Another process has compacted it.
-            if self._file not in {None, there.st_ino} or there.st_size < self._read_up_to:
-                self._forget()
-            if there.st_size == self._read_up_to:
+            if (there.st_ino, there.st_size) == (self._file, self._read_up_to):
                 return
             with self._path.open("rb") as file:
-                if os.fstat(file.fileno()).st_ino != there.st_ino:
-                    return  # compacted this very moment; the next look sees it
+                there = os.fstat(file.fileno())
+                # Another process has compacted it.
+                if self._file not in {None, there.st_ino} or there.st_size < self._read_up_to:
+                    self._forget()
                 file.seek(self._read_up_to)
                 text = file.read()
         except FileNotFoundError:

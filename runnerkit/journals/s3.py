@@ -184,9 +184,11 @@ class S3Journal(Entries):
 
     def _take(self, entries: Iterable[Entry]) -> None:
         """Note entries once each; what has no id is as good as new."""
-        new = [entry for entry in entries if entry.get("id") not in self._ids]
-        self._ids.update(str(entry["id"]) for entry in new if "id" in entry)
-        self._ledger.add(new)
+        for entry in entries:
+            known = len(self._ids)
+            self._ids.add(str(entry.get("id", "")))
+            if len(self._ids) > known or "id" not in entry:
+                self._ledger.add([entry])
 
     def _tell(self, what: str, error: RunnerkitError) -> None:
         if what not in self._failing:

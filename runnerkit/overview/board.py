@@ -9,7 +9,7 @@ from collections import OrderedDict
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from runnerkit.events import ActionFailed
+from runnerkit.errors import RunnerkitError
 from runnerkit.overview.past import DAY, ENDED, INTERRUPTED, JOB_OVER, JOB_SEEN, JOB_TAKEN, LAUNCHED, ONLINE, WEEK
 from runnerkit.overview.past import TERMINATED as ORDERED
 from runnerkit.overview.troubles import ACTION_FAILED, LAUNCH_FAILED
@@ -19,7 +19,6 @@ from runnerkit.overview.words import Trouble
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from runnerkit.events import Event
     from runnerkit.history import Note
     from runnerkit.overview.words import About, Seen
     from runnerkit.ports import Clock, Journal
@@ -47,8 +46,6 @@ class Sheet(NamedTuple):
 class Board:
     """What the status page is served from. Any number of threads may ask while the controller tells.
 
-    It is also an :class:`runnerkit.ports.Events` listener: that is how it hears of passes that failed.
-
     Args:
         journal: Read after each pass, only what is new.
         clock: Tells the time.
@@ -66,21 +63,17 @@ class Board:
         self._sheet: Sheet | None = None
         self._made_at: datetime | None = None
 
-    def saw(self, seen: Seen) -> None:
-        """A pass is over."""
+    def saw(self, done: Seen | RunnerkitError) -> None:
+        """A pass is over, or failed as a whole. Made to be the ``after`` of :meth:`runnerkit.fleet.Fleet.run`."""
         with self._lock:
-            self._seen, self._trouble, self._sheet = seen, None, None
-            self._read_on()
-
-    def emit(self, event: Event) -> None:
-        """Hear of a pass that failed as a whole; everything else comes with the next good one."""
-        if not isinstance(event, ActionFailed) or event.action != "pass":
-            return
-        with self._lock:
-            now, error = self._clock.now(), event.error
-            since = self._trouble.since if self._trouble else now
-            self._trouble = Trouble(now, since, error.code, error.message, error.hint)
             self._sheet = None
+            if isinstance(done, RunnerkitError):
+                now = self._clock.now()
+                since = self._trouble.since if self._trouble else now
+                self._trouble = Trouble(now, since, done.code, done.message, done.hint)
+            else:
+                self._seen, self._trouble = done, None
+                self._read_on()
 
     def document(self) -> bytes:
         """The overview as JSON, UTF-8."""
@@ -103,7 +96,6 @@ class Board:
             self._policy,
             now,
             about=self._about,
-            active=getattr(self._seen, "active", ()),
             trouble=self._trouble,
         )
         body = json.dumps(shown.as_dict(), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,16 @@ def refusal_lines(past: Past, policy: Policy) -> tuple[RefusalLine, ...]:
 
 
 def failure_lines(past: Past) -> tuple[FailureLine, ...]:
-    """The latest first."""
-    notes = past.day(LAUNCH_FAILED, ACTION_FAILED)
-    return tuple(_failure(note) for note in reversed(notes[-MOST:]))
+    """The latest first; what failed in the same way for the same machine is one line."""
+    found: dict[tuple[str, ...], FailureLine] = {}
+    for note in past.day(LAUNCH_FAILED, ACTION_FAILED):
+        line = _failure(note)
+        key = (line.what, line.runner, line.code, line.message)
+        known = found.pop(key, None)
+        # A launch that fails is also an action that failed: the same moment counts once.
+        times = 1 if known is None else known.times + (known.at != line.at)
+        found[key] = replace(line, times=times)
+    return tuple(reversed(list(found.values())[-MOST:]))
 
 
 def _failure(note: Note) -> FailureLine:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runnerkit.history import Note
-    from runnerkit.model import Job
     from runnerkit.overview.words import About, JobLine, MachineLine, Seen, Trouble
     from runnerkit.wishes import Policy
 
@@ -28,7 +27,6 @@ def overview(
     now: datetime,
     *,
     about: About,
-    active: Iterable[Job] = (),
     trouble: Trouble | None = None,
 ) -> Overview:
     """All that the status page shows.
@@ -39,10 +37,9 @@ def overview(
         policy: As the controller has it.
         now: Aware UTC.
         about: The installation.
-        active: The jobs of runs that are not over.
         trouble: Why the passes since then failed; None when they did not.
     """
-    going = tuple(active)
+    going = tuple(seen.active) if seen else ()
     observed = seen.observed if seen else None
     past = Past(notes, now, (*going, *(wish.job for wish in (seen.demand if seen else ()))), about.web)
     here = machines.world(observed, going, policy)

@@ -60,6 +60,10 @@ class Seen(Protocol):
     def unserved(self) -> Sequence[Job]:
         """The queued jobs that do not ask for us and that nobody can take."""
 
+    @property
+    def active(self) -> Sequence[Job]:
+        """All jobs of runs that are not over."""
+
 
 class State(StrEnum):
     """Why a job has no machine."""
@@ -214,7 +218,7 @@ class RefusalLine:
 
 @dataclass(frozen=True, slots=True)
 class FailureLine:
-    """Something that failed: what, for which machine, why, and what to do next."""
+    """Something that failed: when last, what, for which machine, why, what to do next, and how often."""
 
     at: datetime
     what: str
@@ -222,6 +226,7 @@ class FailureLine:
     code: str
     message: str
     hint: str
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)

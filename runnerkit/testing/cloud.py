@@ -268,7 +268,7 @@ class FakeCloud:
         self._may_fail("launch")
         self._check_image(order, attempt)
         self.fleets.append(count - len(launched))
-        started = []
+        started: list[Launched] = []
         for offering in attempt.offerings:
             while len(launched) + len(started) < count and (refusal := self._refusal(offering)) is None:
                 started.append(self._start(order, offering, ()))

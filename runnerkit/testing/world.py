@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runnerkit.model import Instance, Job
+    from runnerkit.ports import Boots
 
 # GitHub gives a job up when its runner has been silent for so long.
 JOB_LEASE = timedelta(minutes=10)
@@ -80,15 +81,23 @@ class FakeWorld:
         """The ports, wired to this world."""
         return Outside(self.cloud, self.forge, self.clock, self.events, self.journal)
 
-    def fleet(self, *, workers: int = 1, default: RunnerSpec | None = None) -> Fleet:
+    def fleet(
+        self,
+        *,
+        workers: int = 1,
+        default: RunnerSpec | None = None,
+        policy: Policy | None = None,
+        outside: Outside | None = None,
+        user_data: Boots = boot.user_data,
+    ) -> Fleet:
         """A controller of this world; ask again for another one that knows nothing of the first."""
         return Fleet(
-            self.outside,
-            policy=self.policy,
+            outside or self.outside,
+            policy=policy or self.policy,
             repos=self.repos,
             owner="runnerkit",
             wishes=Wishes({}, default or RunnerSpec()),
-            user_data=boot.user_data,
+            user_data=user_data,
             workers=workers,
         )
 
@@ -208,19 +217,33 @@ class FakeWorld:
 
     def overdue(self, slack: float = 300.0) -> list[str]:
         """The live machines that should have been ended by somebody, each with the reason."""
-        found = [(instance, self._why_overdue(instance, timedelta(seconds=slack))) for instance in self.cloud.live()]
+        policy = self.policy
+        lost = policy.lost_within + policy.settle + policy.confirm
+        found = [(i, self.why_overdue(i, lost_within=lost, slack=slack)) for i in self.cloud.live()]
         return [f"{instance.name}: {why}" for instance, why in found if why]
 
-    def _why_overdue(self, instance: Instance, slack: timedelta) -> str:
-        now, policy, box = self.clock.now(), self.policy, self._boxes.get(instance.id)
+    def why_overdue(
+        self, instance: Instance, *, lost_within: float, online_within: float | None = None, slack: float = 0.0
+    ) -> str:
+        """Why a live machine should have been ended by somebody, or an empty text.
+
+        Args:
+            instance: The machine.
+            lost_within: How long it may be silent, in seconds.
+            online_within: How long it may boot; None: as its tags say.
+            slack: How late everything may be, in seconds.
+        """
+        now, late, box = self.clock.now(), timedelta(seconds=slack), self._boxes.get(instance.id)
         if box is None:
             return ""
-        if instance.expires_at and now > instance.expires_at + slack:
+        if instance.expires_at and now > instance.expires_at + late:
             return "its life is over"
-        if box.online_at is None and instance.online_by and now > instance.online_by + slack + JOB_LEASE:
+        online_by = instance.online_by
+        if online_within is not None:
+            online_by = instance.launched_at + timedelta(seconds=online_within)
+        if box.online_at is None and online_by and now > online_by + late + JOB_LEASE:
             return "it never came online"
-        lost = timedelta(seconds=policy.lost_within + policy.settle + policy.confirm) + slack
-        if box.hung_since is not None and now > box.hung_since + lost:
+        if box.hung_since is not None and now > box.hung_since + timedelta(seconds=lost_within) + late:
             return "it has been silent for too long"
         return ""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from runnerkit.errors import RunnerkitError
-    from runnerkit.fleet import MachineStatus, Pass
+    from runnerkit.passes import MachineStatus, Pass
     from runnerkit.ports import Clock, Events, Hooks
     from runnerkit.settings import ServeSettings
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from runnerkit.events import Event
-    from runnerkit.fleet import MachineStatus, Pass
+    from runnerkit.passes import MachineStatus, Pass
     from runnerkit.ports import Clock
 
 QUANTILES = (0.5, 0.9, 0.99)

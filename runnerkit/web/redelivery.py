@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit.errors import ForgeDenied, ForgeError, NotFound, RateLimited, RunnerkitError
+from runnerkit.errors import ConfigError, ForgeDenied, ForgeError, NotFound, RateLimited, RunnerkitError
 from runnerkit.events import ActionFailed, DeliveriesRepeated, RedeliveryDenied
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _is_lost(sent: list[Delivery], now: datetime, asked: int) -> bool:
         last.event in HEEDED
         and not any(200 <= delivery.status < 300 for delivery in sent)  # noqa: PLR2004 - HTTP's word for success
         and tried < TRIES
-        and SETTLE <= now - last.at
+        and now - last.at >= SETTLE
         and now - sent[0].at <= LOOK_BACK
     )
 
@@ -112,7 +112,7 @@ class Redelivery:
                     break
                 asked += self._ask(delivery)
             self._denied = False
-        except (ForgeDenied, NotFound) as error:
+        except (ConfigError, ForgeDenied, NotFound) as error:
             self._tell_denied(error)
         except RunnerkitError as error:
             self._events.emit(ActionFailed("redeliver", "", error))

@@ -14,7 +14,7 @@ from runnerkit.events import ActionFailed, ServiceStarted, ServiceStopping
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runnerkit.fleet import Pass
+    from runnerkit.passes import Pass
     from runnerkit.ports import Events
     from runnerkit.web.redelivery import Redelivery
     from runnerkit.web.server import Server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import RunnerkitError
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from runnerkit.web.metrics import Metrics
     from runnerkit.web.receiver import Receiver
 
+OK, UNCHANGED = 200, 304
+# Source: RFC 9110: answers without content have none of its headers.
+EMPTY = frozenset({204, 304})
 STATUSES = {
     200: "OK",
     202: "Accepted",
@@ -38,17 +42,20 @@ STATUSES = {
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 # Source: Prometheus's "Exposition formats".
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
-FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
+INDEX = "index.html"
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
+# Nothing from elsewhere, nothing inside anybody else's page.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 ALWAYS = (
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
+    ("Content-Security-Policy", POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("X-Frame-Options", "DENY"),
@@ -103,9 +110,9 @@ class Site:
     routes: Mapping[str, Route] = field(init=False)
 
     def __post_init__(self) -> None:
-        files = {path: Route(lambda _, at=path: self._file(at)) for path in FILES}
+        files = {file.name: Route(partial(_file, file)) for file in self.folder.iterdir() if file.suffix in KINDS}
         routes = {
-            **files,
+            **{f"/{name.removesuffix(INDEX)}": route for name, route in files.items()},
             "/hooks": Route(self._hooks, WRITE, guarded=False),
             "/healthz": Route(self._healthz, guarded=False),
             "/metrics": Route(lambda _: Reply(200, self.metrics.render(), METRICS)),
@@ -117,8 +124,8 @@ class Site:
         """Answer one request."""
         reply = _unchanged(self._reply(environ), environ)
         body = reply.body
-        headers = [("Content-Type", reply.kind), ("Content-Length", str(len(body)))] if reply.status >= 200 else []
-        if reply.status in {204, 304}:
+        headers = [("Content-Type", reply.kind), ("Content-Length", str(len(body)))]
+        if reply.status in EMPTY:
             body, headers = b"", []
         start_response(f"{reply.status} {STATUSES[reply.status]}", [*headers, *reply.headers, *ALWAYS])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
@@ -159,12 +166,9 @@ class Site:
         said = self.health.as_dict()
         return _as_json(200 if said["ok"] else 503, said)
 
-    def _file(self, path: str) -> Reply:
-        name, kind = FILES[path]
-        try:
-            return Reply(200, (self.folder / name).read_bytes(), kind)
-        except FileNotFoundError:
-            return Reply(404, b"this installation has no status page\n")
+
+def _file(file: Path, _environ: Environ) -> Reply:
+    return Reply(OK, file.read_bytes(), KINDS[file.suffix])
 
 
 def _kept_out(verdict: Verdict) -> Reply | None:
@@ -180,9 +184,11 @@ def _as_json(status: int, value: object) -> Reply:
 
 def _unchanged(reply: Reply, environ: Environ) -> Reply:
     """What may be kept gets an ETag; 304 when the visitor has it already."""
-    if reply.status != 200 or reply.headers or environ["REQUEST_METHOD"] not in READ:
+    if reply.status != OK or reply.headers or environ["REQUEST_METHOD"] not in READ:
         return reply
     tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
     headers = (("ETag", tag), ("Cache-Control", "no-cache"))
     known = {each.strip().removeprefix("W/") for each in environ.get("HTTP_IF_NONE_MATCH", "").split(",")}
-    return Reply(304, b"", reply.kind, headers) if {tag, "*"} & known else Reply(200, reply.body, reply.kind, headers)
+    if {tag, "*"} & known:
+        return Reply(UNCHANGED, headers=headers)
+    return Reply(reply.status, reply.body, reply.kind, headers)

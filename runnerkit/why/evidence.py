@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runnerkit.actions import Refused, Waiting
-    from runnerkit.passes import Pass
     from runnerkit.history import Note, Run
     from runnerkit.model import Instance, Job, Runner
+    from runnerkit.passes import Pass
     from runnerkit.recovery import Reason, Recovery
     from runnerkit.wishes import Policy
 

@@ -41,6 +41,7 @@ class Ec2Bench:
         self._image_id = ec2.bake("ml-x64", RECIPE, gigabytes=40)
         ec2.bake("ml-arm64", RECIPE, arch="arm64", gigabytes=40)
         self._refused: list[Offering] = []
+        boto3.client("iam", region_name=ec2.region).create_instance_profile(InstanceProfileName="runners")
         self.cloud = Ec2Cloud(AwsSettings(owner=self.owner), clock=self._clock, cache_dir=cache_dir)
 
     def now(self) -> datetime:
@@ -68,9 +69,18 @@ class Ec2Bench:
         # EC2 adds tags of its own.
         return {key: v for key, v in self._ec2.instance(instance_id).tags.items() if not key.startswith("aws:")}
 
+    def documents(self) -> Mapping[str, str]:
+        ssm = boto3.client("ssm", region_name=self._ec2.region)
+        found = ssm.get_parameters_by_path(Path="/runnerkit", WithDecryption=True)["Parameters"]
+        return {parameter["Name"].rpartition("/")[2]: parameter["Value"] for parameter in found}
+
     def refuse(self, offering: Offering, code: str) -> None:
         self._refused.append(offering)
         self._ec2.capacity(offering.type.name, offering.zone, offering.market, 0, code=code)
+
+    def limit(self, offering: Offering, left: int) -> None:
+        self._refused.append(offering)
+        self._ec2.capacity(offering.type.name, offering.zone, offering.market, left, code="UnfulfillableCapacity")
 
     def accept(self) -> None:
         for offering in self._refused:

@@ -60,8 +60,14 @@ class FakeCloudBench:
     def tags(self, instance_id: str) -> Mapping[str, str]:
         return self.cloud._tags[instance_id]
 
+    def documents(self) -> Mapping[str, str]:
+        return {instance_id: secret.reveal() for instance_id, secret in self.cloud.handed.items()}
+
     def refuse(self, offering: Offering, code: str) -> None:
         self.cloud.refuse(offering, code)
+
+    def limit(self, offering: Offering, left: int) -> None:
+        self.cloud.stock(offering, left)
 
     def accept(self) -> None:
         self.cloud.accept_all()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from runnerkit.actions import Rerun
-from runnerkit.errors import ForgeRejected
-from runnerkit.events import RunRepeated
+from runnerkit.errors import ForgeDenied, ForgeRejected
+from runnerkit.events import RunRepeated, SpotPaused
+from runnerkit.model import Market
 from runnerkit.testing import FakeWorld, Habits
 
 REPO = "acme/widgets"
@@ -103,3 +104,131 @@ def test_a_run_that_was_deleted_is_left_alone() -> None:
     world.forge._jobs.clear()
     world.clock.advance(timedelta(minutes=1).total_seconds())
     assert [a for a in world.fleet().once().plan.actions if isinstance(a, Rerun)] == []
+
+
+def test_a_run_that_github_refuses_again_and_again_is_left_alone() -> None:
+    """Each try costs a write; three refusals are an answer."""
+    world, machine = working()
+    asked: list[int] = []
+
+    def refuse(_repo: str, run_id: int) -> None:
+        asked.append(run_id)
+        raise ForgeRejected("the workflow file is gone")
+
+    world.forge.rerun_failed = refuse  # type: ignore[method-assign,assignment]  # this GitHub refuses every time
+    world.interrupt(machine)
+    world.fleet().run(interval=60, passes=40)
+    assert asked == [1, 1, 1]
+
+
+# --- the other witnesses ----------------------------------------------------------------------------------------------
+
+
+def test_what_the_job_said_counts_where_ec2_says_something_else() -> None:
+    """The machine ended itself a minute after the announced time, so EC2's reason is its own power-off."""
+    world, machine = working()
+    world.forge.annotate(1, "runnerkit: spot interruption - AWS takes this machine at 12:00:00")
+    world.cloud.end(machine)
+    world.fleet().run(interval=60, passes=20)
+    assert len(world.forge.reruns) == 1
+
+
+def test_what_other_jobs_said_does_not_count() -> None:
+    """A warning of the job's own is no witness."""
+    world, machine = working()
+    world.forge.annotate(1, "spot prices look high today")
+    world.cloud.end(machine)
+    world.fleet().run(interval=60, passes=20)
+    assert world.forge.reruns == []
+
+
+def test_who_may_not_read_annotations_still_has_the_other_witnesses() -> None:
+    """A token without checks: read is no reason to fail a pass, nor to ask for ever."""
+    world, machine = working()
+    asked: list[int] = []
+
+    def deny(_repo: str, job_id: int) -> list[str]:
+        asked.append(job_id)
+        raise ForgeDenied("checks: read is missing")
+
+    world.forge.annotations = deny  # type: ignore[method-assign,assignment]  # this token may not
+    world.cloud.end(machine)
+    world.fleet().run(interval=60, passes=20)
+    assert (world.forge.reruns, asked) == ([], [1])
+
+
+def test_the_journal_remembers_what_ec2_forgot() -> None:
+    """A run that goes on for hours after one of its jobs lost its machine is repeated all the same."""
+    world, machine = working()
+    other = world.forge.queue(REPO, ["ubuntu-latest"], run_id=1)
+    world.interrupt(machine)
+    world.fleet().run(interval=60, passes=20)
+    world.clock.advance(3 * 3600)
+    world.fleet().once()
+    assert world.forge.reruns == []
+    world.forge.finish(other.id)
+    world.fleet().run(interval=60, passes=3)
+    assert len(world.forge.reruns) == 1
+
+
+def test_a_controller_that_was_down_at_the_end_of_the_run_repeats_it() -> None:
+    """The end of the job was noted, the repetition was not made: the next controller makes it."""
+    world, machine = working()
+    world.forge.annotate(1, "runnerkit: spot interruption")
+    world.cloud.end(machine)
+    world.clock.advance(1200)
+    look = world.fleet()
+    look._observer.look(tell=True)
+    assert world.forge.reruns == []
+    world.fleet().once()
+    assert len(world.forge.reruns) == 1
+
+
+# --- machines by `launch` ---------------------------------------------------------------------------------------------
+
+
+def test_a_machine_that_launch_made_is_made_anew_before_the_run_goes_on() -> None:
+    """Re-running failed jobs leaves out the job that launches, so nobody else would start one."""
+    world = FakeWorld(habits=Habits(boot=10, job=6000))
+    fleet = world.fleet()
+    fleet.launch(fleet.request(LABEL, REPO, run_id=1))
+    world.forge.queue(REPO, [LABEL], run_id=1)
+    world.fleet().run(interval=30, passes=3)
+    (machine,) = world.cloud.live()
+    assert [job.runner_name for job in world.forge.real_jobs()] == [machine.name]
+    world.interrupt(machine.id)
+    world.clock.advance(1200)
+    done = world.fleet().once()
+    (rerun,) = [action for action in done.plan.actions if isinstance(action, Rerun)]
+    assert [str(launch.name) for launch in rerun.launches] == [f"rk-1-2-{machine.digest}-1"]
+    (fresh,) = world.cloud.live()
+    assert (fresh.name, fresh.digest) == (str(rerun.launches[0].name), machine.digest)
+    world.fleet().run(interval=600, passes=20)
+    assert conclusions(world) == ["failure", "success"]
+    assert world.cloud.launches == 2
+
+
+def test_an_interruption_of_one_job_spares_the_one_that_merely_failed() -> None:
+    """GitHub's "re-run failed jobs" would run both again; so only the interrupted one is repeated."""
+    world, machine = working()
+    broken = world.forge.queue(REPO, ["ubuntu-latest"], run_id=1)
+    world.forge.finish(broken.id, "failure")
+    world.interrupt(machine)
+    world.fleet().run(interval=60, passes=20)
+    world.fleet().run(interval=600, passes=20)
+    ran = [(job.name, job.conclusion) for job in world.forge.real_jobs()]
+    assert ran == [("job 1", "failure"), (broken.name, "failure"), ("job 1", "success")]
+
+
+def test_two_interruptions_put_the_third_attempt_on_demand() -> None:
+    """The same wish was taken back twice within the window."""
+    world, machine = working()
+    for _ in range(2):
+        world.interrupt(machine)
+        world.clock.advance(700)
+        world.fleet().run(interval=20, passes=6)
+        (instance,) = world.cloud.live()
+        machine = instance.id
+    assert [job.run_attempt for job in world.forge.real_jobs()] == [1, 2, 3]
+    assert instance.market is Market.ON_DEMAND
+    assert len(world.events.of(SpotPaused)) == 1

@@ -57,7 +57,7 @@ def pushed(state: State, full_name: str, ref: str, before: str, after: str, logi
         "forced": forced,
         "compare": f"{at.web}/{full_name}/compare/{before[:12]}...{after[:12]}",
         "commits": made,
-        "head_commit": made[-1] if made else (None if gone else _commit(state, full_name, after)),
+        "head_commit": made[-1] if made else (None if gone else commit(state, full_name, after)),
         "pusher": pusher,
     }
     return Happening(
@@ -91,7 +91,8 @@ def _commits(state: State, full_name: str, start: str | None, after: str) -> lis
     return [_shown(state, full_name, each) for each in reversed(found)]
 
 
-def _commit(state: State, full_name: str, sha: str) -> Json:
+def commit(state: State, full_name: str, sha: str) -> Json:
+    """Show one commit as payloads do."""
     return _shown(state, full_name, reading.commits(state.git, full_name, sha, most=1)[0])
 
 

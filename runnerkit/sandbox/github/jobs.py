@@ -44,11 +44,13 @@ def run_status(jobs: list[Job], run: Run | None = None) -> tuple[str, str | None
     statuses = {job.status for job in jobs}
     if statuses <= {"completed"}:
         return "completed", _conclusion(jobs) if jobs or run is None else _without_jobs(run)
-    if statuses - {"completed"} == {"waiting"}:
-        return "waiting", None
-    if statuses & {"in_progress", "completed"}:
+    if "in_progress" in statuses:
         return "in_progress", None
-    return ("queued" if "queued" in statuses else min(statuses)), None
+    # One job that is held back hides that others are queued: so it was reported of GitHub's runs.
+    for holding in ("waiting", "pending"):
+        if holding in statuses:
+            return holding, None
+    return ("in_progress" if "completed" in statuses else "queued"), None
 
 
 def _without_jobs(run: Run) -> str:

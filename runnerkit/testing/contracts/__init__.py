@@ -8,7 +8,7 @@ runnerkit's own fakes and adapters pass the same suites. Importing this package 
 import pytest
 
 # Assertions show what they compared only when pytest rewrites them, which has to be said before they are imported.
-for _suite in ("clock", "images", "instances", "journal", "launches", "market", "reports", "runners", "runs"):
+for _suite in ("bursts", "clock", "images", "instances", "journal", "launches", "market", "reports", "runners", "runs"):
     pytest.register_assert_rewrite(f"{__name__}.{_suite}")
 
 from runnerkit.testing.contracts.benches import CloudBench, ForgeBench, ReportsBench  # noqa: E402 - see above

@@ -49,8 +49,14 @@ class CloudBench(Protocol):
     def tags(self, instance_id: str) -> Mapping[str, str]:
         """A machine's tags."""
 
+    def documents(self) -> Mapping[str, str]:
+        """What was handed over and not read yet, by machine."""
+
     def refuse(self, offering: Offering, code: str) -> None:
         """Answer every launch in a pool with this code of AWS."""
+
+    def limit(self, offering: Offering, left: int) -> None:
+        """Let a pool give so many machines, then refuse."""
 
     def accept(self) -> None:
         """Refuse nothing any more."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from runnerkit import tags
 from runnerkit.offerings import attempts, matching
-from runnerkit.ports import LaunchOrder
+from runnerkit.ports import BatchOrder, LaunchOrder
 from runnerkit.wishes import RunnerSpec
 
 if TYPE_CHECKING:
     from runnerkit.model import Attempt, Market
-    from runnerkit.ports import Launched
+    from runnerkit.ports import Image, Launched
     from runnerkit.testing.contracts.benches import CloudBench
 
 NAME = "rk-77-1"
@@ -57,9 +57,31 @@ def order(
         price=0.25,
         wish="runnerkit=1234/gpu=t4",
     )
+    return LaunchOrder(name=name, user_data=user_data, tags=written, images=_images(bench) if with_images else {})
+
+
+def _images(bench: CloudBench) -> dict[tuple[str, str], Image]:
     wanted = {(each.region, pool.type.arch) for each in tries(bench) for pool in each.offerings}
-    images = {(region, arch): bench.cloud.image(T4, region, arch) for region, arch in wanted} if with_images else {}
-    return LaunchOrder(name=name, user_data=user_data, tags=written, images=images)
+    return {(region, arch): bench.cloud.image(T4, region, arch) for region, arch in wanted}
+
+
+def batch(bench: CloudBench, *, user_data: bytes = SCRIPT, with_images: bool = True) -> BatchOrder:
+    """A complete order for a burst of two or three; the bench knows the profile ``runners``."""
+    now = bench.now().replace(microsecond=0)
+    name = tags.batch_of(("rk-77-1", "rk-78-1"), now)
+    written = tags.launch_tags(
+        owner=bench.owner,
+        name="",
+        repo="octo/models",
+        digest="0a1b2c3d",
+        launched_at=now,
+        online_by=now + timedelta(minutes=5),
+        idle_until=now + timedelta(minutes=10),
+        expires_at=now + timedelta(hours=24),
+        batch=name,
+    )
+    images = _images(bench) if with_images else {}
+    return BatchOrder(name=name, user_data=user_data, tags=written, images=images, profile="runners")
 
 
 def launch(bench: CloudBench, name: str = NAME, *, market: Market | None = None) -> Launched:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runnerkit.history import Rental
@@ -42,6 +42,7 @@ class Task:
     stints: list[Stint] = field(default_factory=list)
     saved: float = 0.0
     repeated: float = 0.0
+    repeated_dollars: float = 0.0
     cancelled: bool = False
 
     @property
@@ -65,7 +66,10 @@ class Hire:
     ended_at: datetime | None = None
     worked: float = 0.0
     interrupted: bool = False
-    for_nothing: bool = False
+
+    def final(self, now: datetime) -> Rental:
+        """The rental as the bill sees it in the end."""
+        return replace(self.rental, until=self.ended_at or now)
 
 
 class Ledger:

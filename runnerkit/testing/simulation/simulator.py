@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from runnerkit.chronicle import Chronicle
 from runnerkit.errors import RunnerkitError
 from runnerkit.launching import Outside
 from runnerkit.testing.simulation.controller import TurnClock, Turns
@@ -23,7 +22,6 @@ from runnerkit.wishes import DAY, HOUR
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runnerkit.events import Event
     from runnerkit.fleet import Fleet
     from runnerkit.testing.simulation.load import Arrival
     from runnerkit.testing.simulation.scenario import Scenario
@@ -85,10 +83,10 @@ class Control:
         if self._line is not None and line in {None, self._line}:
             self._line.effects_left = self._chance.randint(1, 2 * WITHIN_EFFECTS)
 
-    def hint(self, repo: str, job_id: int) -> None:
+    def hint(self, repo: str) -> None:
         """A webhook arrives."""
         if self.alive and self._fleet is not None:
-            self._fleet.hint(repo, job_id)
+            self._fleet.hint(repo)
 
     def check(self) -> None:
         """Start it again some time after it died.
@@ -132,8 +130,7 @@ class Simulation:
     def outside(self, line: Line, clock: TurnClock, journal: QuickJournal) -> Outside:
         """The ports of one controller."""
         world = self.world
-        events = _Both(Chronicle(journal, clock), self.judge)
-        return Outside(line.to(EC2, world.cloud), line.to(GITHUB, world.forge), clock, events, journal)
+        return Outside(line.to(EC2, world.cloud), line.to(GITHUB, world.forge), clock, self.judge, journal)
 
     def play(self, told: Watcher | None = None) -> Report:
         """Play it to the end, or to the first invariant that breaks.
@@ -209,37 +206,24 @@ class Simulation:
         if told is not None:
             told(self.world.agenda.seconds(), end, len(self.world.cloud.live()), len(self.world.waiting()))
 
-    def _hint(self, repo: str, job_id: int) -> None:
+    def _hint(self, repo: str, _job_id: int) -> None:
         faults = self.scenario.faults
         for control in self.controls:
             if self._chance.random() >= faults.hints_lost:
                 delay = faults.hint_delay * self._chance.uniform(0.5, 2.0)
-                self.world.agenda.after(delay, _hinting(control, repo, job_id))
+                self.world.agenda.after(delay, _hinting(control, repo))
 
     def _crash(self) -> None:
         for control in self.controls:
             control.doom()
 
 
-class _Both:
-    """Events go to the journal and to the judge."""
-
-    def __init__(self, chronicle: Chronicle, judge: Judge) -> None:
-        self._chronicle = chronicle
-        self._judge = judge
-
-    def emit(self, event: Event) -> None:
-        """Tell both."""
-        self._chronicle.emit(event)
-        self._judge.emit(event)
-
-
 def _arriving(world: SimWorld, arrival: Arrival) -> Callable[[], None]:
     return lambda: world.arrive(arrival)
 
 
-def _hinting(control: Control, repo: str, job_id: int) -> Callable[[], None]:
-    return lambda: control.hint(repo, job_id)
+def _hinting(control: Control, repo: str) -> Callable[[], None]:
+    return lambda: control.hint(repo)
 
 
 def simulate(

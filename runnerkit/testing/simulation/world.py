@@ -183,10 +183,9 @@ class SimWorld(FakeWorld):
         life = chance.expovariate(habits.interruptions / HOUR) if habits.interruptions else 0.0
         spot = instance.market is Market.SPOT and life > 0
         hire = self.ledger.launched(instance)
-        hire.for_nothing = rolls[0] < habits.never_boots
         return SimBox(
             instance.launched_at,
-            boots=not hire.for_nothing,
+            boots=rolls[0] >= habits.never_boots,
             ends=rolls[1] >= habits.never_ends,
             boot=habits.boot * spread,
             taken_at=instance.launched_at + timedelta(seconds=life) if spot else NEVER,
@@ -230,8 +229,10 @@ class SimWorld(FakeWorld):
         stage, resume = self.scenario.machines.stage, self.scenario.machines.resume
         reached = min(task.piece.seconds, task.saved + done)
         kept = (reached if not stage else reached // stage * stage) if resume else 0.0
-        task.repeated += max(0.0, reached - max(kept, task.saved if resume else 0.0))
-        task.saved = max(kept, task.saved) if resume else 0.0
+        kept = max(kept, task.saved) if resume else 0.0
+        task.repeated += reached - kept
+        task.repeated_dollars += (reached - kept) * ((box.hire and box.hire.rental.price) or 0.0) / HOUR
+        task.saved = kept
         stint.interrupted = True
         self._worked(box, now)
 
@@ -275,6 +276,7 @@ class SimWorld(FakeWorld):
         elif box.job_id is not None:
             times.append(box.done_at)
         elif not box.done_at:
+            times.append(box.online_at + SOON)
             times.append(box.online_at + timedelta(seconds=self.policy.idle))
         return min((time for time in times if time is not None and time > now), default=NEVER)
 

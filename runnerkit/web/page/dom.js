@@ -1,7 +1,11 @@
 // Building and updating the page. What strangers wrote becomes text and nothing else.
 
+// Said aloud, because a table that a phone lays out as blocks would not be heard as one.
+const ROLES = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", th: "columnheader", td: "cell" };
+
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
+  if (ROLES[tag]) node.setAttribute("role", ROLES[tag]);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
   }

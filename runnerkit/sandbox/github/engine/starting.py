@@ -24,6 +24,7 @@ SKIP = re.compile(r"\[(skip ci|ci skip|no ci|skip actions|actions skip)\]|^skip-
 SKIPPABLE = {"push", "pull_request"}
 MOST_INPUTS = 25
 DISPATCH = "workflow_dispatch"
+MERGE_QUEUE = "merge_group"
 FOLLOWS = "workflow_run"
 MOST_LEVELS = 3
 
@@ -177,7 +178,8 @@ def _new(state: State, happening: Happening, path: str, text: str, name: str) ->
         text=text,
         sha=happening.sha,
         ref=happening.ref,
-        base_ref=happening.base_ref,
+        # A workflow is told a base only by a pull request; a merge queue's is in its payload.
+        base_ref="" if happening.event == MERGE_QUEUE else happening.base_ref,
         head_ref=happening.head_ref,
     )
     state.live.runs[run.id] = run

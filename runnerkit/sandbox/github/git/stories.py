@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from runnerkit.sandbox.github.git import noticing, reading, requests, writing
+from runnerkit.sandbox.github.git import noticing, queue, reading, requests, writing
 from runnerkit.sandbox.github.people import add_account
 from runnerkit.sandbox.github.records import Issue, Repository
 from runnerkit.sandbox.github.refusals import missing
@@ -88,6 +88,24 @@ class GitStories:
             sha = requests.merge_request(self.state, issue, issue.pull, login, method=method)
             noticing.notice(self.state, issue.repository, login)
             return sha
+
+    def queue_merge(self, repository: str, number: int, *, login: str = "octocat") -> str:
+        """Put a pull request into the merge queue and give the SHA of what is checked there.
+
+        Workflows that wait for ``merge_group`` run on it; nothing is merged until a test calls `merge_pull_request`.
+        """
+        with self.state.open():
+            issue = self._issue(repository, number)
+            if issue.pull is None:
+                raise missing()
+            return queue.enqueue(self.state, issue, issue.pull, login)
+
+    def leave_merge_queue(self, repository: str, number: int, *, login: str = "octocat") -> None:
+        """Take a pull request out of the merge queue; its branch there is deleted."""
+        with self.state.open():
+            issue = self._issue(repository, number)
+            if issue.pull is not None:
+                queue.dequeue(self.state, issue, issue.pull, login)
 
     def _issue(self, repository: str, number: int) -> Issue:
         return self.state.issue(self.state.repository(repository).full_name, number)

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from runnerkit.sandbox.github.records import Delivery, Hook
+from runnerkit.sandbox.github.records import Delivery, Hook, Installation
 from runnerkit.sandbox.github.refusals import invalid, missing
 from runnerkit.sandbox.github.state import State
 
@@ -27,6 +27,7 @@ EVENTS = frozenset(
         "issues",
         "label",
         "member",
+        "merge_group",
         "meta",
         "milestone",
         "ping",
@@ -109,6 +110,31 @@ def _format(content_type: str) -> str:
     return content_type
 
 
+def level_of_app(app_id: int) -> str:
+    """Give the level of an App's one hook."""
+    return f"apps/{app_id}"
+
+
+def reaches(state: State, installation: Installation, repository: str) -> bool:
+    """Tell whether an installation was given a repository."""
+    found = state.repository(repository)
+    if installation.account.lower() != found.owner.lower():
+        return False
+    return installation.repositories is None or found.full_name in installation.repositories
+
+
+def hook_of_app(state: State, app_id: int) -> Hook:
+    """Find the hook of an App.
+
+    Raises:
+        Refused: 404 when the App has none.
+    """
+    found = next((each for each in state.hooks.values() if each.level == level_of_app(app_id)), None)
+    if found is None:
+        raise missing()
+    return found
+
+
 def find_hook(state: State, level: str, hook_id: int) -> Hook:
     """Find a hook of a repository or an organisation."""
     found = state.hooks.get(hook_id)
@@ -131,7 +157,8 @@ def find_delivery(state: State, hook: Hook, delivery_id: int) -> Delivery:
 
 
 def hooks_for(state: State, repository: str, event: str) -> list[Hook]:
-    """List the active hooks that want an event of a repository: its own and its organisation's."""
+    """List the active hooks that want an event of a repository: its own, its organisation's, those of Apps on it."""
     levels = {f"repos/{repository}", f"orgs/{state.repository(repository).owner}"}
+    levels |= {level_of_app(each.app_id) for each in state.installations.values() if reaches(state, each, repository)}
     mine = [each for each in state.hooks.values() if each.active and each.level in levels]
     return [each for each in mine if {"*", event} & set(each.events)]

@@ -9,8 +9,9 @@ import time
 import uuid
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException, responses
+from random import Random
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -20,25 +21,58 @@ from runnerkit.sandbox.github.state import State
 
 PATIENCE = 10.0
 LONGEST_ANSWER = 65_536
+MOST_KEPT = 2000
+TARGETS = {"repos": "repository", "orgs": "organization", "apps": "integration"}
 KINDS = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 
 @dataclass(slots=True)
 class Mischief:
-    """What is scripted to go wrong: how many deliveries are lost, doubled or held for turning round; the delay."""
+    """What is scripted to go wrong: how many deliveries are lost, doubled or held for turning round; the delay.
+
+    ``lose_share`` and ``double_share`` are probabilities for each delivery, ``jitter`` the seconds up to which each is
+    late by chance, so that they arrive in any order; ``random`` decides.
+    """
 
     lose: int = 0
     double: int = 0
     delay: float = 0.0
     turn: int = 0
+    lose_share: float = 0.0
+    double_share: float = 0.0
+    jitter: float = 0.0
+    random: Random = field(default_factory=Random)
     held: deque[int] = field(default_factory=deque)
+
+    def loses(self) -> bool:
+        """Tell whether the next delivery is lost."""
+        if self.lose > 0:
+            self.lose -= 1
+            return True
+        return self.lose_share > 0 and self.random.random() < self.lose_share
+
+    def doubles(self) -> bool:
+        """Tell whether the next delivery is made twice."""
+        if self.double > 0:
+            self.double -= 1
+            return True
+        return self.double_share > 0 and self.random.random() < self.double_share
+
+    def lateness(self) -> float:
+        """Give the seconds by which the next delivery is late."""
+        return self.delay + (self.random.uniform(0, self.jitter) if self.jitter else 0.0)
 
 
 class Sender:
-    """Queues deliveries while the world is held open and sends them afterwards, one after the other."""
+    """Queues deliveries while the world is held open and sends them afterwards.
+
+    One thread sends them in order, which is more than GitHub promises; with more ``threads`` a slow receiver does not
+    hold the others up. Deliveries are kept, up to `MOST_KEPT`, so that they can be asked for again.
+    """
 
     def __init__(self, state: State) -> None:
         self.mischief = Mischief()
+        self.threads = 1
         self.idle = threading.Event()
         self.idle.set()
         self._state = state
@@ -46,32 +80,38 @@ class Sender:
         self._queue: list[tuple[float, int, int]] = []
         self._turn = 0
         self._closed = False
-        self._thread: threading.Thread | None = None
-        self._connection: HTTPConnection | None = None
+        self._busy = 0
+        self._workers: list[threading.Thread] = []
+        self._connections: set[HTTPConnection] = set()
         state.announcers.append(self.announce)
 
     def announce(self, happening: Happening) -> None:
         """Tell every hook that wants to know."""
         for hook in rules.hooks_for(self._state, happening.repository, happening.event):
-            self.tell(hook, happening.event, happening.action, happening.payload)
+            installation = _installation(self._state, hook, happening.repository)
+            more = {"installation": {"id": installation, "node_id": f"I{installation}"}} if installation else {}
+            told = self.tell(hook, happening.event, happening.action, happening.payload | more)
+            told.installation_id = installation
 
     def tell(self, hook: Hook, event: str, action: str | None, payload: dict[str, Any]) -> Delivery:
         """Queue one delivery."""
         body = json.dumps(payload, separators=(",", ":"))
-        return self._add(Delivery(0, str(uuid.uuid4()), hook.id, event, action, body, self._state.now()))
+        delivery = Delivery(0, str(uuid.uuid4()), hook.id, event, action, body, self._state.now())
+        delivery.repository_id = payload.get("repository", {}).get("id")
+        return self._add(delivery)
 
     def again(self, delivery: Delivery) -> Delivery:
         """Queue a delivery once more, under the same GUID."""
-        hook, now = delivery.hook_id, self._state.now()
-        fresh = Delivery(0, delivery.guid, hook, delivery.event, delivery.action, delivery.body, now, redelivery=True)
+        fresh = replace(delivery, id=0, at=self._state.now(), status=0, answer="", redelivery=True, duration=0.0)
         return self._add(fresh)
 
     def _add(self, delivery: Delivery) -> Delivery:
         delivery.id = self._state.next_id("delivery")
         self._state.deliveries[delivery.id] = delivery
+        while len(self._state.deliveries) > MOST_KEPT:
+            del self._state.deliveries[next(iter(self._state.deliveries))]
         planned = self.mischief
-        if planned.lose > 0 and not delivery.redelivery:
-            planned.lose -= 1
+        if not delivery.redelivery and planned.loses():
             delivery.answer = "lost on the way, as scripted"
             return delivery
         if planned.turn > 0:
@@ -81,8 +121,7 @@ class Sender:
                 self._release()
             return delivery
         self._put(delivery.id)
-        if planned.double > 0:
-            planned.double -= 1
+        if planned.doubles():
             self._put(delivery.id)
         return delivery
 
@@ -95,11 +134,11 @@ class Sender:
             if self._closed:
                 return
             self._turn += 1
-            heapq.heappush(self._queue, (time.monotonic() + self.mischief.delay, self._turn, number))
+            heapq.heappush(self._queue, (time.monotonic() + self.mischief.lateness(), self._turn, number))
             self.idle.clear()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
-                self._thread.start()
+            if len(self._workers) < min(self.threads, self._busy + len(self._queue)):
+                self._workers.append(threading.Thread(target=self._work, name="webhooks", daemon=True))
+                self._workers[-1].start()
             self._ready.notify()
 
     def settle(self) -> None:
@@ -113,13 +152,13 @@ class Sender:
         with self._ready:
             self._closed = True
             self._queue.clear()
-            connection = self._connection
-            self._ready.notify()
-        if connection is not None and connection.sock is not None:
+            sockets = [each.sock for each in self._connections if each.sock is not None]
+            self._ready.notify_all()
+        for each in sockets:
             with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
-        if self._thread is not None:
-            self._thread.join()
+                each.shutdown(socket.SHUT_RDWR)
+        for worker in self._workers:
+            worker.join()
         self.idle.set()
 
     def _work(self) -> None:
@@ -127,20 +166,29 @@ class Sender:
             number = self._next()
             if number is None:
                 return
-            with self._state.open(reading=True):
-                delivery = self._state.deliveries[number]
-                hook = self._state.hooks.get(delivery.hook_id)
-                prepared = hook and (urlsplit(hook.url), *_request(self._state, hook, delivery))
-            if prepared:
-                self._send(delivery, *prepared)
+            try:
+                self._deliver(number)
+            finally:
+                with self._ready:
+                    self._busy -= 1
+
+    def _deliver(self, number: int) -> None:
+        with self._state.open(reading=True):
+            delivery = self._state.deliveries.get(number)
+            hook = self._state.hooks.get(delivery.hook_id) if delivery is not None else None
+            if delivery is None or hook is None:
+                return
+            url, (body, headers) = urlsplit(hook.url), _request(self._state, hook, delivery)
+        self._send(delivery, url, body, headers)
 
     def _next(self) -> int | None:
         with self._ready:
             while not self._closed:
                 now = time.monotonic()
                 if self._queue and self._queue[0][0] <= now:
+                    self._busy += 1
                     return heapq.heappop(self._queue)[2]
-                if not self._queue:
+                if not self._queue and not self._busy:
                     self.idle.set()
                 self._ready.wait(self._queue[0][0] - now if self._queue else None)
             return None
@@ -153,7 +201,7 @@ class Sender:
             connection.connect()
             with self._ready:
                 # From here on `close` can cut the connection off.
-                self._connection = connection
+                self._connections.add(connection)
                 if self._closed:
                     return
             connection.request("POST", path, body, headers)
@@ -162,9 +210,25 @@ class Sender:
         except (OSError, HTTPException) as error:
             status, text = 0, f"{type(error).__name__}: {error}"
         finally:
+            with self._ready:
+                self._connections.discard(connection)
             connection.close()
         with self._state.open(reading=True):
             delivery.status, delivery.answer, delivery.duration = status, text, round(time.monotonic() - began, 3)
+
+
+def _installation(state: State, hook: Hook, repository: str) -> int | None:
+    for each in state.installations.values():
+        if hook.level == rules.level_of_app(each.app_id) and rules.reaches(state, each, repository):
+            return each.id
+    return None
+
+
+def _target(state: State, hook: Hook) -> int:
+    kind, _, name = hook.level.partition("/")
+    if kind == "apps":
+        return int(name)
+    return state.repository(name).id if kind == "repos" else state.account(name).id
 
 
 def _request(state: State, hook: Hook, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
@@ -174,8 +238,6 @@ def _request(state: State, hook: Hook, delivery: Delivery) -> tuple[bytes, dict[
 
 def headers_of(state: State, hook: Hook, delivery: Delivery) -> dict[str, str]:
     """Give the headers that say what is delivered, without the signatures."""
-    kind, _, name = hook.level.partition("/")
-    target = state.repository(name).id if kind == "repos" else state.account(name).id
     return {
         "Accept": "*/*",
         "Content-Type": KINDS[hook.content_type],
@@ -183,8 +245,8 @@ def headers_of(state: State, hook: Hook, delivery: Delivery) -> dict[str, str]:
         "X-GitHub-Delivery": delivery.guid,
         "X-GitHub-Event": delivery.event,
         "X-GitHub-Hook-ID": str(hook.id),
-        "X-GitHub-Hook-Installation-Target-ID": str(target),
-        "X-GitHub-Hook-Installation-Target-Type": "repository" if kind == "repos" else "organization",
+        "X-GitHub-Hook-Installation-Target-ID": str(_target(state, hook)),
+        "X-GitHub-Hook-Installation-Target-Type": TARGETS[hook.level.partition("/")[0]],
     }
 
 

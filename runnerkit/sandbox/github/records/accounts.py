@@ -25,6 +25,7 @@ class Repository:
     created_at: datetime
     default_branch: str = "main"
     parent: str | None = None
+    archived: bool = False
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
 

@@ -31,7 +31,7 @@ class Happening:
 
 @dataclass(slots=True)
 class Hook:
-    """A webhook of a repository or an organisation (``level`` as in `Runner`)."""
+    """A webhook of a repository or an organisation (``level`` as in `Runner`), or the one of an App (``apps/ID``)."""
 
     id: int
     level: str
@@ -56,5 +56,7 @@ class Delivery:
     at: datetime
     status: int = 0
     answer: str = ""
+    repository_id: int | None = None
+    installation_id: int | None = None
     redelivery: bool = False
     duration: float = 0.0

@@ -39,6 +39,15 @@ def get_organization_installation(at: Exchange) -> Answer:
     return _show(at, _find(at, at.state.organization(at.path["org"]).login, None))
 
 
+@route("GET", "/users/{username}/installation", needs=BY_APP, budgets=())
+def get_user_installation(at: Exchange) -> Answer:
+    """Show the calling App's installation on a user."""
+    found = at.state.account(at.path["username"])
+    if found.kind == "Organization":
+        raise missing()
+    return _show(at, _find(at, found.login, None))
+
+
 def _find(at: Exchange, account: str, repository: str | None) -> Installation:
     for each in at.state.installations.values():
         reached = repository is None or each.repositories is None or repository in each.repositories

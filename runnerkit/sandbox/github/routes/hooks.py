@@ -3,6 +3,7 @@
 from typing import Any
 
 from runnerkit.sandbox.github import events
+from runnerkit.sandbox.github.access import Needs
 from runnerkit.sandbox.github.exchange import Answer, Exchange, permission, route
 from runnerkit.sandbox.github.git import reading
 from runnerkit.sandbox.github.hooks import rules
@@ -16,10 +17,13 @@ REPO_HOOK, ORG_HOOK = f"{REPO}/{{hook_id}}", f"{ORG}/{{hook_id}}"
 REPO_READ, REPO_WRITE = permission("repository_hooks", "read"), permission("repository_hooks", "write")
 ORG_READ = permission("organization_hooks", "read", scope="admin:org_hook")
 ORG_WRITE = permission("organization_hooks", "write", scope="admin:org_hook")
+APP_HOOK, BY_APP = "/app/hook/deliveries", Needs(jwt=True)
 ZEN = "Keep it logically awesome."
 
 
 def _hook(at: Exchange) -> Hook:
+    if at.app is not None:
+        return rules.hook_of_app(at.state, at.app.id)
     return rules.find_hook(at.state, at.level, at.path["hook_id"])
 
 
@@ -114,8 +118,23 @@ def test_hook(at: Exchange) -> Answer:
     return Answer(204)
 
 
+@route("GET", "/app/hook/config", needs=BY_APP, budgets=())
+def get_config(at: Exchange) -> Answer:
+    """Show where the calling App's hook is sent."""
+    return Answer(200, hooks.config(_hook(at)))
+
+
+@route("PATCH", "/app/hook/config", needs=BY_APP, budgets=())
+def edit_config(at: Exchange) -> Answer:
+    """Change where the calling App's hook is sent."""
+    hook = _hook(at)
+    rules.edit_hook(hook, {"config": at.body or {}})
+    return Answer(200, hooks.config(hook))
+
+
 @route("GET", f"{REPO_HOOK}/deliveries", needs=REPO_READ)
 @route("GET", f"{ORG_HOOK}/deliveries", needs=ORG_READ)
+@route("GET", APP_HOOK, needs=BY_APP, budgets=())
 def list_deliveries(at: Exchange) -> Answer:
     """List deliveries, newest first; the next page is named by a cursor."""
     found = rules.deliveries_of(at.state, _hook(at))
@@ -126,12 +145,13 @@ def list_deliveries(at: Exchange) -> Answer:
     first = at.query.get("cursor", "")
     found = [each for each in found if not first.isdigit() or each.id <= int(first)]
     link = f'<{at.url}?per_page={size}&cursor={found[size].id}>; rel="next"' if len(found) > size else ""
-    shown = [hooks.delivery_item(at.state, each) for each in found[:size]]
+    shown = [hooks.delivery_item(each) for each in found[:size]]
     return Answer(200, shown, {"Link": link} if link else {})
 
 
 @route("GET", f"{REPO_HOOK}/deliveries/{{delivery_id}}", needs=REPO_READ)
 @route("GET", f"{ORG_HOOK}/deliveries/{{delivery_id}}", needs=ORG_READ)
+@route("GET", f"{APP_HOOK}/{{delivery_id}}", needs=BY_APP, budgets=())
 def get_delivery(at: Exchange) -> Answer:
     """Show a delivery with its payload and the answer to it."""
     return Answer(200, hooks.delivery(at.state, _delivery(at)))
@@ -139,6 +159,7 @@ def get_delivery(at: Exchange) -> Answer:
 
 @route("POST", f"{REPO_HOOK}/deliveries/{{delivery_id}}/attempts", needs=REPO_WRITE)
 @route("POST", f"{ORG_HOOK}/deliveries/{{delivery_id}}/attempts", needs=ORG_WRITE)
+@route("POST", f"{APP_HOOK}/{{delivery_id}}/attempts", needs=BY_APP, budgets=())
 def redeliver(at: Exchange) -> Answer:
     """Deliver again, under the same GUID."""
     _sender(at).again(_delivery(at))

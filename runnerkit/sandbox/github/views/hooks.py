@@ -14,14 +14,13 @@ from runnerkit.sandbox.github.views.accounts import Json
 def hook(state: State, links: Links, found: Hook) -> Json:
     """Show a hook; its secret is never shown."""
     url, since = f"{links.api}/{found.level}/hooks/{found.id}", stamp(found.created_at)
-    config = {"url": found.url, "content_type": found.content_type, "insecure_ssl": "0"}
     body: Json = {
         "type": "Repository" if found.level.startswith("repos/") else "Organization",
         "id": found.id,
         "name": "web",
         "active": found.active,
         "events": list(found.events),
-        "config": config | ({"secret": "********"} if found.secret else {}),
+        "config": config(found),
         "created_at": since,
         "updated_at": since,
         "url": url,
@@ -40,9 +39,14 @@ def _last(state: State, found: Hook) -> Json:
     return {"code": done[0].status, "status": "active", "message": said(done[0])}
 
 
-def delivery_item(state: State, found: Delivery) -> Json:
+def config(found: Hook) -> Json:
+    """Show where and how a hook is sent; its secret is never shown."""
+    shown = {"url": found.url, "content_type": found.content_type, "insecure_ssl": "0"}
+    return shown | ({"secret": "********"} if found.secret else {})
+
+
+def delivery_item(found: Delivery) -> Json:
     """Show a delivery as lists do."""
-    kind, _, name = state.hooks[found.hook_id].level.partition("/")
     return {
         "id": found.id,
         "guid": found.guid,
@@ -53,8 +57,8 @@ def delivery_item(state: State, found: Delivery) -> Json:
         "status_code": found.status,
         "event": found.event,
         "action": found.action,
-        "installation_id": None,
-        "repository_id": state.repository(name).id if kind == "repos" else None,
+        "installation_id": found.installation_id,
+        "repository_id": found.repository_id,
         "throttled_at": None,
     }
 
@@ -64,4 +68,4 @@ def delivery(state: State, found: Delivery) -> Json:
     owner = state.hooks[found.hook_id]
     request = {"headers": headers_of(state, owner, found), "payload": json.loads(found.body)}
     response = {"headers": {}, "payload": found.answer}
-    return delivery_item(state, found) | {"url": owner.url, "request": request, "response": response}
+    return delivery_item(found) | {"url": owner.url, "request": request, "response": response}

@@ -1,0 +1,1 @@
+"""Tests of what runnerkit serve shows to the outside."""
