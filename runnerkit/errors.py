@@ -7,6 +7,7 @@
     │   ├── LabelError           ... in a ``runs-on`` label
     │   ├── NotOffered           a wish that nothing on offer there can fulfil
     │   ├── MachineUnknown       no machine of ours, or not only one, is meant by a name
+    │   ├── NothingKnown         nothing is known of what was asked about
     │   └── NoSession            something that a session on a machine needs is missing
     ├── PolicyRefused            understood, but not allowed here
     ├── LeaseExpired             a deadline passed: the runner did not come online in time
@@ -121,6 +122,12 @@ class MachineUnknown(ConfigError):
     """No machine of this installation, or more than one, is meant by what was typed."""
 
     code = "machine-unknown"
+
+
+class NothingKnown(ConfigError):
+    """Nothing is known of what was asked about; the message says where it was looked for."""
+
+    code = "nothing-known"
 
 
 class NoSession(ConfigError):

@@ -110,6 +110,7 @@ class RunnerName:
         return cls(f"rk-{run_id}-{run_attempt}-{digest}", serial)
 
     @classmethod
+    @lru_cache(maxsize=65_536)
     def parse(cls, text: str) -> RunnerName | None:
         """The name behind a text, or None when it is not one of ours."""
         match = re.fullmatch(r"(rk-[0-9]+(?:-[0-9]+-[0-9a-f]{8})?)-([0-9]{1,6})", text)

@@ -22,6 +22,9 @@ With `--json` an error is one object on standard output. `hint` says what to do 
 What happens is told as events: facts, in the past tense. People read them as sentences on standard error. With
 `--json`, or with `RUNNERKIT_LOG=json`, each is one line of JSON there instead; any other value of `RUNNERKIT_LOG` gives
 plain log lines. Programs that import runnerkit pass any object with an `emit(event)` method.""",
+    "metrics": """\
+What `/metrics` of [`runnerkit serve`](serve.md#metrics) tells Prometheus. Counters begin at zero with the process. A label
+has few values: no job, run, runner or instance is one.""",
     "event fields": """\
 `runner` is the name that joins instance and runner, `repo` is `owner/name`, `price` is US dollars an hour.""",
     "configuration": """\
@@ -135,6 +138,18 @@ MEANINGS = {
         "life": "seconds a builder lives at most",
         "poll": "seconds between two looks at AWS",
     },
+    "serve": {
+        "bind": "the IP address to listen on; `0.0.0.0` for all of this machine's",
+        "port": "the port; 0 for any that is free",
+        "interval": "seconds between two passes when nothing wakes the loop",
+        "webhook_secrets": "the secrets that webhooks are signed with; a second one while the first is replaced",
+        "public_url": "the webhook's address as GitHub has it, for example `https://runners.example.org/hooks`; not set: "
+        "lost webhooks are not asked for again",
+        "trusted_proxy": "the IP address of the proxy in front; its `X-Forwarded-*` headers are believed",
+        "page_password": "what the status page and the metrics ask for; not set: they are shown at this machine only",
+        "workers": "threads that answer requests",
+        "stop_within": "seconds for the pass under way when the service is told to end",
+    },
     "policy": {
         "online_within": "seconds from the launch until the runner must be online",
         "online_within_unbaked": "the same for images that are not baked",
@@ -149,18 +164,49 @@ MEANINGS = {
         "max_tries": "most machines launched for one job",
         "max_reruns": "most times a run is repeated because AWS took back the machine of one of its jobs",
         "max_price": "most dollars an hour for one machine",
+        "dollars_per_day": "most dollars a day (UTC) for everything together; then nothing is launched until midnight",
         "breaker_failures": "after so many failed launches of one label ...",
         "breaker_window": "... within so many seconds ...",
         "breaker_pause": "... nothing is launched for it for so many seconds",
+        "spot_breaker_interruptions": "after so many interruptions of the same wish ...",
+        "spot_breaker_window": "... within so many seconds ...",
+        "spot_breaker_pause": "... it is bought on demand for so many seconds, unless it says `spot=only`",
+        "backoff_limit": "longest pause, in seconds, between two searches for a wish that cannot be had; each search that "
+        "finds nothing doubles the pause, which begins at `refusal_memory`",
         "refusal_memory": "seconds for which a pool that AWS refused is not tried again",
         "gpus": "the GPU models that labels may name; empty: any",
         "types": "the instance types they may name, with `*` and `?`; empty: any",
         "regions": "the regions they may name; empty: any",
         "images": "the images they may name; empty: any",
         "profiles": "the IAM instance profiles they may name, with `*` and `?`; empty: **none**",
+        "specs": "the named specs that labels may use; empty: any",
         "specs_only": "labels must name a spec",
+        "require_environment": "environments, with `*` and `?`, one of which must have let a job through; empty: none is "
+        "required",
         "public_repositories": "serve jobs of public repositories",
         "forks": "serve jobs that run a fork's code",
         "pull_request_target": "serve jobs triggered by `pull_request_target`",
+        "merge_queue_spot": "use spot for jobs of a merge queue, which throws a change out at the first interruption",
+        "repositories": "other bounds for some repositories: `[policy.repositories.\"acme/*\"]`, see below",
+    },
+    'policy.repositories."OWNER/*"': {
+        "max_machines": "most machines at once of all repositories that this entry covers",
+        "dollars_per_day": "most dollars a day of all repositories that this entry covers",
+        "max_price": "as in `[policy]`",
+        "max_life": "as in `[policy]`",
+        "max_idle": "as in `[policy]`",
+        "max_reruns": "as in `[policy]`",
+        "gpus": "as in `[policy]`",
+        "types": "as in `[policy]`",
+        "regions": "as in `[policy]`",
+        "images": "as in `[policy]`",
+        "profiles": "as in `[policy]`",
+        "specs": "as in `[policy]`",
+        "specs_only": "as in `[policy]`",
+        "require_environment": "as in `[policy]`",
+        "public_repositories": "as in `[policy]`",
+        "forks": "as in `[policy]`",
+        "pull_request_target": "as in `[policy]`",
+        "merge_queue_spot": "as in `[policy]`",
     },
 }

@@ -1,4 +1,5 @@
-"""Write the reference pages of ``docs/`` that the code knows best: commands, configuration, events, exit codes.
+"""Write the reference pages of ``docs/`` that the code knows best: commands, configuration, events, exit codes,
+metrics.
 
 Usage: ``python scripts/write_reference.py [--check]``. With ``--check`` nothing is written, and the exit code is 1 when
 a page is not what the code says.
@@ -26,8 +27,8 @@ from runnerkit.cli.commands import app
 from runnerkit.errors import EXIT_CODES, RunnerkitError
 from runnerkit.labels.keys import KEYS
 from runnerkit.model import Breadth, Market, Refusal
-from runnerkit.settings import AmiSettings, AwsSettings, GitHubSettings, ImageSource
-from runnerkit.wishes import Policy
+from runnerkit.settings import AmiSettings, AwsSettings, GitHubSettings, ServeSettings, ImageSource
+from runnerkit.wishes import Bounds, Policy
 
 written = partial(page, script="write_reference.py")
 
@@ -129,7 +130,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "aws.images.NAME": ImageSource,
     "github": GitHubSettings,
     "ami": AmiSettings,
+    "serve": ServeSettings,
     "policy": Policy,
+    'policy.repositories."OWNER/*"': Bounds,
 }
 
 
@@ -194,6 +197,23 @@ def _limits(metadata: list[Any]) -> str:
     return ", ".join(text.format(bound) for text, bound in said if bound is not None)
 
 
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+
+def metrics_page() -> str:
+    """The text of ``docs/metrics.md``."""
+    return written(
+        "Metrics",
+        INTRODUCTIONS["metrics"],
+        table(("metric", "kind", "labels", "means"), (_metric(measure) for measure in MEASURES.values())),
+    )
+
+
+def _metric(measure: Measure) -> tuple[str, str, str, str]:
+    name = f"{measure.name}_total" if measure.kind == COUNTER else measure.name
+    return f"`{name}`", measure.kind, " ".join(f"`{label}`" for label in measure.labels), measure.means
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
@@ -224,5 +244,6 @@ if __name__ == "__main__":
         DOCS / "configuration.md": configuration_page(),
         DOCS / "events.md": events_page(),
         DOCS / "exit-codes.md": exit_codes_page(),
+        DOCS / "metrics.md": metrics_page(),
     }
     sys.exit(publish(pages, sys.argv[1:], str(__doc__).splitlines()[0]))

@@ -36,9 +36,7 @@ class Controller:
         events: Hears of messages that are thrown away, and of passes that fail.
     """
 
-    def __init__(
-        self, fleet: Fleet, journal: Journal, *, secrets: Sequence[str], clock: Clock, events: Events
-    ) -> None:
+    def __init__(self, fleet: Fleet, journal: Journal, *, secrets: Sequence[str], clock: Clock, events: Events) -> None:
         self._fleet = fleet
         self._journal = journal
         self._events = events

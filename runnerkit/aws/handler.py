@@ -54,6 +54,5 @@ def controller(environment: Mapping[str, str]) -> Controller:
         )
     events = LogEvents(sys.stdout, as_json=True)
     repos = app.needs_repositories(config.github.repositories)
-    journal = app.journal(config, settings, events=events)
-    fleet = app.fleet(config, repos=repos, events=events, environment=settings, journal=journal)
+    fleet, journal = app.fleet_with_journal(config, repos=repos, events=events, environment=settings)
     return Controller(fleet, journal, secrets=secrets, clock=SystemClock(), events=events)

@@ -1,7 +1,7 @@
 """What the queue's messages mean: webhooks that API Gateway put there, and events of EventBridge. Pure.
 
-A message is a hint: it says that a look may be worth while, and nothing in it is believed (what there is to do, the pass
-finds out). API Gateway marks what it puts into the queue (``from``), so nobody outside can pass for EventBridge.
+A message is a hint: it says that a look may be worth while. Nothing in it is believed; what there is to do, the pass
+finds out. API Gateway marks what it puts into the queue (``from``), so nobody outside can pass for EventBridge.
 """
 
 from __future__ import annotations

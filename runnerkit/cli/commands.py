@@ -8,7 +8,22 @@ import typer
 from typer.core import TyperGroup
 
 from runnerkit import __version__
-from runnerkit.cli import ami, demo, inside, interrupt, job, launch, loop, machines, market, sandbox, serve, show
+from runnerkit.cli import (
+    ami,
+    demo,
+    inside,
+    interrupt,
+    job,
+    launch,
+    loop,
+    machines,
+    market,
+    resume,
+    sandbox,
+    serve,
+    show,
+    why,
+)
 
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
@@ -60,6 +75,8 @@ app.command("serve")(serve.serve)
 app.command("plan")(loop.plan)
 app.command("sweep")(loop.sweep)
 app.command("status")(machines.status)
+app.command("resume")(resume.resume)
+app.command("why")(why.why)
 app.command("logs")(inside.logs)
 app.command("connect")(inside.connect)
 app.command("terminate")(machines.terminate)

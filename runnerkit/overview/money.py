@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runnerkit.history import Rental
     from runnerkit.overview.past import Past
 
-MOST_RUNS = 12
+MOST_RUNS = 8
 
 
 class Share(NamedTuple):

@@ -81,23 +81,33 @@ class Server:
 
     def close(self) -> None:
         """Let nobody in any more, answer those who are in, and end; bounded by some seconds."""
+        if self._closing.is_set():
+            return
         self._closing.set()
+        if self._thread.ident is None:
+            self._end()
+            return
         self._server.pull_trigger()
-        if self._thread.ident is not None:
-            self._thread.join(ANSWER_WITHIN * 2)
-        self._socket.close()
+        self._thread.join(ANSWER_WITHIN * 3)
 
     def _run(self) -> None:
-        sockets = self._server._map  # noqa: SLF001 - waitress offers no loop that can be left
+        # waitress offers no loop that can be left.
         while not self._closing.is_set():
-            wasyncore.loop(timeout=LOOK_EVERY, use_poll=True, map=sockets, count=1)
+            self._turn(LOOK_EVERY)
             self._hang_up_on_slow(time.monotonic())
         wasyncore.dispatcher.close(self._server)
         until = time.monotonic() + ANSWER_WITHIN
         while any(map(_is_answered, self._channels())) and time.monotonic() < until:
-            wasyncore.loop(timeout=0.05, use_poll=True, map=sockets, count=1)
+            self._turn(LOOK_EVERY / 20)
+        self._end()
+
+    def _turn(self, seconds: float) -> None:
+        wasyncore.loop(timeout=seconds, use_poll=True, map=self._server._map, count=1)  # noqa: SLF001 - its own loop's
+
+    def _end(self) -> None:
         self._server.task_dispatcher.shutdown(timeout=ANSWER_WITHIN)
-        wasyncore.close_all(sockets)
+        wasyncore.close_all(self._server._map)  # noqa: SLF001 - as above
+        self._socket.close()
 
     def _hang_up_on_slow(self, now: float) -> None:
         """End connections on which a request has been arriving for too long: a byte now and then keeps none open."""

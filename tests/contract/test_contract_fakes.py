@@ -12,11 +12,12 @@ import pytest
 
 from runnerkit.model import Leftover
 from runnerkit.ports import LaunchOrder
-from runnerkit.testing import FakeClock, FakeCloud, FakeForge, MemoryJournal, shop
+from runnerkit.testing import FakeClock, FakeCloud, FakeForge, FakeHooks, MemoryJournal, shop
 from runnerkit.testing.contracts import (
     ClockContract,
     CloudContract,
     ForgeContract,
+    HooksContract,
     JournalContract,
     ReportsContract,
 )
@@ -128,6 +129,20 @@ class FakeForgeBench:
     def vanish(self, runner_id: int) -> None:
         self.forge.vanish(runner_id)
 
+    def annotate(self, job_id: int, *messages: str) -> None:
+        self.forge.annotate(job_id, *messages)
+
+    def gated(self, repo: str, labels: Sequence[str], environment: str) -> int:
+        (job_id,) = self.queue(repo, labels)
+        self.forge.gate(job_id, environment)
+        return job_id
+
+    def write_file(self, repo: str, path: str, text: str) -> None:
+        self.forge.write_file(repo, path, text)
+
+    def archive(self, repo: str) -> None:
+        self.forge.disown(repo)
+
     def lose_registration_answers(self) -> None:
         self.forge.lies.lost = 1.0
 
@@ -170,6 +185,31 @@ class TestFakeReports(ReportsContract):
     @pytest.fixture
     def bench(self) -> FakeForgeBench:
         return FakeForgeBench()
+
+
+class FakeHooksBench:
+    """FakeHooks and their world."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock()
+        self.hooks = FakeHooks(self._clock)
+        self._guids = 0
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def advance(self, seconds: float) -> None:
+        self._clock.advance(seconds)
+
+    def lose(self) -> str:
+        self._guids += 1
+        return self.hooks.send(f"guid-{self._guids}").guid
+
+
+class TestFakeHooks(HooksContract):
+    @pytest.fixture
+    def bench(self) -> FakeHooksBench:
+        return FakeHooksBench()
 
 
 class TestFakeClock(ClockContract):

@@ -9,17 +9,31 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runnerkit.github import GitHubHooks
 from runnerkit.sandbox.github import GitHubWorld, Refused
-from runnerkit.testing.contracts import ForgeContract, ReportsContract
+from runnerkit.settings import GitHubSettings
+from runnerkit.testing.contracts import ForgeContract, HooksContract, ReportsContract
 from tests.contract.github_ground import Ticking, forge_at, ticking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from runnerkit.github import GitHubForge
     from runnerkit.names import Secret
+    from runnerkit.sandbox.github.records import Run
 
 LEASE = 601.0
+# Nobody listens there.
+URL = "http://127.0.0.1:9/runnerkit"
+GATED = """
+on: push
+jobs:
+  train:
+    runs-on: {labels}
+    environment: {where}
+    steps: [{{run: make}}]
+"""
 
 
 class GitHubBench:
@@ -64,6 +78,26 @@ class GitHubBench:
 
     def vanish(self, runner_id: int) -> None:
         self._world.vanish_runner(runner_id)
+
+    def annotate(self, job_id: int, *messages: str) -> None:
+        self._world.state.live.jobs[job_id].annotations += messages
+
+    def gated(self, repo: str, labels: Sequence[str], environment: str) -> int:
+        self._world.add_environment(repo, environment, ["boss"])
+        (run,) = self._push(repo, ".github/workflows/gated.yml", GATED.format(labels=list(labels), where=environment))
+        self._world.approve(run, environment, "boss")
+        return self._world.jobs(run)[0].id
+
+    def write_file(self, repo: str, path: str, text: str) -> None:
+        self._push(repo, path, text)
+
+    def archive(self, repo: str) -> None:
+        self._world.state.repository(repo).archived = True
+
+    def _push(self, repo: str, path: str, text: str) -> list[Run]:
+        before = set(self._world.state.live.runs)
+        self._world.push(repo, {path: text})
+        return [run for number, run in self._world.state.live.runs.items() if number not in before]
 
     def lose_registration_answers(self) -> None:
         self._world.lose_answer("POST", "*/generate-jitconfig", times=None)
@@ -116,6 +150,39 @@ class TestGitHubForgeOfAnOrganization(ForgeContract):
     def bench(self, world: GitHubWorld, owner: str) -> Iterator[GitHubBench]:
         with forge_at(world, organization=owner, runner_group="gpu") as forge:
             yield GitHubBench(world, owner, forge)
+
+
+class GitHubHooksBench:
+    """A repository with a webhook whose deliveries are lost."""
+
+    def __init__(self, world: GitHubWorld, owner: str, hooks: GitHubHooks) -> None:
+        self._world, self._repo = world, f"{owner}/train"
+        self.hooks = hooks
+        world.add_organization(owner)
+        world.add_repository(self._repo)
+        world.add_hook(self._repo, "http://127.0.0.1:9/other")
+        self._hook = world.add_hook(self._repo, URL, ["workflow_job"])
+
+    def now(self) -> datetime:
+        return self._world.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        ticking(self._world).advance(seconds)
+
+    def lose(self) -> str:
+        self._world.lose_webhooks(100)
+        self._world.queue_job(self._repo, ["gpu"])
+        return self._world.deliveries(self._hook)[-1].guid
+
+
+class TestGitHubHooks(HooksContract):
+    @pytest.fixture
+    def bench(self, world: GitHubWorld, owner: str) -> Iterator[GitHubHooksBench]:
+        said = {"api_url": world.url, "token": world.add_token("fine-grained")}
+        settings = GitHubSettings.model_validate(said)
+        hooks = GitHubHooks(settings, url=URL + "/", clock=ticking(world), repos=[f"{owner}/train"])
+        yield GitHubHooksBench(world, owner, hooks)
+        hooks.close()
 
 
 class TestGitHubReports(ReportsContract):

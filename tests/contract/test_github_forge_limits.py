@@ -124,8 +124,8 @@ def test_the_reserve_is_kept_for_registrations(world: GitHubWorld, token: str) -
 
 
 def test_the_reserve_can_be_set(world: GitHubWorld, token: str) -> None:
-    """With a reserve of nothing the queue is polled to the end."""
-    world.rate_limit(3, reset_in=1200, token=token)
+    """With a reserve of nothing the queue is polled to the end: a first look is six lists of runs."""
+    world.rate_limit(7, reset_in=1200, token=token)
     with forge_at(world, token, reserve=0) as forge:
         forge.runners(REPO)
         assert forge.queued(REPO) == []

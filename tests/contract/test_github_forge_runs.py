@@ -62,20 +62,118 @@ def test_only_waiting_jobs_are_listed_each_once(world: GitHubWorld) -> None:
 
 
 def test_many_runs_are_read_by_page_and_then_for_nothing(world: GitHubWorld) -> None:
-    """130 runs cost two pages of runs, one empty page and a call each; read again unchanged, they cost nothing."""
+    """130 runs cost a first look (the newest, five statuses, one of them in two pages) and a call each, then nothing."""
     for _ in range(130):
         world.queue_job(REPO, GPU)
     with forge_at(world) as forge:
         first = forge.queued(REPO)
         assert len({job.id for job in first}) == len(first) == 130
-        assert len(world.calls) == 2 + 1 + 130
+        assert len(world.calls) == 1 + 5 + 1 + 130
         charged = sum(call.charged for call in world.calls)
         assert forge.queued(REPO) == first
     assert sum(call.charged for call in world.calls) == charged
 
 
+def test_a_quiet_repository_costs_three_free_requests_a_look(world: GitHubWorld) -> None:
+    """Two lists of runs and one of runners, each asked for with its ETag and answered by a 304, look after look."""
+    world.finish_job(world.queue_job(REPO, GPU))
+    with forge_at(world) as forge:
+        for _ in range(7):  # by then each list by status was read once
+            forge.active(REPO)
+            forge.runners(REPO)
+        for _ in range(12):
+            before = len(world.calls)
+            assert (forge.active(REPO), forge.runners(REPO)) == ([], [])
+            looked = world.calls[before:]
+            assert [(call.path.rpartition("/")[2], call.status, call.charged) for call in looked] == [
+                ("runs", 304, False),
+                ("runs", 304, False),
+                ("runners", 304, False),
+            ]
+
+
+def test_a_run_that_waits_for_an_approval_hides_no_queued_job(world: GitHubWorld) -> None:
+    """GitHub calls such a run waiting, though another of its jobs needs a runner now."""
+    with forge_at(world) as forge:
+        assert forge.active(REPO) == []
+        run = world.add_run(
+            REPO,
+            [{"name": "train", "labels": GPU}, {"name": "deploy", "labels": GPU, "status": "waiting"}],
+        )
+        told = forge.run(REPO, run.id)
+        assert told is not None
+        assert told.status == "waiting"
+        assert [job.name for job in forge.queued(REPO)] == ["train"]
+        assert [job.name for job in forge.active(REPO)] == ["train", "deploy"]
+
+
+def test_a_matrix_bounded_by_max_parallel_hides_no_queued_job(world: GitHubWorld) -> None:
+    """GitHub calls such a run pending, though a leg of it needs a runner now."""
+    with forge_at(world) as forge:
+        assert forge.active(REPO) == []
+        run = world.add_run(
+            REPO, [{"name": "leg 1", "labels": GPU}, {"name": "leg 2", "labels": GPU, "status": "pending"}]
+        )
+        told = forge.run(REPO, run.id)
+        assert told is not None
+        assert told.status == "pending"
+        assert [job.name for job in forge.queued(REPO)] == ["leg 1"]
+
+
+def test_an_old_run_is_kept_in_sight_when_many_newer_ones_push_it_off_the_page(world: GitHubWorld) -> None:
+    """It is followed by its id, for one free request, until it is over; then it is forgotten."""
+    job = world.queue_job(REPO, GPU)
+    world.state.live.jobs[job.id].status = "pending"
+    with forge_at(world) as forge:
+        assert [each.id for each in forge.active(REPO)] == [job.id]
+        for _ in range(40):
+            world.finish_job(world.queue_job(REPO, GPU))
+        world.state.live.jobs[job.id].status = "queued"
+        assert [each.id for each in forge.queued(REPO)] == [job.id]
+        world.finish_job(job)
+        assert forge.active(REPO) == []
+        forge.active(REPO)
+        before = len(world.calls)
+        assert forge.active(REPO) == []
+        assert len(world.calls) - before == 2
+
+
+def test_an_old_run_that_is_started_again_is_found_within_two_looks(world: GitHubWorld) -> None:
+    """It is on no page of newest runs, and nobody told of it."""
+    job = world.queue_job(REPO, GPU)
+    world.finish_job(job, "failure")
+    for _ in range(40):
+        world.finish_job(world.queue_job(REPO, GPU))
+    with forge_at(world) as forge:
+        assert forge.active(REPO) == []
+        forge.rerun_failed(REPO, job.run_id)
+        looks = [forge.queued(REPO), forge.queued(REPO)]
+    assert [each.run_id for each in looks[-1]] == [job.run_id]
+
+
+def test_more_new_runs_than_a_page_holds_are_all_seen(world: GitHubWorld) -> None:
+    """Pages are read back to what was known."""
+    with forge_at(world) as forge:
+        world.finish_job(world.queue_job(REPO, GPU))
+        assert forge.active(REPO) == []
+        for number in range(70):
+            world.add_run(REPO, [{"name": f"{number}", "labels": GPU}, {"name": "w", "labels": GPU, "status": "waiting"}])
+        assert len(forge.queued(REPO)) == 70
+
+
+def test_a_failed_look_loses_nothing(world: GitHubWorld) -> None:
+    """What was known stays known, and the next look reads what this one could not."""
+    job = world.queue_job(REPO, GPU)
+    with forge_at(world) as forge:
+        world.fail("GET", "*/actions/runs", 500, times=3)
+        with pytest.raises(ForgeUnavailable):
+            forge.active(REPO)
+        assert [each.id for each in forge.active(REPO)] == [job.id]
+        assert world.count("GET", "*/actions/runs", 200) == 6
+
+
 def test_a_run_of_more_than_a_hundred_jobs_is_read_whole(world: GitHubWorld) -> None:
-    """A matrix of 150 jobs is three calls away: two lists of runs, two pages of jobs."""
+    """A matrix of 150 jobs is read whole, page by page."""
     run = world.add_run(REPO, [{"name": f"train ({number})", "labels": GPU} for number in range(150)])
     with forge_at(world) as forge:
         assert len(forge.queued(REPO)) == 150

@@ -26,7 +26,12 @@ USELESS = (
     Guard(0, "a passage that is there twice", "runnerkit/plan.py", "timedelta(seconds=", "", CAPS),
     Guard(0, "a file that is not there", "runnerkit/nothing.py", "x", "", CAPS),
     Guard(
-        0, "a change without consequences", "runnerkit/plan.py", '"""Count one more machine."""', '"""Count."""', CAPS
+        0,
+        "a change without consequences",
+        "runnerkit/starting.py",
+        '"""Count one more machine."""',
+        '"""Count."""',
+        CAPS,
     ),
     Guard(0, "a change that breaks everything", "runnerkit/plan.py", "def plan(", "def plan((", CAPS),
 )

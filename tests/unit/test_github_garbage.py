@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 REPO = "acme/train"
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
+JOB = Job(5, 9, 1, REPO, "train", "queued", ("gpu",), datetime(2026, 11, 21, tzinfo=UTC), head_sha="abc")
 USES: dict[str, Callable[[GitHubForge], object]] = {
     "runners": lambda forge: forge.runners(REPO),
     "runner": lambda forge: forge.runner(REPO, 7),
@@ -31,6 +32,11 @@ USES: dict[str, Callable[[GitHubForge], object]] = {
     "deregister": lambda forge: forge.deregister(REPO, 7),
     "downloads": lambda forge: forge.downloads(REPO),
     "queued": lambda forge: forge.queued(REPO),
+    "active": lambda forge: [forge.active(REPO), forge.active(REPO)],
+    "annotations": lambda forge: forge.annotations(REPO, 5),
+    "gates": lambda forge: forge.gates(REPO, JOB),
+    "repositories": lambda forge: forge.repositories("acme"),
+    "file": lambda forge: forge.file(REPO, "runnerkit.yml"),
     "jobs": lambda forge: forge.jobs(REPO, 9),
     "attempt": lambda forge: forge.attempt(REPO, 9, 1),
     "job": lambda forge: forge.job(REPO, 5),
@@ -123,6 +129,14 @@ names = st.sampled_from(
         "full_name",
         "body",
         "user",
+        "environments",
+        "state",
+        "log_url",
+        "type",
+        "size",
+        "encoding",
+        "content",
+        "permissions",
     ]
 )
 values = st.recursive(
@@ -160,7 +174,7 @@ def test_only_our_errors_come_out(name: str, answers: list[Answer]) -> None:
         USES[name](forge)
 
 
-@pytest.mark.parametrize("name", ["runners", "queued", "jobs", "comments", "downloads", "runner by name"])
+@pytest.mark.parametrize("name", ["runners", "queued", "jobs", "comments", "downloads", "runner by name", "annotations", "repositories"])
 @pytest.mark.parametrize("body", [{}, {"runners": None}, {"message": "ok"}, "text", None, 7], ids=str)
 def test_a_list_that_is_none_is_not_empty(name: str, body: object) -> None:
     """Nobody may conclude from garbage that there are no runners or no jobs."""
@@ -173,7 +187,7 @@ def test_a_row_that_cannot_be_used_is_left_out_and_told() -> None:
     """A job without an id costs a warning, not the other jobs; the same warning is not repeated."""
     run = said({"total_count": 1, "workflow_runs": [{"id": 9}, {"name": "no id"}]})
     jobs = said({"total_count": 2, "jobs": [{"name": "odd", "status": "queued"}, {"id": 5, "status": "queued"}]})
-    forge, _ = forge_on(run, run, jobs)
+    forge, _ = forge_on(*[run] * 6, jobs, run, run, jobs)
     for _ in range(2):
         assert [job.id for job in forge.queued(REPO)] == [5]
     assert list(forge.warnings) == [
@@ -203,7 +217,44 @@ def test_no_more_than_a_thousand_runs_are_asked_for() -> None:
     page = said({"total_count": 5000, "workflow_runs": [{"id": 0, "name": "unusable"}]})
     forge, canned = forge_on(page)
     assert forge.queued(REPO) == []
-    assert len(canned.sent) == 20
+    assert len(canned.sent) == 1 + 5 * 10
+
+
+FILE = {"type": "file", "size": 3, "encoding": "base64", "content": "YWJj"}
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"size": 100_001}, "larger than 100 kB"),
+        ({"content": "YWJj" * 60_000}, "larger than 100 kB"),
+        ({"content": "/////w=="}, "no text in UTF-8"),
+        ({"content": "a"}, "could not be understood"),
+        ({"encoding": "none", "content": ""}, "could not be understood"),
+    ],
+)
+def test_a_file_that_is_no_small_text_is_refused(change: dict[str, object], error: str) -> None:
+    """Too large, binary, broken, or sent in a way nobody asked for."""
+    forge, _ = forge_on(said(FILE))
+    assert forge.file(REPO, "runnerkit.yml") == "abc"
+    forge, _ = forge_on(said(FILE | change))
+    with pytest.raises(ForgeError, match=error):
+        forge.file(REPO, "runnerkit.yml")
+
+
+@pytest.mark.parametrize("body", [[FILE], {"type": "dir"}, {"type": "symlink"}, {}], ids=str)
+def test_what_is_no_file_is_none(body: object) -> None:
+    """A folder, a link, a submodule."""
+    forge, _ = forge_on(said(body))
+    assert forge.file(REPO, "runnerkit") is None
+
+
+def test_what_is_remembered_of_jobs_is_what_is_read_of_them() -> None:
+    """Steps and addresses of a thousand jobs are not kept in memory."""
+    row = {"id": 5, "run_id": 9, "name": "train", "status": "queued", "steps": [{"name": "x"}] * 50, "url": "y"}
+    forge, _ = forge_on(said({"total_count": 1, "jobs": [row]}, etag='"1"'))
+    assert [job.id for job in forge.jobs(REPO, 9)] == [5]
+    assert "steps" not in repr(forge._client._pages)
 
 
 @pytest.mark.parametrize("delete", [204, 404, 422, 500])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 VISION, SPEECH, RANKER = "acme/vision", "acme/speech", "acme/search-ranker"
 T4, L4, CPU = "gpu=t4", "gpu=l4", "cpu=4+8/gpu=0"
 MINUTE = 60
+# How long all of it takes, so that it ends now.
+AFTERNOON = 343 / 60
 
 
 class Story:
@@ -31,7 +33,7 @@ class Story:
         policy: As the controller has it.
     """
 
-    def __init__(self, hours: float = 6, policy: Policy | None = None) -> None:
+    def __init__(self, hours: float = 0, policy: Policy | None = None) -> None:
         bounds = policy or Policy(online_within=300, idle=300, max_life=6 * 3600, max_machines=9)
         self.world = FakeWorld(habits=Habits(boot=70, job=900), policy=bounds, repos=(VISION, SPEECH, RANKER))
         self.world.clock._now = datetime.now(tz=UTC) - timedelta(hours=hours)
@@ -47,7 +49,9 @@ class Story:
         self.board = Board(self.world.journal, self.world.clock, bounds, about)
         self._runs = count(17_203_441_902, 7)
 
-    def queue(self, repo: str, title: str, wish: str | Sequence[str], *, minutes: float = 15, fork: bool = False) -> Job:
+    def queue(
+        self, repo: str, title: str, wish: str | Sequence[str], *, minutes: float = 15, fork: bool = False
+    ) -> Job:
         """A job is queued; once taken it runs for so long."""
         run = next(self._runs)
         labels = [f"runnerkit={run}/{wish}"] if isinstance(wish, str) else list(wish)
@@ -64,6 +68,11 @@ class Story:
             self.world.clock.advance(step)
             self.look()
 
+    def arrive(self) -> None:
+        """Let the world's clock be that of this computer, by which browser and server go, and look once more."""
+        self.world.clock._now = datetime.now(tz=UTC)
+        self.look()
+
     def look(self) -> None:
         """One pass now."""
         self.board.saw(self.fleet.once(tidy=False))
@@ -78,8 +87,8 @@ class Story:
 
 
 def afternoon() -> Story:
-    """Six hours: sweeps, an interruption that is repeated, a machine that never boots, and a drought at the end."""
-    story = Story()
+    """Almost six hours: sweeps, an interruption that is repeated, a machine that never boots, and a drought at the end."""
+    story = Story(AFTERNOON)
     cloud, habits = story.world.cloud, story.world.habits
     for lap in range(5):
         story.queue(VISION, "train (resnet50, fold 1)", T4, minutes=38 + 3 * lap)
@@ -106,16 +115,18 @@ def afternoon() -> Story:
     story.go(15)
     story.queue(SPEECH, "finetune whisper-small", L4, minutes=55)
     story.queue(RANKER, "build features", CPU, minutes=30)
-    story.go(10)
-    story.fleet.launch(story.fleet.request(f"runnerkit=nightly/{T4}", VISION, run_id=17_203_442_070))
-    story.go(3)
-    cloud.refuse_all()
+    story.go(13)
+    for offering in cloud._offerings:
+        if offering.type.name == "g6.xlarge":
+            cloud.refuse(offering)
     story.queue(SPEECH, "finetune whisper-large", L4, minutes=90)
     story.queue(VISION, "benchmark", "gpu=t5")
     story.queue(RANKER, "evaluate (from a fork)", CPU, fork=True)
     story.queue(RANKER, "sign the app", ["self-hosted", "macos"])
     story.go(6)
-    cloud.accept_all()
+    story.fleet.launch(story.fleet.request(f"runnerkit=nightly/{T4}", VISION, run_id=17_203_442_070))
+    story.go(2.5)
     story.queue(VISION, "train (vit-b16)", T4, minutes=60)
     story.go(1.5)
+    story.arrive()
     return story

@@ -51,7 +51,8 @@ def test_a_signed_webhook_about_a_queued_job_is_a_hint(site: Visited) -> None:
 def test_an_unsigned_webhook_is_refused_and_hints_at_nothing(site: Visited, given: str) -> None:
     """Law 11: without our secret it is a 401, and neither the answer nor the events tell what was expected."""
     headers = delivered(job()) | {"X-Hub-Signature-256": given}
-    answer = site.ask("POST", "/hooks", job(), {name: text.encode("latin-1") for name, text in headers.items()})
+    sent: dict[str, str | bytes] = {name: text.encode("latin-1") for name, text in headers.items()}
+    answer = site.ask("POST", "/hooks", job(), sent)
     assert 401 == answer.status
     assert [] == site.hints
     told = repr([event.as_dict() for event in site.events.seen]) + answer.body.decode()

@@ -10,7 +10,6 @@ import json
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.testing import FakeClock, RecordedEvents
@@ -24,6 +23,7 @@ from runnerkit.web.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 SECRET = "a secret of the webhook"
 REPO = "acme/widgets"
@@ -35,7 +35,7 @@ def signature(body: bytes, secret: str = SECRET) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def job(status: str = "queued", **more: Any) -> bytes:
+def job(status: str = "queued", **more: object) -> bytes:
     """The body of a delivery about a job."""
     about = {"id": 7, "run_id": 1, "status": status, "labels": [LABEL], **more}
     return json.dumps({"action": status, "workflow_job": about, "repository": {"full_name": REPO}}).encode()
@@ -62,7 +62,9 @@ class Visited:
     health: Health
     hints: list[str] = field(default_factory=list)
 
-    def ask(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answered:
+    def ask(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str | bytes] | None = None
+    ) -> Answered:
         """One request on a connection of its own."""
         there = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
         try:
@@ -93,6 +95,7 @@ class Answered:
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - whatever it is
+        """The document in the body."""
         return json.loads(self.body)
 
 

@@ -8,13 +8,27 @@ runnerkit's own fakes and adapters pass the same suites. Importing this package 
 import pytest
 
 # Assertions show what they compared only when pytest rewrites them, which has to be said before they are imported.
-for _suite in ("bursts", "clock", "images", "instances", "journal", "launches", "market", "reports", "runners", "runs"):
+for _suite in (
+    "bursts",
+    "clock",
+    "facts",
+    "hooks",
+    "images",
+    "instances",
+    "journal",
+    "launches",
+    "market",
+    "reports",
+    "runners",
+    "runs",
+):
     pytest.register_assert_rewrite(f"{__name__}.{_suite}")
 
 from runnerkit.testing.contracts.benches import CloudBench, ForgeBench, ReportsBench  # noqa: E402 - see above
 from runnerkit.testing.contracts.clock import ClockContract  # noqa: E402 - see above
 from runnerkit.testing.contracts.cloud import CloudContract  # noqa: E402 - see above
 from runnerkit.testing.contracts.forge import ForgeContract  # noqa: E402 - see above
+from runnerkit.testing.contracts.hooks import HooksBench, HooksContract  # noqa: E402 - see above
 from runnerkit.testing.contracts.images import BakeryBench, BakeryContract  # noqa: E402 - see above
 from runnerkit.testing.contracts.journal import JournalContract  # noqa: E402 - see above
 from runnerkit.testing.contracts.reports import ReportsContract  # noqa: E402 - see above
@@ -27,6 +41,8 @@ __all__ = [
     "CloudContract",
     "ForgeBench",
     "ForgeContract",
+    "HooksBench",
+    "HooksContract",
     "JournalContract",
     "ReportsBench",
     "ReportsContract",

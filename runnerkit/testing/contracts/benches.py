@@ -116,6 +116,18 @@ class ForgeBench(Protocol):
     def vanish(self, runner_id: int) -> None:
         """Let GitHub forget an idle runner."""
 
+    def annotate(self, job_id: int, *messages: str) -> None:
+        """Let a job's steps say something by workflow commands."""
+
+    def gated(self, repo: str, labels: Sequence[str], environment: str) -> int:
+        """Queue a job in a run of its own that an environment's reviewer has let through, and return its id."""
+
+    def write_file(self, repo: str, path: str, text: str) -> None:
+        """Put a file on the default branch."""
+
+    def archive(self, repo: str) -> None:
+        """Archive a repository."""
+
     def lose_registration_answers(self) -> None:
         """Register what is asked for from now on, but drop every answer."""
 

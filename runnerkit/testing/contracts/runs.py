@@ -62,6 +62,74 @@ class RunContract:
         assert [job.id for job in bench.forge.queued(bench.repo)] == [waits]
         assert told(bench, taken) == ("in_progress", None, "rk-77-1")
 
+    # --- runs that are not over ---------------------------------------------------------------------------------------
+
+    def test_nothing_is_active_at_first(self, bench: ForgeBench) -> None:
+        """An empty list is no error."""
+        assert list(bench.forge.active(bench.repo)) == []
+
+    def test_all_jobs_of_runs_that_are_not_over_are_active(self, bench: ForgeBench) -> None:
+        """Also those that are finished, oldest first; neither those of finished runs nor of other repositories."""
+        first, second, done = bench.queue(bench.repo, GPU, ARRAY, GPU)
+        (over,) = bench.queue(bench.repo, GPU)
+        (third,) = bench.queue(bench.repo, GPU)
+        bench.queue(bench.public_repo, GPU)
+        bench.finish(done, "failure")
+        bench.finish(over)
+        found = {job.id: (job.status, job.conclusion) for job in bench.forge.active(bench.repo)}
+        waits = ("queued", None)
+        assert found == {first: waits, second: waits, done: ("completed", "failure"), third: waits}
+        assert list(found) == sorted(found)
+
+    def test_active_jobs_are_followed_to_their_end(self, bench: ForgeBench) -> None:
+        """Look after look: queued, in progress, and gone with their run."""
+        (job_id,) = bench.queue(bench.repo, GPU)
+        assert [(job.id, job.status) for job in bench.forge.active(bench.repo)] == [(job_id, "queued")]
+        registration = bench.forge.register(bench.repo, "rk-77-1", GPU)
+        bench.connect(registration.jit_config)
+        bench.assign()
+        (job,) = bench.forge.active(bench.repo)
+        assert (job.id, job.status, job.runner_name) == (job_id, "in_progress", "rk-77-1")
+        bench.finish(job_id)
+        assert list(bench.forge.active(bench.repo)) == []
+
+    def test_a_run_started_again_is_active_again(self, bench: ForgeBench) -> None:
+        """However long it has been over."""
+        (job_id,) = bench.queue(bench.repo, GPU)
+        run_id = run_of(bench, job_id)
+        bench.finish(job_id, "failure")
+        assert list(bench.forge.active(bench.repo)) == []
+        bench.forge.rerun_failed(bench.repo, run_id)
+        (job,) = bench.forge.active(bench.repo)
+        assert (job.run_id, job.run_attempt, job.status) == (run_id, 2, "queued")
+
+    def test_a_run_is_told_as_it_is(self, bench: ForgeBench) -> None:
+        """Going, then over with its conclusion; the second attempt is the one that is told."""
+        first, second = bench.queue(bench.repo, GPU, ARRAY, event="workflow_dispatch")
+        run_id = run_of(bench, first)
+        assert run_facts(bench, run_id) == (1, False, None)
+        bench.finish(first, "failure")
+        assert run_facts(bench, run_id) == (1, False, None)
+        bench.finish(second)
+        assert run_facts(bench, run_id) == (1, True, "failure")
+        bench.forge.rerun_failed(bench.repo, run_id)
+        assert run_facts(bench, run_id) == (2, False, None)
+        run = bench.forge.run(bench.repo, run_id)
+        assert run is not None
+        assert (run.id, run.repo, run.event, run.private, run.fork) == (
+            run_id,
+            bench.repo,
+            "workflow_dispatch",
+            True,
+            False,
+        )
+
+    def test_an_unknown_run_is_none(self, bench: ForgeBench) -> None:
+        """Also one of another repository."""
+        (job_id,) = bench.queue(bench.public_repo, GPU)
+        assert bench.forge.run(bench.repo, UNKNOWN_ID) is None
+        assert bench.forge.run(bench.repo, run_of(bench, job_id)) is None
+
     def test_a_job_by_id_is_always_fresh(self, bench: ForgeBench) -> None:
         """Its conclusion is there as soon as it is over, whatever was read before."""
         (job_id,) = bench.queue(bench.repo, GPU)
@@ -149,6 +217,26 @@ class RunContract:
             bench.forge.rerun_failed(bench.repo, run_of(bench, job_id))
         assert list(bench.forge.queued(bench.repo)) == []
 
+    def test_one_job_alone_is_run_again(self, bench: ForgeBench) -> None:
+        """Its sibling that failed too stays as it is."""
+        first, second = bench.queue(bench.repo, GPU, ARRAY)
+        for job_id in (first, second):
+            bench.finish(job_id, "failure")
+        run_id = run_of(bench, first)
+        bench.forge.rerun_job(bench.repo, first)
+        states = {job.labels: (job.status, job.run_attempt) for job in bench.forge.jobs(bench.repo, run_id)}
+        assert states[GPU] == ("queued", 2)
+        assert states[ARRAY][0] == "completed"
+        assert first not in {job.id for job in bench.forge.active(bench.repo)}
+
+    def test_a_job_of_a_run_under_way_is_not_run_again(self, bench: ForgeBench) -> None:
+        """As with all failed jobs of a run."""
+        failed, waits = bench.queue(bench.repo, GPU, ARRAY)
+        bench.finish(failed, "failure")
+        with pytest.raises(ForgeRejected):
+            bench.forge.rerun_job(bench.repo, failed)
+        assert [job.id for job in bench.forge.queued(bench.repo)] == [waits]
+
     # --- no more ------------------------------------------------------------------------------------------------------
 
     def test_a_cancelled_run_waits_no_more(self, bench: ForgeBench) -> None:
@@ -177,6 +265,13 @@ def job_of(bench: ForgeBench, job_id: int) -> Job:
 def run_of(bench: ForgeBench, job_id: int) -> int:
     """The run that a job belongs to."""
     return job_of(bench, job_id).run_id
+
+
+def run_facts(bench: ForgeBench, run_id: int) -> tuple[int, bool, str | None]:
+    """Attempt, whether it is over, and conclusion of a run of the private repository."""
+    run = bench.forge.run(bench.repo, run_id)
+    assert run is not None
+    return run.attempt, run.status == "completed", run.conclusion
 
 
 def told(bench: ForgeBench, job_id: int) -> tuple[str, str | None, str | None]:

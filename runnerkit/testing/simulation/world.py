@@ -33,7 +33,7 @@ SOON = timedelta(seconds=1)
 LISTENER_ENDS = timedelta(seconds=25)
 NOTICE = timedelta(seconds=120)
 CANCEL_TAKES = 10.0
-KEPT = timedelta(hours=3)
+KEPT = timedelta(minutes=90)
 # GitHub gives a queued job up after a day.
 QUEUE_LIMIT = timedelta(hours=24)
 
@@ -82,6 +82,8 @@ class SimWorld(FakeWorld):
         self.agenda = Agenda()
         self.changed: list[Callable[[str, int], None]] = []
         self._rerun_count = 0
+        self._launches = 0
+        self._open: dict[str, SimBox] = {}
         faults, machines = scenario.faults, scenario.machines
         lies = Lies(faults.lag, faults.missing, faults.lost, faults.failing, scenario.seed)
         super().__init__(lies, Habits(boot=machines.boot), scenario.policy, scenario.repos)
@@ -118,7 +120,7 @@ class SimWorld(FakeWorld):
         if stint.over_at is not None:
             return
         task.cancelled = True
-        box = next((box for box in self._boxes.values() if box.job_id == job_id and not box.over), None)
+        box = next((box for box in self._open.values() if box.job_id == job_id), None)
         if box is None:
             self.forge.finish(job_id, conclusion)
             self.ledger.over(job_id, self.clock.now(), conclusion)
@@ -161,18 +163,31 @@ class SimWorld(FakeWorld):
 
     def move(self) -> datetime:
         """Let every machine do what is due, and say when the next one has something to do."""
-        now, due = self.clock.now(), NEVER
-        for instance in self.cloud.real():
-            box = self._boxes.get(instance.id) or self._new_box(instance)
-            assert isinstance(box, SimBox)  # noqa: S101 - all of ours are
-            if box.over:
+        now, due, over = self.clock.now(), NEVER, []
+        self._open_new()
+        for id_, box in self._open.items():
+            instance = self.ec2.true(id_)
+            if box.over or instance is None:
+                over.append(id_)
                 continue
             if box.seen is not instance or box.due is None or now >= box.due or _is_idle(box):
                 self.visit(instance, box)
                 box.seen = instance
                 box.due = self._due(instance, box, now)
-            due = min(due, box.due or NEVER)
+            if box.due is not None and box.due < due:
+                due = box.due
+        for id_ in over:
+            del self._open[id_]
         return due
+
+    def _open_new(self) -> None:
+        if self.cloud.launches == self._launches:
+            return
+        self._launches = self.cloud.launches
+        for instance in self.cloud.real():
+            if instance.id not in self._boxes:
+                box = self._open[instance.id] = self._boxes[instance.id] = self.open_box(instance)
+                box.due = None
 
     def open_box(self, instance: Instance) -> SimBox:
         """Fate decides at once: by seed and machine, whoever launched it."""
@@ -247,7 +262,6 @@ class SimWorld(FakeWorld):
         task, stint = self.ledger.of_job[job.id]
         now = self.clock.now()
         stint.taken_at, box.began, box.conclusion = now, now, task.piece.conclusion
-        self._tell(job.repo, job.id)
         return max(1.0, task.piece.seconds - task.saved)
 
     def gave(self, instance: Instance, box: Box, job_id: int, conclusion: str) -> None:

@@ -25,6 +25,9 @@ export function mark(node, name, value) {
 // A name that somebody else chose, in whatever direction it is written.
 export const name = (text, attributes = {}) => h("bdi", attributes, String(text));
 
+// A code of AWS is one long word: it may break before its capitals.
+export const code = (text) => h("code", {}, ...text.split(/(?=[A-Z])/).flatMap((part) => [document.createElement("wbr"), part]));
+
 export function link(url, ...children) {
   const good = /^https?:\/\//i.test(url || "");
   return good ? h("a", { href: url, rel: "noopener noreferrer" }, ...children) : h("span", {}, ...children);

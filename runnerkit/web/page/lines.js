@@ -1,7 +1,7 @@
 // Numbers, jobs, cost and trouble: everything but the machines.
 
-import { h, keyed, link, mark, name, once, say, table } from "./dom.js";
-import { clock, count, counts, money, now, rate, span, when } from "./words.js";
+import { code, h, keyed, link, mark, name, once, say, table } from "./dom.js";
+import { clock, count, counts, money, now, span, when } from "./words.js";
 
 const SHORT = 25;
 const LABEL = "runs-on: runnerkit=${{ github.run_id }}/gpu=t4";
@@ -144,13 +144,12 @@ export function showCost(view) {
 // --- trouble ---------------------------------------------------------------------------------------------------------
 
 export function showTrouble(view) {
-  const pools = [["Code"], ["Pool"], ["Times", "right"], ["Last", "right"], ["Left out", "right"]];
+  const pools = [["Code"], ["Pool"], ["Times", "right"], ["Last", "right"], ["Remembered", "right"]];
   small("refusals-body", "What AWS refused", pools, view.refusals, (each) => {
-    const until = h("td", { class: "right num", "data-label": "left out" });
-    if (each.until > now()) until.append("ends ", counts(h("span"), "until", each.until));
-    else until.append("no more");
+    const until = h("td", { class: "right num", "data-label": "remembered" });
+    counts(until, "left", each.until);
     const pool = h("td", { "data-label": "pool" }, h("div", {}, each.type), h("div", { class: "soft" }, `${each.zone} · ${each.market}`));
-    return h("tr", { title: each.message || null }, h("td", { class: "who" }, h("code", {}, name(each.code))), pool, cell(String(each.times), "times"), cell(when(each.last), "last"), until);
+    return h("tr", { title: each.message || null }, h("td", { class: "who" }, code(each.code)), pool, cell(String(each.times), "times"), cell(when(each.last), "last"), until);
   }, ["AWS refused nothing.", "Pools that say no are left out for a while, and listed here with the code."]);
   const failures = [["When"], ["What"], ["Why"]];
   small("failures-body", "What failed", failures, view.failures, (each) => {
@@ -168,5 +167,3 @@ export function showFoot(view) {
   const served = about.served;
   say(body("scope"), served.length > 3 ? `${served.slice(0, 2).join(", ")} and ${served.length - 2} more` : served.join(", "));
 }
-
-export { rate };

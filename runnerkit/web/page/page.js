@@ -3,7 +3,7 @@
 import { say } from "./dom.js";
 import { showCost, showFoot, showJobs, showNumbers, showTrouble } from "./lines.js";
 import { setUp, showMachines, write } from "./timeline.js";
-import { clock, count, counts, now, setClock, span, tickAll } from "./words.js";
+import { clock, count, now, setClock, span, tickAll } from "./words.js";
 
 const EVERY = 2;
 const PATIENCE = 8;
@@ -137,5 +137,3 @@ setInterval(() => {
 }, 1000);
 setInterval(() => { if (!document.hidden && state.view) showMachines(state.view, show); }, 15000);
 ask();
-
-export { counts };

@@ -4,7 +4,8 @@ import { h, keyed, link, mark, name, once, say, table } from "./dom.js";
 import { empty } from "./lines.js";
 import { clock, count, counts, now, rate, span, when } from "./words.js";
 
-const FIRST = 100;
+// A phone's rows are tall.
+const first = () => (matchMedia("(max-width: 60rem)").matches ? 20 : 100);
 // Phase, and what it means, in the order of a machine's life.
 const KINDS = {
   booting: "boots", ready: "online, waits for a job", busy: "runs a job", ending: "job over, ends itself",
@@ -71,9 +72,9 @@ export function showMachines(view, again) {
   }
   if (!list) list = build(place, again);
   axis(view, from);
-  keyed(list.table, look.all ? fitting : fitting.slice(0, FIRST), (each) => each.instance || each.name, machineRow);
-  list.more.hidden = fitting.length <= FIRST;
-  say(list.more, look.all ? `Show the first ${FIRST}` : `Show all ${count(fitting.length, "machine")}`);
+  keyed(list.table, look.all ? fitting : fitting.slice(0, first()), (each) => each.instance || each.name, machineRow);
+  list.more.hidden = fitting.length <= first();
+  say(list.more, look.all ? `Show the first ${first()}` : `Show all ${count(fitting.length, "machine")}`);
 }
 
 function build(place, again) {
@@ -83,20 +84,21 @@ function build(place, again) {
   made.body.remove();
   const head = whole.querySelector(".axis");
   head.append(h("span", { class: "unseen" }, "Timeline"), h("div", { class: "ticks", "aria-hidden": "true" }));
-  const bodies = h("div");
   const more = h("button", { type: "button", class: "more" });
   more.addEventListener("click", () => { look.all = !look.all; again(); });
   place.said = undefined;
   place.replaceChildren(legend(), made.node, more);
   made.node.classList.add("machines");
-  bodies.remove();
   return { table: rows(whole), whole, ticks: head.querySelector(".ticks"), more };
 }
 
 // Each machine is a body of the table, so that its details are one with it; only these are looked at.
 function rows(whole) {
-  const first = { get firstElementChild() { return whole.tBodies[0] ?? null; }, append: (node) => whole.append(node), insertBefore: (node, before) => whole.insertBefore(node, before) };
-  return first;
+  return {
+    get firstElementChild() { return whole.tBodies[0] ?? null; },
+    append: (node) => whole.append(node),
+    insertBefore: (node, before) => whole.insertBefore(node, before),
+  };
 }
 
 function legend() {
@@ -108,7 +110,10 @@ function legend() {
 
 function axis(view, from) {
   const whole = look.hours * 3600;
-  const step = STEPS[look.hours];
+  // As many as there is room for, and always at full hours or parts of them.
+  const room = Math.max(1, Math.floor(list.ticks.clientWidth / 56));
+  const least = STEPS[look.hours];
+  const step = least * [1, 2, 3, 6].find((times) => whole / (least * times) <= room || times === 6);
   // Full hours as the reader's clock has them.
   const shift = new Date().getTimezoneOffset() * 60;
   const first = Math.ceil((from - shift) / step) * step + shift;
@@ -216,7 +221,8 @@ function detail(machine) {
     ["Cost so far", machine.price === null ? "" : `$${((machine.price * Math.max(60, (machine.until ?? now()) - machine.since)) / 3600).toFixed(2)}`],
     ["Ended", machine.end ? `${when(machine.until)}, ${ENDS[machine.end]}` : ""],
     ["Reason", machine.reason],
-    ["Labels of", machine.job ? `job ${machine.job}` : ""],
+    ["Job", machine.title ? `${machine.title} (${machine.job})` : ""],
+    ["Repository", machine.repo],
   ];
   const list = facts.filter(([, text]) => text).map(([label, text]) => h("div", {}, h("dt", {}, label), h("dd", {}, name(text))));
   const steps = machine.segments.map(([kind, begin, end]) => h("li", {}, h("span", { class: "swatch", "data-kind": TROUBLED.has(kind) ? "lost" : kind }), told(kind, begin, end)));

@@ -52,7 +52,8 @@ export function counts(node, kind, at) {
 
 function tick(node) {
   const at = Number(node.dataset.at);
-  const kinds = { since: () => span(now() - at), until: () => (at > now() ? `in ${span(at - now())}` : "now") };
+  const left = () => (at > now() ? `for ${span(at - now())}` : "no more");
+  const kinds = { left, since: () => span(now() - at), until: () => (at > now() ? `in ${span(at - now())}` : "now") };
   const text = kinds[node.dataset.count]();
   if (node.textContent !== text) node.textContent = text;
 }

@@ -6,7 +6,6 @@ from runnerkit.sandbox.github.people import add_account
 from runnerkit.sandbox.github.records import Happening, Issue, Pull
 from runnerkit.sandbox.github.refusals import Reason, Refused
 from runnerkit.sandbox.github.state import State
-from runnerkit.sandbox.github.views.accounts import Json
 
 QUEUE = "gh-readonly-queue"
 
@@ -41,7 +40,7 @@ def dequeue(state: State, issue: Issue, pull: Pull, login: str) -> None:
 
 def _asked(state: State, issue: Issue, pull: Pull, sha: str, branch: str, login: str) -> Happening:
     ref = events.BRANCH + branch
-    group: Json = {
+    group = {
         "head_sha": sha,
         "head_ref": ref,
         "base_sha": pull.base_sha,

@@ -1,0 +1,327 @@
+"""How many equal machines are started at once: register each, order all in one call, hand each its name and secret.
+
+A crash at any line leaves either a registration without a machine, which is deleted after the settle window, or a
+machine without a name, which is terminated when the time for its hand-over is up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from runnerkit import tags
+from runnerkit.errors import (
+    CloudError,
+    CloudUnavailable,
+    ForgeError,
+    NameTaken,
+    NoCapacity,
+    RunnerBusy,
+    RunnerkitError,
+)
+from runnerkit.events import InstanceTerminated, LaunchFailed, LaunchSkipped, RunnerDeregistered
+from runnerkit.launching import Started, instance_launched
+from runnerkit.model import LaunchNote
+from runnerkit.pacing import Pace
+from runnerkit.ports import Batch, BatchOrder, Launched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from runnerkit.actions import Launch
+    from runnerkit.model import Job, Registration
+    from runnerkit.names import Secret
+    from runnerkit.ports import Clock, Machine
+    from runnerkit.readying import Outside, Readier, Ready
+
+T = TypeVar("T")
+R = TypeVar("R")
+# Source: GitHub's limits: 900 points a minute for REST, five for each write.
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+REGISTRATIONS_A_MINUTE = 180
+# All of a burst must have their machines before the first of them is taken for one that lost its own (settle).
+MOST_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """Renders what a burst's machines boot from, and what each reads when it is handed over.
+
+    ``carrier`` tells the instance profile to boot with, given the wish's own; None: this wish cannot be served so.
+    """
+
+    shared: Callable[[Machine], bytes]
+    own: Callable[[Machine, Secret], Secret]
+    carrier: Callable[[str | None], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class BurstOutcome:
+    """What became of one launch: started, failed, or left undone for the reason noted."""
+
+    launch: Launch
+    started: Started | None = None
+    error: RunnerkitError | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A launch and the registration that waits for its machine."""
+
+    launch: Launch
+    registration: Registration
+
+
+@dataclass(frozen=True, slots=True)
+class _Burst:
+    """What the machines of one burst share; ``by`` is when the last of them must have been handed over."""
+
+    ready: Ready
+    order: BatchOrder
+    at: datetime
+    by: datetime
+
+
+class Burster:
+    """Starts machines by the burst. A launch that fails leaves no registration behind.
+
+    Args:
+        outside: The ports.
+        readier: Chooses and registers; a launcher's, so that both know the same.
+        papers: Renders what machines are told.
+        workers: How many calls at once; 1 keeps everything in the calling thread.
+        pace: Of registrations; everybody in the process who registers should share it.
+    """
+
+    def __init__(
+        self, outside: Outside, readier: Readier, papers: Papers, workers: int = 8, pace: Pace | None = None
+    ) -> None:
+        self._outside = outside
+        self._readier = readier
+        self._papers = papers
+        self._workers = workers
+        self.pace = pace or pace_of_registrations(outside.clock)
+
+    def takes(self, launch: Launch) -> bool:
+        """Whether the launch can be served by a burst: its machine may read its own parameter."""
+        return self._papers.carrier(launch.spec.profile) is not None
+
+    def start(self, launches: Sequence[Launch]) -> tuple[BurstOutcome, ...]:
+        """Start machines; those for the same label set and wish together. No launch's failure keeps another back."""
+        found = {
+            str(outcome.launch.name): outcome for batch in self._batches(launches) for outcome in self._start(batch, [])
+        }
+        return tuple(found[str(launch.name)] for launch in launches)
+
+    def _batches(self, launches: Iterable[Launch]) -> Iterator[list[Launch]]:
+        groups: dict[tuple[str, str], list[Launch]] = defaultdict(list)
+        for launch in launches:
+            groups[self._readier.digest(launch), launch.spec.model_dump_json()].append(launch)
+        for group in groups.values():
+            yield from (group[at : at + MOST_AT_ONCE] for at in range(0, len(group), MOST_AT_ONCE))
+
+    def _start(self, launches: Sequence[Launch], held: list[_Held]) -> Iterator[BurstOutcome]:
+        wanted = yield from self._still_wanted(launches)
+        if not wanted:
+            return
+        try:
+            ready = self._readier.ready(wanted[0])
+        except RunnerkitError as error:
+            yield from self._failed(wanted, error)
+            return
+        try:
+            self.pace.take(len(wanted))
+            yield from self._register(wanted, held)
+            burst, batch = self._launch(ready, held) if held else (None, Batch(()))
+        except BaseException:
+            self._each(lambda each: self._readier.take_back(each.launch, each.registration.runner.id), held)
+            raise
+        if burst is None:
+            return
+        self._end(batch.launched[len(held) :], "nobody is left for it")
+        yield from self._without(held[len(batch.launched) :], batch.error)
+        pairs = list(zip(held, batch.launched, strict=False))
+        yield from self._each(lambda pair: self._give(burst, *pair), pairs)
+
+    # --- before -------------------------------------------------------------------------------------------------------
+
+    def _still_wanted(self, launches: Sequence[Launch]) -> Generator[BurstOutcome, None, list[Launch]]:
+        """A last look at the jobs: one read for each run, since a burst may have waited for the pace."""
+        runs: dict[tuple[str, int], list[Launch]] = defaultdict(list)
+        wanted = []
+        for launch in launches:
+            if launch.job_id is None or launch.run_id is None:
+                wanted.append(launch)
+            else:
+                runs[launch.repo, launch.run_id].append(launch)
+        looks = self._each(lambda run: self._queued(*run), runs)
+        for some, jobs in zip(runs.values(), looks, strict=True):
+            if isinstance(jobs, RunnerkitError):
+                yield from (BurstOutcome(launch, error=jobs) for launch in some)
+                continue
+            wanted += [launch for launch in some if launch.job_id in jobs]
+            for launch in some:
+                if launch.job_id not in jobs:
+                    yield self._skipped(launch, "the job is not queued any more")
+        return wanted
+
+    def _queued(self, repo: str, run_id: int) -> set[int] | RunnerkitError:
+        try:
+            jobs: Sequence[Job] = self._outside.forge.jobs(repo, run_id)
+        except RunnerkitError as error:
+            return error
+        return {job.id for job in jobs if job.status == "queued"}
+
+    def _register(self, launches: Sequence[Launch], held: list[_Held]) -> Iterator[BurstOutcome]:
+        """Register a runner for each; those that were are added to ``held`` at once, whatever happens next."""
+
+        def register(launch: Launch) -> RunnerkitError | None:
+            try:
+                held.append(_Held(launch, self._readier.register(launch)))
+            except RunnerkitError as error:
+                return error
+            return None
+
+        failed: list[tuple[Launch, RunnerkitError]] = []
+        for launch, error in zip(launches, self._each(register, launches), strict=True):
+            if isinstance(error, NameTaken):
+                yield self._skipped(launch, "another controller is launching it")
+            elif error is not None:
+                failed.append((launch, error))
+                yield BurstOutcome(launch, error=error)
+        if failed:
+            self._readier.failed(*failed[0])
+        held.sort(key=lambda each: launches.index(each.launch))
+
+    # --- the burst itself ---------------------------------------------------------------------------------------------
+
+    def _launch(self, ready: Ready, held: Sequence[_Held]) -> tuple[_Burst, Batch]:
+        burst = self._order(ready, held)
+        notes = [LaunchNote(str(each.launch.name), each.launch.repo, burst.at) for each in held]
+        try:
+            batch = self._outside.cloud.launch_batch(burst.order, ready.tries, len(held))
+        except NoCapacity as error:
+            batch = Batch((), error.refusals, error)
+        except RunnerkitError as error:
+            batch = Batch((), (), error)
+        if isinstance(batch.error, CloudUnavailable):
+            batch = replace(batch, launched=(*batch.launched, *self._unheard_of(burst.order.name, batch.launched)))
+        else:
+            notes = notes[: len(batch.launched)]
+        for note in notes:
+            self._outside.journal.launched(note)
+        self._readier.remember(str(held[0].launch.name), batch.refusals)
+        return burst, batch
+
+    def _order(self, ready: Ready, held: Sequence[_Held]) -> _Burst:
+        first, now = held[0].launch, self._outside.clock.now()
+        machine = self._readier.machine(first, ready)
+        name = tags.batch_of((str(each.launch.name) for each in held), now)
+        profile = self._papers.carrier(first.spec.profile)
+        assert profile is not None  # noqa: S101 - takes() says so
+        order = BatchOrder(
+            name=name,
+            user_data=self._papers.shared(machine),
+            tags=self._readier.tags(first, machine, batch=name),
+            images=ready.images,
+            profile=profile,
+            profile_for_job=first.spec.profile is not None,
+            disk=first.spec.disk,
+        )
+        return _Burst(ready, order, now, tags.hand_over_by(name, now) or now)
+
+    def _unheard_of(self, name: str, known: Sequence[Launched]) -> list[Launched]:
+        """The machines of a call whose answer was lost, as far as they are to be seen."""
+        ids = {launched.instance_id for launched in known}
+        with suppress(CloudError):
+            return [
+                Launched(i.id, i.type, i.region, i.zone, i.market, i.price)
+                for i in self._outside.cloud.instances()
+                if i.live and i.unnamed and i.batch == name and i.id not in ids
+            ]
+        return []
+
+    # --- after --------------------------------------------------------------------------------------------------------
+
+    def _give(self, burst: _Burst, held: _Held, launched: Launched) -> BurstOutcome:
+        """Hand one machine its name and its secret."""
+        launch, runner = held.launch, held.registration.runner
+        on_demand = self._readier.chooser.on_demand(launch.spec, launched)
+        self._outside.events.emit(instance_launched(launch, launched, on_demand))
+        online_by = burst.at + timedelta(seconds=burst.ready.online_within)
+        started = Started(launch, launched, runner.id, burst.at, online_by)
+        machine = replace(self._readier.machine(launch, burst.ready), prices=_price(launched))
+        given = tags.runner_tags(str(launch.name), launch.repo, runner.id, launch.run_id, launch.job_id)
+        try:
+            if self._outside.clock.now() >= burst.by:
+                raise CloudUnavailable(f"the time to hand over {launched.instance_id} is up")
+            secret = self._papers.own(machine, held.registration.jit_config)
+            self._outside.cloud.hand_over(launched.region, launched.instance_id, given, secret)
+        except RunnerkitError as error:
+            return self._give_up(held, started, error)
+        return BurstOutcome(launch, started)
+
+    def _give_up(self, held: _Held, started: Started, error: RunnerkitError) -> BurstOutcome:
+        """End a machine whose hand-over failed, if GitHub lets its runner go: it may have its secret after all."""
+        launch = held.launch
+        try:
+            self._outside.forge.deregister(launch.repo, held.registration.runner.id)
+        except RunnerBusy:
+            return BurstOutcome(launch, started)
+        except ForgeError:
+            # The next pass sees a machine without a name, or one that never comes online.
+            return BurstOutcome(launch, error=error)
+        self._outside.events.emit(RunnerDeregistered(str(launch.name), "its machine could not be handed over"))
+        self._end([started.launched], "it could not be handed over", str(launch.name))
+        return next(self._failed([launch], error))
+
+    def _without(self, held: Sequence[_Held], error: RunnerkitError | None) -> Iterator[BurstOutcome]:
+        """Take back the registrations for which there was no machine."""
+        self._each(lambda each: self._readier.take_back(each.launch, each.registration.runner.id), held)
+        if held:
+            fault = error or NoCapacity("AWS gave fewer machines than were asked for", refusals=())
+            yield from self._failed([each.launch for each in held], fault)
+
+    def _failed(self, launches: Sequence[Launch], error: RunnerkitError) -> Iterator[BurstOutcome]:
+        """One failure for the breaker, whatever the size of the burst: it was one try."""
+        self._readier.failed(launches[0], error)
+        for launch in launches:
+            self._outside.events.emit(LaunchFailed(str(launch.name), error))
+            yield BurstOutcome(launch, error=error)
+
+    def _skipped(self, launch: Launch, why: str) -> BurstOutcome:
+        self._outside.events.emit(LaunchSkipped(str(launch.name), why))
+        return BurstOutcome(launch, note=why)
+
+    def _end(self, machines: Sequence[Launched], why: str, name: str = "") -> None:
+        """Terminate machines; one that stays is nameless, or without a runner, and the next pass ends it."""
+        for launched in machines:
+            with suppress(CloudError):
+                self._outside.cloud.terminate(launched.region, [launched.instance_id])
+                self._outside.events.emit(InstanceTerminated(name, launched.instance_id, why))
+
+    def _each(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """The results in the order of the items."""
+        todo = list(items)
+        if self._workers == 1 or len(todo) < 2:  # noqa: PLR2004 - one needs no threads
+            return [function(item) for item in todo]
+        with ThreadPoolExecutor(max_workers=self._workers) as pool:
+            return list(pool.map(function, todo))
+
+
+def pace_of_registrations(clock: Clock) -> Pace:
+    """As often as GitHub lets one token register runners."""
+    return Pace(clock, REGISTRATIONS_A_MINUTE)
+
+
+def _price(launched: Launched) -> dict[str, float]:
+    """The price as the agent looks it up."""
+    if launched.price is None:
+        return {}
+    return {f"{launched.type} {launched.zone} {launched.market}": round(launched.price, 6)}
