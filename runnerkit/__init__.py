@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         PolicyRefused,
         RunnerkitError,
     )
-    from runnerkit.fleet import Fleet, MachineStatus, Pass
+    from runnerkit.fleet import Fleet
+    from runnerkit.passes import MachineStatus, Pass
     from runnerkit.labels import Label, format_label
     from runnerkit.labels import parse as parse_label
     from runnerkit.slots import LaunchRequest, Slot
@@ -59,7 +60,8 @@ __all__ = [
 _ERRORS = "CloudError ConfigError ForgeError LabelError LeaseExpired NoCapacity NotOffered PolicyRefused RunnerkitError"
 _HOMES: dict[str, tuple[str, str]] = {
     **{name: ("errors", name) for name in _ERRORS.split()},
-    **{name: ("fleet", name) for name in ("Fleet", "MachineStatus", "Pass")},
+    "Fleet": ("fleet", "Fleet"),
+    **{name: ("passes", name) for name in ("MachineStatus", "Pass")},
     **{name: ("slots", name) for name in ("LaunchRequest", "Slot")},
     **{name: ("wishes", name) for name in ("Policy", "RunnerSpec")},
     **{name: ("config", name) for name in ("Config", "load")},

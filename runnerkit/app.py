@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from dataclasses import replace
 from datetime import timedelta
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from runnerkit.overview import About
     from runnerkit.ports import Clock, Cloud, Events, Hooks, Journal
     from runnerkit.web.service import Service
-    from runnerkit.why.gathering import Sources
 
 # No launch takes so many settle windows: what it made and is older, it has left behind.
 SETTLES_OF_A_LAUNCH = 10
@@ -52,7 +52,7 @@ def fleet(
         ConfigError: No repository is known.
     """
     served = tuple(repos) or config.github.repositories
-    return _fleet(config, served, outside(config, repos=served, events=events, environment=environment))
+    return fleet_over(config, served, outside(config, repos=served, events=events, environment=environment))
 
 
 def fleet_with_journal(
@@ -60,10 +60,11 @@ def fleet_with_journal(
 ) -> tuple[Fleet, Journal]:
     """A fleet as :func:`fleet` makes it, and its journal, for who writes it down when a pass was cut short."""
     ports = outside(config, repos=repos, events=events, environment=environment)
-    return _fleet(config, repos, ports), ports.journal
+    return fleet_over(config, repos, ports), ports.journal
 
 
-def _fleet(config: Config, served: Sequence[str], ports: Outside) -> Fleet:
+def fleet_over(config: Config, served: Sequence[str], ports: Outside) -> Fleet:
+    """A fleet over these ports, with what the configuration says about wishes and bounds."""
     from runnerkit import boot
     from runnerkit.fleet import Fleet
     from runnerkit.understanding import Wishes
@@ -111,7 +112,7 @@ def service(
     board = Board(ports.journal, clock, config.policy, _about(config, repos, lambda: github.budget))
     ports = replace(ports, forge=github, clock=clock, events=SeveralEvents(heard, board))
     return front.service(
-        _fleet(config, repos, ports),
+        fleet_over(config, repos, ports),
         events=ports.events,
         document=board.document,
         saw=board.saw,
@@ -179,7 +180,10 @@ def journal(config: Config, environment: Mapping[str, str] = os.environ, *, even
     if settings.bucket is not None:
         from runnerkit.journals.s3 import s3_journal
 
-        return s3_journal(settings.bucket, config.aws, kept=kept, told=told)
+        objects = s3_journal(settings.bucket, config.aws, kept=kept, told=told)
+        # Commands that make no pass, and passes that fail, note things as well.
+        atexit.register(objects.flush)
+        return objects
     from runnerkit.journals import FileJournal
 
     name = f"journal-{config.aws.owner}.jsonl"
@@ -193,39 +197,6 @@ def cloud(config: Config, clock: Clock, environment: Mapping[str, str] = os.envi
 
     spared = timedelta(seconds=config.policy.settle) * SETTLES_OF_A_LAUNCH
     return Ec2Cloud(config.aws, clock=clock, cache_dir=_folder(environment, "CACHE", ".cache"), spared=spared)
-
-
-def why_sources(config: Config, environment: Mapping[str, str] = os.environ) -> Sources:
-    """Where `why` looks: everything for reading only, each connected on its first use."""
-    from runnerkit.launching import Outside
-    from runnerkit.understanding import Understanding, Wishes
-    from runnerkit.why.gathering import Hub, Sources
-    from runnerkit.why.unwritten import Unwritten
-
-    clock = SystemClock()
-    aws, notes = cloud(config, clock, environment), Unwritten(journal(config, environment))
-
-    def github(repos: Sequence[str]) -> Hub:
-        ports = Outside(aws, forge(config, clock, repos, environment), clock, SilentEvents(), notes)
-        understanding = Understanding(ports, config.policy, Wishes(config.named(), config.fallback(), config.arrays))
-        return Hub(ports.forge, lambda repo: _fleet(config, (repo,), ports).preview(), understanding.spec_of)
-
-    return Sources(aws, notes, clock, config.policy, github, config.github.repositories, config.arrays)
-
-
-def resumer(
-    config: Config, repo: str, *, events: Events | None = None, environment: Mapping[str, str] = os.environ
-) -> Resumer:
-    """Lets an interrupted run of one repository go on, over the real AWS and GitHub."""
-    from runnerkit.chronicle import Chronicle
-    from runnerkit.resuming import Resumer
-    from runnerkit.understanding import Understanding, Wishes
-
-    ports = outside(config, repos=(repo,), events=events, environment=environment)
-    understanding = Understanding(ports, config.policy, Wishes(config.named(), config.fallback(), config.arrays))
-    noted = replace(ports, events=Chronicle(ports.events, ports.journal, ports.clock))
-    launch = _fleet(config, (repo,), ports).launch
-    return Resumer(noted, config.policy.of(repo), understanding.spec_of, launch)
 
 
 def consoles(config: Config, environment: Mapping[str, str] = os.environ) -> Consoles:

@@ -9,34 +9,30 @@ from __future__ import annotations
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from runnerkit import tags
 from runnerkit.errors import (
     CloudError,
     CloudUnavailable,
-    ForgeError,
     NameTaken,
     NoCapacity,
-    RunnerBusy,
     RunnerkitError,
 )
-from runnerkit.events import InstanceTerminated, LaunchFailed, LaunchSkipped, RunnerDeregistered
-from runnerkit.launching import Started, instance_launched
+from runnerkit.events import LaunchFailed, LaunchSkipped
+from runnerkit.handing import Burst, BurstOutcome, Giver, Held
 from runnerkit.model import LaunchNote
 from runnerkit.pacing import Pace
 from runnerkit.ports import Batch, BatchOrder, Launched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from runnerkit.actions import Launch
-    from runnerkit.model import Job, Registration
-    from runnerkit.names import Secret
-    from runnerkit.ports import Clock, Machine
+    from runnerkit.handing import Papers
+    from runnerkit.model import Job
+    from runnerkit.ports import Clock
     from runnerkit.readying import Outside, Readier, Ready
 
 T = TypeVar("T")
@@ -46,46 +42,8 @@ R = TypeVar("R")
 REGISTRATIONS_A_MINUTE = 180
 # All of a burst must have their machines before the first of them is taken for one that lost its own (settle).
 MOST_AT_ONCE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Papers:
-    """Renders what a burst's machines boot from, and what each reads when it is handed over.
-
-    ``carrier`` tells the instance profile to boot with, given the wish's own; None: this wish cannot be served so.
-    """
-
-    shared: Callable[[Machine], bytes]
-    own: Callable[[Machine, Secret], Secret]
-    carrier: Callable[[str | None], str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class BurstOutcome:
-    """What became of one launch: started, failed, or left undone for the reason noted."""
-
-    launch: Launch
-    started: Started | None = None
-    error: RunnerkitError | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A launch and the registration that waits for its machine."""
-
-    launch: Launch
-    registration: Registration
-
-
-@dataclass(frozen=True, slots=True)
-class _Burst:
-    """What the machines of one burst share; ``by`` is when the last of them must have been handed over."""
-
-    ready: Ready
-    order: BatchOrder
-    at: datetime
-    by: datetime
+# Better to wait for a while than to order machines one by one.
+LEAST_AT_ONCE = 30
 
 
 class Burster:
@@ -105,6 +63,7 @@ class Burster:
         self._outside = outside
         self._readier = readier
         self._papers = papers
+        self._giver = Giver(outside, readier, papers.own)
         self._workers = workers
         self.pace = pace or pace_of_registrations(outside.clock)
 
@@ -115,18 +74,28 @@ class Burster:
     def start(self, launches: Sequence[Launch]) -> tuple[BurstOutcome, ...]:
         """Start machines; those for the same label set and wish together. No launch's failure keeps another back."""
         found = {
-            str(outcome.launch.name): outcome for batch in self._batches(launches) for outcome in self._start(batch, [])
+            str(outcome.launch.name): outcome for group in self._groups(launches) for outcome in self._group(group)
         }
         return tuple(found[str(launch.name)] for launch in launches)
 
-    def _batches(self, launches: Iterable[Launch]) -> Iterator[list[Launch]]:
+    def _groups(self, launches: Iterable[Launch]) -> Iterable[list[Launch]]:
         groups: dict[tuple[str, str], list[Launch]] = defaultdict(list)
         for launch in launches:
             groups[self._readier.digest(launch), launch.spec.model_dump_json()].append(launch)
-        for group in groups.values():
-            yield from (group[at : at + MOST_AT_ONCE] for at in range(0, len(group), MOST_AT_ONCE))
+        return groups.values()
 
-    def _start(self, launches: Sequence[Launch], held: list[_Held]) -> Iterator[BurstOutcome]:
+    def _group(self, launches: Sequence[Launch]) -> Iterator[BurstOutcome]:
+        """As many bursts as the pace makes of it; when one gets nothing at all, the rest is not tried now."""
+        todo, error = list(launches), None
+        while todo and error is None:
+            size = self.pace.take(min(len(todo), MOST_AT_ONCE), LEAST_AT_ONCE)
+            batch, todo = todo[:size], todo[size:]
+            outcomes = list(self._start(batch, []))
+            yield from outcomes
+            error = outcomes[-1].error if all(outcome.error for outcome in outcomes) else None
+        yield from (BurstOutcome(launch, error=error) for launch in todo)
+
+    def _start(self, launches: Sequence[Launch], held: list[Held]) -> Iterator[BurstOutcome]:
         wanted = yield from self._still_wanted(launches)
         if not wanted:
             return
@@ -136,18 +105,20 @@ class Burster:
             yield from self._failed(wanted, error)
             return
         try:
-            self.pace.take(len(wanted))
             yield from self._register(wanted, held)
             burst, batch = self._launch(ready, held) if held else (None, Batch(()))
+        except RunnerkitError as error:
+            yield from self._without(held, error)
+            return
         except BaseException:
-            self._each(lambda each: self._readier.take_back(each.launch, each.registration.runner.id), held)
+            self._take_back(held)
             raise
         if burst is None:
             return
-        self._end(batch.launched[len(held) :], "nobody is left for it")
+        self._giver.end(batch.launched[len(held) :], "nobody is left for it")
         yield from self._without(held[len(batch.launched) :], batch.error)
         pairs = list(zip(held, batch.launched, strict=False))
-        yield from self._each(lambda pair: self._give(burst, *pair), pairs)
+        yield from self._each(lambda pair: self._giver.give(burst, *pair), pairs)
 
     # --- before -------------------------------------------------------------------------------------------------------
 
@@ -178,12 +149,12 @@ class Burster:
             return error
         return {job.id for job in jobs if job.status == "queued"}
 
-    def _register(self, launches: Sequence[Launch], held: list[_Held]) -> Iterator[BurstOutcome]:
+    def _register(self, launches: Sequence[Launch], held: list[Held]) -> Iterator[BurstOutcome]:
         """Register a runner for each; those that were are added to ``held`` at once, whatever happens next."""
 
         def register(launch: Launch) -> RunnerkitError | None:
             try:
-                held.append(_Held(launch, self._readier.register(launch)))
+                held.append(Held(launch, self._readier.register(launch)))
             except RunnerkitError as error:
                 return error
             return None
@@ -201,7 +172,7 @@ class Burster:
 
     # --- the burst itself ---------------------------------------------------------------------------------------------
 
-    def _launch(self, ready: Ready, held: Sequence[_Held]) -> tuple[_Burst, Batch]:
+    def _launch(self, ready: Ready, held: Sequence[Held]) -> tuple[Burst, Batch]:
         burst = self._order(ready, held)
         notes = [LaunchNote(str(each.launch.name), each.launch.repo, burst.at) for each in held]
         try:
@@ -219,7 +190,7 @@ class Burster:
         self._readier.remember(str(held[0].launch.name), batch.refusals)
         return burst, batch
 
-    def _order(self, ready: Ready, held: Sequence[_Held]) -> _Burst:
+    def _order(self, ready: Ready, held: Sequence[Held]) -> Burst:
         first, now = held[0].launch, self._outside.clock.now()
         machine = self._readier.machine(first, ready)
         name = tags.batch_of((str(each.launch.name) for each in held), now)
@@ -234,7 +205,7 @@ class Burster:
             profile_for_job=first.spec.profile is not None,
             disk=first.spec.disk,
         )
-        return _Burst(ready, order, now, tags.hand_over_by(name, now) or now)
+        return Burst(ready, order, now, tags.hand_over_by(name, now) or now)
 
     def _unheard_of(self, name: str, known: Sequence[Launched]) -> list[Launched]:
         """The machines of a call whose answer was lost, as far as they are to be seen."""
@@ -249,44 +220,15 @@ class Burster:
 
     # --- after --------------------------------------------------------------------------------------------------------
 
-    def _give(self, burst: _Burst, held: _Held, launched: Launched) -> BurstOutcome:
-        """Hand one machine its name and its secret."""
-        launch, runner = held.launch, held.registration.runner
-        on_demand = self._readier.chooser.on_demand(launch.spec, launched)
-        self._outside.events.emit(instance_launched(launch, launched, on_demand))
-        online_by = burst.at + timedelta(seconds=burst.ready.online_within)
-        started = Started(launch, launched, runner.id, burst.at, online_by)
-        machine = replace(self._readier.machine(launch, burst.ready), prices=_price(launched))
-        given = tags.runner_tags(str(launch.name), launch.repo, runner.id, launch.run_id, launch.job_id)
-        try:
-            if self._outside.clock.now() >= burst.by:
-                raise CloudUnavailable(f"the time to hand over {launched.instance_id} is up")
-            secret = self._papers.own(machine, held.registration.jit_config)
-            self._outside.cloud.hand_over(launched.region, launched.instance_id, given, secret)
-        except RunnerkitError as error:
-            return self._give_up(held, started, error)
-        return BurstOutcome(launch, started)
-
-    def _give_up(self, held: _Held, started: Started, error: RunnerkitError) -> BurstOutcome:
-        """End a machine whose hand-over failed, if GitHub lets its runner go: it may have its secret after all."""
-        launch = held.launch
-        try:
-            self._outside.forge.deregister(launch.repo, held.registration.runner.id)
-        except RunnerBusy:
-            return BurstOutcome(launch, started)
-        except ForgeError:
-            # The next pass sees a machine without a name, or one that never comes online.
-            return BurstOutcome(launch, error=error)
-        self._outside.events.emit(RunnerDeregistered(str(launch.name), "its machine could not be handed over"))
-        self._end([started.launched], "it could not be handed over", str(launch.name))
-        return next(self._failed([launch], error))
-
-    def _without(self, held: Sequence[_Held], error: RunnerkitError | None) -> Iterator[BurstOutcome]:
+    def _without(self, held: Sequence[Held], error: RunnerkitError | None) -> Iterator[BurstOutcome]:
         """Take back the registrations for which there was no machine."""
-        self._each(lambda each: self._readier.take_back(each.launch, each.registration.runner.id), held)
+        self._take_back(held)
         if held:
             fault = error or NoCapacity("AWS gave fewer machines than were asked for", refusals=())
             yield from self._failed([each.launch for each in held], fault)
+
+    def _take_back(self, held: Sequence[Held]) -> None:
+        self._each(lambda each: self._readier.take_back(each.launch, each.registration.runner.id), held)
 
     def _failed(self, launches: Sequence[Launch], error: RunnerkitError) -> Iterator[BurstOutcome]:
         """One failure for the breaker, whatever the size of the burst: it was one try."""
@@ -298,13 +240,6 @@ class Burster:
     def _skipped(self, launch: Launch, why: str) -> BurstOutcome:
         self._outside.events.emit(LaunchSkipped(str(launch.name), why))
         return BurstOutcome(launch, note=why)
-
-    def _end(self, machines: Sequence[Launched], why: str, name: str = "") -> None:
-        """Terminate machines; one that stays is nameless, or without a runner, and the next pass ends it."""
-        for launched in machines:
-            with suppress(CloudError):
-                self._outside.cloud.terminate(launched.region, [launched.instance_id])
-                self._outside.events.emit(InstanceTerminated(name, launched.instance_id, why))
 
     def _each(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """The results in the order of the items."""
@@ -318,10 +253,3 @@ class Burster:
 def pace_of_registrations(clock: Clock) -> Pace:
     """As often as GitHub lets one token register runners."""
     return Pace(clock, REGISTRATIONS_A_MINUTE)
-
-
-def _price(launched: Launched) -> dict[str, float]:
-    """The price as the agent looks it up."""
-    if launched.price is None:
-        return {}
-    return {f"{launched.type} {launched.zone} {launched.market}": round(launched.price, 6)}

@@ -333,7 +333,7 @@ class DeliveriesRepeated(Event):
 class RedeliveryDenied(Event):
     """GitHub does not let us look at lost webhooks; told once. Polling finds what they would have told."""
 
-    error: RunnerkitError
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

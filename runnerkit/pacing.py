@@ -31,17 +31,25 @@ class Pace:
         self._taken: deque[datetime] = deque()
         self._lock = Lock()
 
-    def take(self, count: int) -> None:
-        """Wait until so much is allowed at once, and count it as done.
+    def take(self, count: int, least: int | None = None) -> int:
+        """Wait until so much is allowed at once, or at least a part of it, and count it as done.
+
+        Args:
+            count: How much is wanted.
+            least: What to go on with when there is less; all of it by default.
+
+        Returns:
+            How much was taken.
 
         Raises:
             ValueError: So much is never allowed at once.
         """
-        if count > self._most:
-            msg = f"{count} at once is more than {self._most}"
+        least = count if least is None else min(count, least)
+        if least > self._most:
+            msg = f"{least} at once is more than {self._most}"
             raise ValueError(msg)
         woken = False
-        while (until := self._try(count)) is not None:
+        while not isinstance(until := self._try(count, least), int):
             for _ in range(_MOST_WAKES):
                 left = (until - self._clock.now()).total_seconds()
                 if left <= 0:
@@ -50,6 +58,7 @@ class Pace:
         if woken:
             # The call was meant for somebody who waits for news.
             self._clock.wake()
+        return until
 
     def free(self) -> int:
         """How much is allowed just now."""
@@ -57,15 +66,17 @@ class Pace:
             self._forget(self._clock.now())
             return self._most - len(self._taken)
 
-    def _try(self, count: int) -> datetime | None:
-        """Take it, or tell when to try again."""
+    def _try(self, count: int, least: int) -> int | datetime:
+        """Take what there is, or tell when to try again."""
         with self._lock:
             now = self._clock.now()
             self._forget(now)
-            if not count or len(self._taken) + count <= self._most:
-                self._taken.extend([now] * count)
-                return None
-            return self._taken[len(self._taken) + count - self._most - 1] + self._window
+            free = self._most - len(self._taken)
+            if free >= least:
+                taken = min(count, free)
+                self._taken.extend([now] * taken)
+                return taken
+            return self._taken[least - free - 1] + self._window
 
     def _forget(self, now: datetime) -> None:
         while self._taken and self._taken[0] + self._window <= now:

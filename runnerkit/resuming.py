@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from runnerkit.slots import Slot
     from runnerkit.wishes import Policy, RunnerSpec
 
-# A job fails in seconds after a notice; AWS takes the machine up to two minutes later, the machine itself a minute more.
+# After a notice the job fails in seconds. AWS takes the machine within two minutes, or it ends itself a minute later.
 REASON_WITHIN = timedelta(minutes=4)
 LOOK_EVERY = 5.0
 REMEMBERED = timedelta(days=2)

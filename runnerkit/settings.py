@@ -174,7 +174,8 @@ class GitHubSettings(Written):
 
     Either ``token`` (a fine-grained personal access token) or ``app_id`` with ``private_key`` (PEM text, or
     ``private_key_file``). With ``organization`` and ``runner_group`` runners are registered there, otherwise at each
-    repository.
+    repository. ``recovery`` says who repeats runs that AWS interrupts (``controller``, ``resume``, ``none``; ``detect``
+    looks for them), which decides whether ``launch`` warns.
     """
 
     api_url: str = "https://api.github.com"
@@ -186,6 +187,13 @@ class GitHubSettings(Written):
     repositories: tuple[str, ...] = ()
     organization: str | None = None
     runner_group: str | None = None
+    recovery: Literal["detect", "controller", "resume", "none"] = "detect"
+
+    @field_validator("token", "app_id", "installation_id", "private_key", "private_key_file", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, given: object) -> object:
+        # A variable or secret that a workflow names and nobody set arrives as an empty text.
+        return None if given == "" else given
 
     @model_validator(mode="after")
     def _group_has_organization(self) -> Self:

@@ -23,8 +23,8 @@ What happens is told as events: facts, in the past tense. People read them as se
 `--json`, or with `RUNNERKIT_LOG=json`, each is one line of JSON there instead; any other value of `RUNNERKIT_LOG` gives
 plain log lines. Programs that import runnerkit pass any object with an `emit(event)` method.""",
     "metrics": """\
-What `/metrics` of [`runnerkit serve`](serve.md#metrics) tells Prometheus. Counters begin at zero with the process. A label
-has few values: no job, run, runner or instance is one.""",
+What `/metrics` of [`runnerkit serve`](serve.md#metrics) tells Prometheus. Counters begin at zero with the process. A
+label has few values: no job, run, runner or instance is one.""",
     "event fields": """\
 `runner` is the name that joins instance and runner, `repo` is `owner/name`, `price` is US dollars an hour.""",
     "configuration": """\
@@ -93,6 +93,7 @@ ENVIRONMENT = {
     "`~/.local/state`)",
     "RUNNERKIT_CACHE_DIR": "the folder of remembered answers of AWS (default: `runnerkit` in `XDG_CACHE_HOME`, else in "
     "`~/.cache`)",
+    "RUNNERKIT_PARAMETERS": "for the [Lambda function](aws.md): the path below which SSM parameters are settings",
     "RUNNERKIT_LOG": "`json` or `text`: tell events as a log instead of sentences",
 }
 
@@ -126,6 +127,7 @@ MEANINGS = {
         "repositories": "the repositories to serve, as `owner/name`",
         "organization": "the organisation whose runner group is used",
         "runner_group": "the runner group to register in; not set: runners belong to one repository each",
+        "recovery": "who repeats runs that AWS interrupts, see [spot](spot.md); `detect` looks for them",
     },
     "ami": {
         "ssh_from": "the network (CIDR) that may reach a builder; not set: this machine's public address",
@@ -138,13 +140,18 @@ MEANINGS = {
         "life": "seconds a builder lives at most",
         "poll": "seconds between two looks at AWS",
     },
+    "journal": {
+        "where": "a file, or `s3://BUCKET/PREFIX` ([what that takes](aws.md#the-journal-on-s3)); empty: a file in the "
+        "state folder",
+        "kept_days": "days after which an entry is dropped; breaker and memory keep theirs for three days at most",
+    },
     "serve": {
         "bind": "the IP address to listen on; `0.0.0.0` for all of this machine's",
         "port": "the port; 0 for any that is free",
         "interval": "seconds between two passes when nothing wakes the loop",
         "webhook_secrets": "the secrets that webhooks are signed with; a second one while the first is replaced",
-        "public_url": "the webhook's address as GitHub has it, for example `https://runners.example.org/hooks`; not set: "
-        "lost webhooks are not asked for again",
+        "public_url": "the webhook's address as GitHub has it, such as `https://runners.example.org/hooks`; not set: lost "
+        "webhooks are not asked for again",
         "trusted_proxy": "the IP address of the proxy in front; its `X-Forwarded-*` headers are believed",
         "page_password": "what the status page and the metrics ask for; not set: they are shown at this machine only",
         "workers": "threads that answer requests",
@@ -187,7 +194,7 @@ MEANINGS = {
         "forks": "serve jobs that run a fork's code",
         "pull_request_target": "serve jobs triggered by `pull_request_target`",
         "merge_queue_spot": "use spot for jobs of a merge queue, which throws a change out at the first interruption",
-        "repositories": "other bounds for some repositories: `[policy.repositories.\"acme/*\"]`, see below",
+        "repositories": 'other bounds for some repositories: `[policy.repositories."acme/*"]`, see below',
     },
     'policy.repositories."OWNER/*"': {
         "max_machines": "most machines at once of all repositories that this entry covers",

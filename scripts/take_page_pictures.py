@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LOOKS: dict[str, dict[str, int]] = {
-    "laptop-light": {"width": 1360, "height": 850},
-    "laptop-dark": {"width": 1360, "height": 850, "dark": 1},
-    "phone-light": {"width": 375, "height": 812, "phone": 1, "scale": 2},
-    "phone-dark": {"width": 375, "height": 812, "phone": 1, "scale": 2, "dark": 1},
+    "laptop-light": {"width": 1280, "height": 1420},
+    "laptop-dark": {"width": 1280, "height": 1420, "dark": 1},
+    "phone-light": {"width": 375, "height": 1100, "phone": 1, "scale": 2},
+    "phone-dark": {"width": 375, "height": 1100, "phone": 1, "scale": 2, "dark": 1},
 }
 
 
@@ -33,7 +33,7 @@ def take(browser: chromium.Browser, story: Story, folder: Path, only: str = "") 
                 browser.look(**how)
                 browser.open(address)
                 browser.wait("document.querySelectorAll('.lane').length > 0")
-                (folder / f"status-{look}.png").write_bytes(browser.picture())
+                (folder / f"status-{look}.png").write_bytes(browser.picture(whole=False))
         browser.open("about:blank")
 
 

@@ -1,5 +1,4 @@
-"""Write the reference pages of ``docs/`` that the code knows best: commands, configuration, events, exit codes,
-metrics.
+"""Write the reference pages of ``docs/`` that the code knows best: commands, configuration, events, metrics and so on.
 
 Usage: ``python scripts/write_reference.py [--check]``. With ``--check`` nothing is written, and the exit code is 1 when
 a page is not what the code says.
@@ -27,7 +26,8 @@ from runnerkit.cli.commands import app
 from runnerkit.errors import EXIT_CODES, RunnerkitError
 from runnerkit.labels.keys import KEYS
 from runnerkit.model import Breadth, Market, Refusal
-from runnerkit.settings import AmiSettings, AwsSettings, GitHubSettings, ServeSettings, ImageSource
+from runnerkit.settings import AmiSettings, AwsSettings, GitHubSettings, ImageSource, JournalSettings, ServeSettings
+from runnerkit.web.measures import COUNTER, MEASURES, Measure
 from runnerkit.wishes import Bounds, Policy
 
 written = partial(page, script="write_reference.py")
@@ -130,6 +130,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "aws.images.NAME": ImageSource,
     "github": GitHubSettings,
     "ami": AmiSettings,
+    "journal": JournalSettings,
     "serve": ServeSettings,
     "policy": Policy,
     'policy.repositories."OWNER/*"': Bounds,

@@ -22,6 +22,7 @@ from runnerkit.cli import (
     sandbox,
     serve,
     show,
+    simulate,
     why,
 )
 
@@ -83,6 +84,7 @@ app.command("terminate")(machines.terminate)
 app.command("offerings")(market.offerings)
 app.command("demo")(demo.demo)
 app.command("interrupt")(interrupt.interrupt)
+app.command("simulate")(simulate.simulate)
 app.add_typer(sandbox.app, name="sandbox", cls=_Group)
 app.add_typer(job.dvc, name="dvc", cls=_Group)
 app.command("report")(job.report)

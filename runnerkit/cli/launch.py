@@ -164,11 +164,30 @@ def _launch(settings: Config, label: str, request: LaunchRequest, *, wait: bool,
     slots: Sequence[Slot] = started
     if wait:
         slots = _waited(fleet, slots, label, quiet=as_json)
+    recovery = _recovery(settings, request, slots, quiet=as_json)
     if as_json:
-        print_json({"label": label, "repo": request.repo, "machines": [actions.facts(slot) for slot in slots]})
+        machines = [actions.facts(slot) for slot in slots]
+        print_json({"label": label, "repo": request.repo, "machines": machines, "recovery": recovery})
         return
     for slot in slots:
         typer.echo(f"{slot.name} {slot.instance_id} {slot.type} {slot.zone} {slot.market}")
+
+
+def _recovery(settings: Config, request: LaunchRequest, slots: Sequence[Slot], *, quiet: bool) -> dict[str, str]:
+    """Who lets the run go on after an interruption; said once when nobody is known to. It never fails a launch."""
+    from runnerkit import afterwards
+    from runnerkit.rescue import NOTE, Rescuer
+
+    # The machines run: whatever cannot be read about their future must not cost them.
+    try:
+        by = afterwards.rescuer(settings, request, [slot.market for slot in slots])
+    except (OSError, ValueError, RunnerkitError):
+        return {"by": "unknown", "note": ""}
+    note = NOTE if by is Rescuer.NOBODY else ""
+    if note and not quiet and sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(f"note: {note}\n")
+    return {"by": str(by), "note": note}
 
 
 def _partly(

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runnerkit.actions import Action
-    from runnerkit.fleet import Fleet, Pass
+    from runnerkit.fleet import Fleet
+    from runnerkit.passes import Pass
 
 
 def _fleet(config_path: Path | None, repo: list[str] | None, *, as_json: bool) -> Fleet:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runnerkit.applying import Outcome
-    from runnerkit.fleet import MachineStatus, Pass
+    from runnerkit.passes import MachineStatus, Pass
 
 
 def status(repo: Repo = None, config: ConfigPath = None, as_json: AsJson = False) -> None:

@@ -28,12 +28,12 @@ def resume(
     Machines that `launch` made are made anew first, for the same label. Jobs that merely failed stay as they are, and
     so does a run that was repeated `max_reruns` times. When there is nothing to do, the reason is told: exit code 0.
     """
-    from runnerkit import app
+    from runnerkit import afterwards
 
     with ending_well(as_json=as_json):
         settings = configuration(config)
         served, number = _meant(run, repo, settings)
-        resumer = app.resumer(settings, served, events=narrator(as_json=as_json))
+        resumer = afterwards.resumer(settings, served, events=narrator(as_json=as_json))
         resumed = resumer.resume(served, number, dry_run=dry_run)
     if as_json:
         print_json(_as_dict(resumed))
@@ -66,11 +66,12 @@ def _said(resumed: Resumed) -> str:
     run, decision = resumed.run, resumed.decision
     if isinstance(decision, Reason):
         return f"run {run.id} of {run.repo} is left as it is: {decision.text}"
-    what = f"job {decision.job.id} alone" if decision.job else "the failed jobs"
+    what = f"job {decision.job.id} alone" if decision.job else "what failed"
+    of = f"of run {run.id} of {run.repo}"
     words = {
-        Done.REPEATED: f"{what} of run {run.id} of {run.repo} run again, as attempt {decision.attempt}: {decision.text}",
+        Done.REPEATED: f"{what} {of} goes on as attempt {decision.attempt}: {decision.text}",
         Done.SOMEBODY: f"run {run.id} of {run.repo} goes on already: somebody else was faster",
-        Done.WOULD_REPEAT: f"would run {what} of run {run.id} of {run.repo} again{_first(decision)}: {decision.text}",
+        Done.WOULD_REPEAT: f"would run {what} {of} again{_first(decision)}: {decision.text}",
     }
     return words[resumed.done]
 

@@ -29,6 +29,12 @@ def advice(image: str, recipe: str, seconds: float, price: float | None) -> str:
     )
 
 
+def failing(place: str, error: RunnerkitError) -> str:
+    """What is wrong with a place, and what to do."""
+    where = "" if place in error.message else f"{place}: "
+    return f"{where}{error.message}" + (f"; {error.hint}" if error.hint else "")
+
+
 SENTENCES: dict[type[Event], Callable[..., str]] = {
     events.OfferingChosen: lambda e: (
         f"{e.runner}: {e.candidates} offerings fit, the cheapest is {e.type} in {e.zone} "
@@ -63,7 +69,9 @@ SENTENCES: dict[type[Event], Callable[..., str]] = {
     events.ServiceStopping: lambda e: f"{e.why}: ending; the actions under way are finished first",
     events.DeliveryRefused: lambda e: f"{e.address or 'somebody'} sent a webhook that was refused: {e.why}",
     events.DeliveriesRepeated: lambda e: f"{e.asked} webhooks did not reach us; GitHub sends them again",
-    events.RedeliveryDenied: lambda e: f"lost webhooks cannot be asked for again: {e.error.message}",
+    events.RedeliveryDenied: lambda e: f"lost webhooks cannot be asked for again: {e.why}",
+    events.JournalFailing: lambda e: f"warning: {failing(e.place, e.error)}",
+    events.MessageDropped: lambda e: f"message {e.message or 'without an id'} dropped: {e.why}",
     events.BuilderLaunched: lambda e: (
         f"{e.recipe}: {'goes on with' if e.resumed else 'launched'} builder {e.builder} ({e.type} in {e.zone}, "
         f"{dollars(e.price)})"

@@ -31,7 +31,7 @@ def why(
 
     From GitHub, EC2, the journal, and from what a pass would do just now. What cannot be known is said.
     """
-    from runnerkit import app
+    from runnerkit import afterwards
     from runnerkit.why import questions
     from runnerkit.why.gathering import answers
 
@@ -39,7 +39,7 @@ def why(
         question = questions.read(what, repo or "")
         settings = configuration(config)
         check_host(question, settings)
-        sources = app.why_sources(settings)
+        sources = afterwards.why_sources(settings)
         found = answers(question, sources)
     now = sources.clock.now()
     if as_json:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Seconds before the second and the third try of a GET, each spread by half.
 PAUSES = (0.5, 2.0)
 MOST_PAGES = 100
+# GitHub takes a hundred at once from one caller ("Rate limits for the REST API"), other programs' among them.
+MOST_AT_ONCE = 50
 REMEMBERED_PAGES = 2048
 REMEMBERED_WARNINGS = 100
 _UNAUTHORIZED = 401
@@ -82,6 +84,7 @@ class Client:
         self.is_app = settings.app_id is not None
         self._credentials = credentials(settings, clock, served)
         self._wire = Wire(base_url)
+        self._under_way = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._meter = Meter(clock, reserve)
         self._lock = threading.Lock()
         self._pages: OrderedDict[str, _Page] = OrderedDict()
@@ -196,8 +199,10 @@ class Client:
         return self._checked(ask, self._send(ask, authorization, caller))
 
     def _send(self, ask: Ask, authorization: str, caller: str) -> Answer:
-        self._meter.admit(caller, ask)
-        answer = self._wire.send(ask, authorization)
+        with self._under_way:
+            # Who waited for a turn may have been overtaken by a refusal that is meant for everybody.
+            self._meter.admit(caller, ask)
+            answer = self._wire.send(ask, authorization)
         self._meter.learn(caller, ask, answer)
         return answer
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runnerkit.github.budget import RESERVE, Budget
 from runnerkit.github.client import Client
 from runnerkit.github.facts import Facts
+from runnerkit.github.hooks import Hooking
 from runnerkit.github.level import Level
 from runnerkit.github.releases import Releases
 from runnerkit.github.reports import Reporting
@@ -53,6 +54,7 @@ class GitHubForge(Runners, Runs, Facts):
     ) -> None:
         client = Client(settings, clock=clock, repos=repos, reserve=reserve)
         level = Level(client, settings)
+        self._settings, self._repos = settings, tuple(repos)
         Runners.__init__(self, client, level)
         Runs.__init__(self, client, level)
         Facts.__init__(self, client, level)
@@ -67,6 +69,10 @@ class GitHubForge(Runners, Runs, Facts):
         Read at most every few hours. Where they are not listed it is the newest alone, without a date.
         """
         return self._releases.of(repo)
+
+    def hooks(self, url: str) -> Hooking:
+        """The port :class:`runnerkit.ports.Hooks` for hooks with this address, within the same limits as the forge."""
+        return Hooking(self._client, self._settings, url=url, repos=self._repos)
 
     @property
     def budget(self) -> Budget:

@@ -49,25 +49,22 @@ class _Hook:
     source: _Source
 
 
-class GitHubHooks:
-    """The port :class:`runnerkit.ports.Hooks` on GitHub; any number of threads may use it.
+class Hooking:
+    """Finds hooks, lists and repeats deliveries through a client; any number of threads may use it.
 
     Looks for hooks with our address at the App, else at every repository served and at the organisation of one served
     as a whole (``owner/*``) and of a runner group. Finding them costs a call each, once in ten minutes, a list of
     deliveries one for each hundred.
 
     Args:
-        settings: Where GitHub is and who we are there.
+        client: The client.
+        settings: Who we are at GitHub.
         url: Our address as it is written in the hooks; case and a slash at its end do not matter.
-        clock: Time, and the waiting between tries.
         repos: The repositories served. Empty: those of the settings.
-
-    Raises:
-        ConfigError: The settings name no usable address, credentials or repository.
     """
 
-    def __init__(self, settings: GitHubSettings, *, url: str, clock: Clock, repos: Sequence[str] = ()) -> None:
-        self._client = Client(settings, clock=clock, repos=repos)
+    def __init__(self, client: Client, settings: GitHubSettings, *, url: str, repos: Sequence[str] = ()) -> None:
+        self._client = client
         self._url = _same(url)
         self._sources = tuple(_sources(settings, repos or settings.repositories))
         self._lock = threading.Lock()
@@ -78,10 +75,6 @@ class GitHubHooks:
     def warnings(self) -> Sequence[str]:
         """What could not be read, latest last; each thing once."""
         return tuple(self._client.warnings)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
 
     def deliveries(self, since: datetime) -> Sequence[Delivery]:
         """What GitHub sent to our address since then, newest first; at most two thousand of a hook.
@@ -167,6 +160,27 @@ class GitHubHooks:
             ask = replace(ask, params={**ask.params, "cursor": cursor})
         self._client.warn(f"{hook.source.what} had more than {len(found)} deliveries; older ones were not looked at")
         return found
+
+
+class GitHubHooks(Hooking):
+    """The port :class:`runnerkit.ports.Hooks` on GitHub, for those who need no forge besides.
+
+    Args:
+        settings: Where GitHub is and who we are there.
+        url: As for :class:`Hooking`.
+        clock: Time, and the waiting between tries.
+        repos: As for :class:`Hooking`.
+
+    Raises:
+        ConfigError: The settings name no usable address, credentials or repository.
+    """
+
+    def __init__(self, settings: GitHubSettings, *, url: str, clock: Clock, repos: Sequence[str] = ()) -> None:
+        super().__init__(Client(settings, clock=clock, repos=repos), settings, url=url, repos=repos)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
 
 
 def _asked(source: _Source, path: str, what: str, verb: str = "GET") -> Ask:

@@ -21,7 +21,7 @@ SUFFIX = ".jsonl"
 SETTLED = timedelta(minutes=15)
 # So many small objects of the day that is not over are merged: a cold start reads each of them.
 MANY = 32
-MOST_AT_ONCE = 500
+MOST_AT_ONCE = 200
 _TIME = "%H%M%S%f"
 
 

@@ -15,7 +15,7 @@ from runnerkit.journal import KEPT, Entries, Entry
 from runnerkit.journals import keys as names
 from runnerkit.journals.ledger import Ledger, line_of, parsed
 from runnerkit.journals.objects import S3Objects
-from runnerkit.journals.tidying import tidy
+from runnerkit.journals.tidying import READERS, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from runnerkit.journals.objects import Objects
     from runnerkit.settings import AwsSettings
 
+# What the journal calls, as permissions.
+S3_ACTIONS = ("s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject")
 LOOK_EVERY = timedelta(seconds=10)
 AFTER_FAILURE = timedelta(seconds=60)
 TIDY_EVERY = timedelta(hours=1)
 # S3 may be away for long; what a day of passes writes is far less.
 MOST_PENDING = 50_000
-READERS = 8
 LOOKS = 3
 
 

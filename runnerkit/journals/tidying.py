@@ -8,6 +8,7 @@ in two objects for a while is read once, by its id.
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from runnerkit.journals.keys import merged, outdated, to_merge, union
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
     from runnerkit.journals.objects import Objects
 
+READERS = 8
 
-def tidy(objects: Objects, prefix: str, kept: timedelta, now: datetime) -> None:
+
+def tidy(objects: Objects, prefix: str, kept: timedelta, now: datetime, readers: int = READERS) -> None:
     """Delete what is too old, and merge what is small.
 
     Raises:
@@ -32,12 +35,13 @@ def tidy(objects: Objects, prefix: str, kept: timedelta, now: datetime) -> None:
         objects.delete(old)
     gone = set(old)
     for day, some in to_merge(prefix, [key for key in keys if key not in gone], now).items():
-        merge(objects, prefix, day, some)
+        merge(objects, prefix, day, some, readers)
 
 
-def merge(objects: Objects, prefix: str, day: date, keys: Sequence[str]) -> None:
+def merge(objects: Objects, prefix: str, day: date, keys: Sequence[str], readers: int = READERS) -> None:
     """Replace objects of a day by one; does nothing when somebody else has begun to."""
-    contents = [objects.get(key) for key in keys]
+    with ThreadPoolExecutor(min(readers, len(keys))) as pool:
+        contents = list(pool.map(objects.get, keys))
     read = [content for content in contents if content is not None]
     if len(read) < len(keys):
         return

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from runnerkit.errors import RunnerkitError
+from runnerkit.events import ActionFailed
 from runnerkit.overview.past import DAY, ENDED, INTERRUPTED, JOB_OVER, JOB_SEEN, JOB_TAKEN, LAUNCHED, ONLINE, WEEK
 from runnerkit.overview.past import TERMINATED as ORDERED
 from runnerkit.overview.troubles import ACTION_FAILED, LAUNCH_FAILED
@@ -19,8 +20,10 @@ from runnerkit.overview.words import Trouble
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from runnerkit.events import Event
     from runnerkit.history import Note
-    from runnerkit.overview.words import About, Seen
+    from runnerkit.overview.seen import Seen
+    from runnerkit.overview.words import About
     from runnerkit.ports import Clock, Journal
     from runnerkit.wishes import Policy
 
@@ -68,12 +71,22 @@ class Board:
         with self._lock:
             self._sheet = None
             if isinstance(done, RunnerkitError):
-                now = self._clock.now()
-                since = self._trouble.since if self._trouble else now
-                self._trouble = Trouble(now, since, done.code, done.message, done.hint)
+                self._failed(done)
             else:
                 self._seen, self._trouble = done, None
                 self._read_on()
+
+    def emit(self, event: Event) -> None:
+        """Hear of a pass that failed, as an :class:`runnerkit.ports.Events` listener; told twice it is the same."""
+        if isinstance(event, ActionFailed) and event.action == "pass":
+            with self._lock:
+                self._sheet = None
+                self._failed(event.error)
+
+    def _failed(self, error: RunnerkitError) -> None:
+        now = self._clock.now()
+        since = self._trouble.since if self._trouble else now
+        self._trouble = Trouble(now, since, error.code, error.message, error.hint)
 
     def document(self) -> bytes:
         """The overview as JSON, UTF-8."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from runnerkit.errors import RunnerkitError
     from runnerkit.model import Job
     from runnerkit.overview.past import Past
-    from runnerkit.overview.words import MachineLine, Seen
+    from runnerkit.overview.seen import Seen
+    from runnerkit.overview.words import MachineLine
 
 NOBODY = "no registered runner has all of these labels, and none of them asks for runnerkit"
 # What a reader must act on comes first, then what waits, then what is on its way.

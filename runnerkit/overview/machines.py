@@ -73,7 +73,9 @@ def _line(rental: Rental, past: Past, here: Now, now: datetime) -> MachineLine:
     taken = next((note.id("job") for note in reversed(notes) if note.kind == words.JOB_TAKEN), None)
     job = at_work.id if at_work else taken or rental.job_id
     run = at_work.run_id if at_work else _run(notes) or rental.run_id
-    stage = here.phases.get(rental.instance) if until is None else None
+    # What the last pass itself launched was not there yet when it looked.
+    unseen = Phase.BOOTING if instance is None else None
+    stage = here.phases.get(rental.instance, unseen) if until is None else None
     end = _how(instance, notes) if until is not None else End.NONE
     return MachineLine(
         name=rental.runner,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runnerkit.history import Note
-    from runnerkit.overview.words import About, JobLine, MachineLine, Seen, Trouble
+    from runnerkit.overview.seen import Seen
+    from runnerkit.overview.words import About, JobLine, MachineLine, Trouble
     from runnerkit.wishes import Policy
 
 

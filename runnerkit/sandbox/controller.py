@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -26,12 +26,13 @@ _BIND = (
 
 
 class Controller:
-    """``runnerkit run`` as a process of its own. A context manager.
+    """``runnerkit run``, or another command that serves, as a process of its own. A context manager.
 
     Args:
         sandbox: What it serves.
         heard: Hears its events, as its log tells them, on a thread of its own.
         environ: Further settings.
+        command: What to run instead of ``run`` with a pass each second; ``--repo`` and ``--json`` are added.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class Controller:
         sandbox: Sandbox,
         heard: Callable[[Mapping[str, Any]], None] = lambda _event: None,
         environ: Mapping[str, str] | None = None,
+        command: Sequence[str] = ("run", "--interval", "1"),
     ) -> None:
         self._sandbox = sandbox
+        self._command = (*command, "--repo", sandbox.repository, "--json")
         self._heard = heard
         self._environ = dict(environ or {})
         self._process: subprocess.Popen[str] | None = None
@@ -48,11 +51,10 @@ class Controller:
         self.said: list[str] = []
 
     def __enter__(self) -> Self:
-        command = ["run", "--repo", self._sandbox.repository, "--interval", "1", "--json"]
         environ = {**os.environ, **self._sandbox.environment(), **self._environ}
         # Of its own group: Ctrl-C at the terminal must not reach it before the story has decided what to end when.
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [*_bound(), sys.executable, "-m", "runnerkit", *command],
+            [*_bound(), sys.executable, "-m", "runnerkit", *self._command],
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -113,6 +113,7 @@ class InstanceMetadata:
             "instance-type": view.type,
             "local-ipv4": view.private_ip,
             "placement": {"availability-zone": view.zone, "region": view.region},
+            "services": {"domain": "amazonaws.com", "partition": "aws"},
         }
         if view.notice is not None:
             at = _stamp(view.notice.at)

@@ -7,12 +7,14 @@ import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 import boto3
 
+from runnerkit import tags
 from runnerkit.errors import ConfigError
 from runnerkit.sandbox.ec2 import SandboxEc2
 from runnerkit.sandbox.github import GitHubWorld
@@ -200,5 +202,11 @@ class Sandbox:
             "instances": sum(len(reservation["Instances"]) for reservation in alive),
             "runners": int(self.asked(f"/repos/{self.repository}/actions/runners")["total_count"]),
             "volumes": len(ec2.describe_volumes()["Volumes"]),
-            "launch_templates": len(ec2.describe_launch_templates()["LaunchTemplates"]),
+            "launch_templates": sum(map(_left_over, ec2.describe_launch_templates()["LaunchTemplates"])),
         }
+
+
+def _left_over(template: dict[str, Any]) -> bool:
+    """Whether nobody will use a launch template again; those that bursts share say until when they are kept."""
+    marks = {tag["Key"]: tag["Value"] for tag in template.get("Tags", [])}
+    return tags.moment(marks.get(tags.KEPT_UNTIL)) <= datetime.now(UTC)

@@ -7,9 +7,12 @@ import json
 from base64 import b64decode
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runnerkit.boot import HEADER, JIT_FILE, MACHINE_FILE
+from runnerkit.boot import HEADER, JIT_FILE, MACHINE_FILE, PARAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GZIP = b"\x1f\x8b"
 
@@ -25,14 +28,18 @@ class Told:
     jit_config: str
 
 
-def read(user_data: bytes) -> Told:
-    """Read user data as sent to EC2.
+def read(user_data: bytes, parameter: Callable[[], str | None] = lambda: None) -> Told:
+    """Read user data as sent to EC2; ``parameter`` takes the machine's own, where it waits for one.
 
     Raises:
         ValueError: It is not what our machines boot from.
+        KeyError: The machine still waits for its parameter.
     """
     files = _files(user_data)
     told: dict[str, Any] = json.loads(files[MACHINE_FILE])
+    if told.get("parameters") == PARAMETERS:
+        told |= json.loads(parameter() or "{}")
+        files[JIT_FILE] = told["jit"]
     return Told(told["name"], told["online_within"], told["idle"], told["life"], files[JIT_FILE])
 
 

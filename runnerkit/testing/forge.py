@@ -8,20 +8,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.errors import ForgeRejected, ForgeUnavailable, NameTaken, NotFound, RunnerBusy
-from runnerkit.history import Run
 from runnerkit.model import Job, Registration, Release, Runner
 from runnerkit.names import Secret, label_key
 from runnerkit.ports import RunnerPackage
 from runnerkit.testing.lies import Late, Lies
 from runnerkit.testing.papers import Papers
+from runnerkit.testing.runs import FAILED, OVER, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runnerkit.history import Run
     from runnerkit.ports import Clock
 
-OVER = "completed"
-FAILED = ("failure", "cancelled", "timed_out")
+__all__ = ["OVER", "FakeForge"]
 RUNNER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -132,20 +132,7 @@ class FakeForge(Papers):
         jobs = self._latest(repo, run_id)
         if not jobs:
             return None
-        first, states = jobs[0], {job.status for job in jobs}
-        status = next(iter(states)) if len(states) == 1 else "in_progress"
-        return Run(
-            run_id,
-            repo,
-            status,
-            max(job.run_attempt for job in jobs),
-            first.created_at,
-            _conclusion(jobs) if status == OVER else None,
-            first.event,
-            first.head_sha,
-            first.private,
-            first.fork,
-        )
+        return summary(jobs)
 
     def jobs(self, repo: str, run_id: int) -> Sequence[Job]:
         """The jobs of a run's latest attempt."""
@@ -306,7 +293,3 @@ class FakeForge(Papers):
     def _change_job(self, job: Job) -> None:
         self._jobs[job.id] = job
         self._job_list.remember(self._jobs.values())
-
-
-def _conclusion(jobs: Sequence[Job]) -> str:
-    return next((job.conclusion for job in jobs if job.conclusion in FAILED), "success") or "success"

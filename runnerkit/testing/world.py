@@ -10,12 +10,12 @@ from runnerkit import boot
 from runnerkit.fleet import Fleet
 from runnerkit.launching import Outside
 from runnerkit.model import State
-from runnerkit.understanding import Wishes
 from runnerkit.testing.clock import FakeClock
 from runnerkit.testing.cloud import FakeCloud
 from runnerkit.testing.forge import FakeForge
 from runnerkit.testing.lies import Lies
 from runnerkit.testing.memory import MemoryJournal, RecordedEvents
+from runnerkit.understanding import Wishes
 from runnerkit.wishes import Policy, RunnerSpec
 
 if TYPE_CHECKING:

@@ -134,5 +134,5 @@ class Redelivery:
 
     def _tell_denied(self, error: RunnerkitError) -> None:
         if not self._denied:
-            self._events.emit(RedeliveryDenied(error))
+            self._events.emit(RedeliveryDenied(error.message))
         self._denied = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -29,6 +30,9 @@ IDLE_WITHIN = 60
 LOOK_EVERY = 1.0
 ANSWER_WITHIN = 5.0
 FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"})
+
+# It warns of every request that waits for a worker for a moment: in a burst, of most.
+logging.getLogger("waitress").setLevel(logging.ERROR)
 
 
 class Server:
@@ -92,9 +96,13 @@ class Server:
 
     def _run(self) -> None:
         # waitress offers no loop that can be left.
+        looked_at = 0.0
         while not self._closing.is_set():
             self._turn(LOOK_EVERY)
-            self._hang_up_on_slow(time.monotonic())
+            # Not at every turn: a burst makes many, and looking at everybody each time takes longer than answering.
+            if (now := time.monotonic()) - looked_at >= LOOK_EVERY:
+                looked_at = now
+                self._hang_up_on_slow(now)
         wasyncore.dispatcher.close(self._server)
         until = time.monotonic() + ANSWER_WITHIN
         while any(map(_is_answered, self._channels())) and time.monotonic() < until:

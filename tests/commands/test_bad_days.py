@@ -111,7 +111,12 @@ def test_no_room_for_a_demo(no_room: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_terminal_that_is_closed_ends_the_sandbox_well(tmp_path: Path, number: signal.Signals) -> None:
     """Its folders go with it, as after Ctrl-C."""
-    up = Up(tmp_path / "state")
+    # Whoever started the tests may have told them to outlive the terminal, and a program inherits that.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        up = Up(tmp_path / "state")
+    finally:
+        signal.signal(number, before)
     with up.process:
         folder = Path(up.told["environment"]["RUNNERKIT_CACHE_DIR"]).parent
         assert folder.is_dir()

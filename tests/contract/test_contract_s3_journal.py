@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -278,6 +280,28 @@ def test_the_configuration_names_the_place(ground: Ground, tmp_path: Path, monke
     assert file.exists()
     app.journal(load({}, tmp_path)[0], {"RUNNERKIT_STATE_DIR": str(tmp_path / "state")}).failed(FAILURE)
     assert (tmp_path / "state/journal-runnerkit.jsonl").exists()
+
+
+NOTES = """
+import os
+from pathlib import Path
+from runnerkit import app
+from runnerkit.config import load
+from runnerkit.testing.contracts.journal import FAILURE
+
+app.journal(load(os.environ, Path.cwd())[0]).failed(FAILURE)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_writes_what_it_noted(ground: Ground, tmp_path: Path) -> None:
+    """A command that makes no pass, such as `launch`, flushes nothing itself."""
+    place = f"s3://{BUCKET}/{ground.prefix}"
+    environment = {**ground.ec2.environment(), "RUNNERKIT_JOURNAL__WHERE": place}
+    command = [sys.executable, "-c", NOTES]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert [FAILURE] == list(ground.journal().failures(THEN))
 
 
 @pytest.mark.parametrize("where", ["s3://", "s3://UPPER/x", "s3:///x", "s3://a/b", "https://bucket.example/x"])

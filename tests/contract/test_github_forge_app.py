@@ -101,6 +101,59 @@ def test_all_served_repositories_share_a_token(world: GitHubWorld, app: Written)
     assert [reach for _, reach in tokens(world)] == [{REPO, "acme/other"}, {"acme/third"}]
 
 
+def test_an_owner_served_as_a_whole_has_one_token(world: GitHubWorld, app: Written) -> None:
+    """A repository that is new needs none of its own; the permissions stay narrow."""
+    with forge_at(world, repos=["acme/*"], **app) as forge:
+        for repo in (REPO, "acme/other"):
+            forge.runners(repo)
+        world.add_repository("acme/new")
+        forge.runners("acme/new")
+    assert tokens(world) == [({"actions": "write", "administration": "write", "metadata": "read"}, None)]
+
+
+def test_an_apps_repositories_are_those_of_its_installation(world: GitHubWorld, keys: tuple[str, str]) -> None:
+    """Only what was chosen when it was installed, by a token that can do nothing else."""
+    made = world.add_app("runnerkit", public_key=keys[1])
+    world.add_repository("acme/secret")
+    world.install_app(made, "acme", repositories=[REPO, "acme/other"])
+    with forge_at(world, repos=["acme/*"], app_id=str(made.id), private_key=keys[0]) as forge:
+        assert list(forge.repositories("acme")) == [REPO, "acme/other"]
+    assert tokens(world) == [({"metadata": "read"}, {REPO, "acme/other"})]
+    assert sent(world) == [
+        "GET /orgs/acme/installation",
+        "POST /app/installations/1/access_tokens",
+        "GET /installation/repositories",
+    ]
+
+
+def test_an_installation_on_a_user_is_found(world: GitHubWorld, keys: tuple[str, str]) -> None:
+    """Where there is no organisation of that name."""
+    made = world.add_app("runnerkit", public_key=keys[1])
+    world.add_repository("octocat/train")
+    world.install_app(made, "octocat")
+    with forge_at(world, repos=["octocat/*"], app_id=str(made.id), private_key=keys[0]) as forge:
+        assert list(forge.repositories("octocat")) == ["octocat/train"]
+    assert sent(world)[:2] == ["GET /orgs/octocat/installation", "GET /users/octocat/installation"]
+
+
+def test_an_app_without_an_extra_permission_can_do_the_rest(world: GitHubWorld, keys: tuple[str, str]) -> None:
+    """Annotations, approvals and files are asked for with tokens of their own."""
+    held = {"actions": "write", "administration": "write", "metadata": "read"}
+    made = world.add_app("meek", public_key=keys[1], permissions=held)
+    world.install_app(made, "acme")
+    job = world.queue_job(REPO, LABELS)
+    with forge_at(world, repos=[REPO], app_id=str(made.id), private_key=keys[0]) as forge:
+        (seen,) = forge.active(REPO)
+        with pytest.raises(ForgeDenied) as caught:
+            forge.annotations(REPO, job.id)
+        assert "checks: read" in caught.value.hint
+        with pytest.raises(ForgeDenied) as caught:
+            forge.file(REPO, "runnerkit.yml")
+        assert "contents: read" in caught.value.hint
+        assert forge.gates(REPO, seen) is None
+        assert forge.register(REPO, "rk-5-1", LABELS).runner.id
+
+
 def test_a_known_installation_is_not_looked_up(world: GitHubWorld, app: Written) -> None:
     """With installation_id only the token is asked for."""
     with forge_at(world, installation_id=1, **app) as forge:

@@ -12,7 +12,9 @@ from runnerkit.sandbox.github import GitHubWorld
 from tests.contract.github_ground import LABELS, REPO, Ticking, forge_at, ticking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from runnerkit.github.asks import Answer, Ask
 
 
 @pytest.fixture
@@ -148,3 +150,54 @@ def test_one_threads_refusal_stops_the_others(world: GitHubWorld, token: str) ->
         with ThreadPoolExecutor(8) as pool:
             assert all(pool.map(look, range(8)))
     assert len(world.calls) == 1
+
+
+def test_a_refusal_of_one_kind_of_work_stops_every_other(world: GitHubWorld, token: str) -> None:
+    """Whatever was asked first, until the time that GitHub named nothing else goes out: no read, no report, no hook."""
+    job = world.queue_job(REPO, LABELS)
+    world.secondary_limit(retry_after=90, path="*/runners")
+    with forge_at(world, token, repos=[REPO]) as forge:
+        with pytest.raises(RateLimited) as caught:
+            forge.runners(REPO)
+        assert caught.value.reset == world.clock.now() + timedelta(seconds=90)
+        uses: list[Callable[[], object]] = [
+            lambda: forge.active(REPO),
+            lambda: forge.annotations(REPO, job.id),
+            lambda: forge.repositories("acme"),
+            lambda: forge.file(REPO, "x"),
+            lambda: forge.register(REPO, "rk-5-1", LABELS),
+            lambda: forge.reports.status(REPO, "0" * 40, "failure", "runnerkit"),
+            lambda: forge.hooks("http://127.0.0.1:9/").deliveries(world.clock.now()),
+        ]
+        for use in uses:
+            with pytest.raises(RateLimited):
+                use()
+        assert len(world.calls) == 1
+        ticking(world).advance(91)
+        assert [each.id for each in forge.active(REPO)] == [job.id]
+
+
+def test_no_more_than_fifty_requests_are_under_way(world: GitHubWorld, token: str) -> None:
+    """GitHub takes a hundred at once, from everybody who uses the same token."""
+    world.add_repository("acme/other")
+    with forge_at(world, token) as forge:
+        wire, lock = forge._client._wire, threading.Lock()
+        under_way, most = 0, 0
+        send = wire.send
+
+        def counted(ask: Ask, authorization: str) -> Answer:
+            nonlocal under_way, most
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            full.wait(0.05)
+            answer = send(ask, authorization)
+            with lock:
+                under_way -= 1
+            return answer
+
+        full = threading.Event()
+        wire.send = counted  # type: ignore[method-assign] # counts on the way
+        with ThreadPoolExecutor(80) as pool:
+            assert all(found is None for found in pool.map(lambda number: forge.runner(REPO, number + 1), range(80)))
+    assert most == 50

@@ -9,6 +9,7 @@ from runnerkit.github import GitHubReports
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.settings import GitHubSettings
 from tests.contract.github_ground import REPO, Ticking, forge_at, ticking
+from tests.sandbox.github_world import call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,3 +95,17 @@ def test_a_personal_token_cannot_create_check_runs(world: GitHubWorld) -> None:
     sha = world.add_commit(REPO)
     with forge_at(world) as forge, pytest.raises(ForgeDenied, match="must authenticate via a GitHub App"):
         forge.reports.check(REPO, sha, "runnerkit", "failure", "t", "s")
+
+
+def test_a_refusal_told_twice_is_shown_once(world: GitHubWorld, reports: GitHubReports) -> None:
+    """As a status by a token, as a check run by an App: GitHub shows the latest of a name."""
+    sha = world.add_commit(REPO)
+    with forge_at(world) as forge:
+        for told in ("not allowed", "still not allowed"):
+            forge.reports.status(REPO, sha, "failure", "runnerkit", told)
+            reports.check(REPO, sha, "runnerkit", "failure", told, "why")
+    token = world.add_token("fine-grained")
+    combined = call(world, "GET", f"/repos/{REPO}/commits/{sha}/status", token=token).body
+    assert [each["description"] for each in combined["statuses"]] == ["still not allowed"]
+    shown = call(world, "GET", f"/repos/{REPO}/commits/{sha}/check-runs", token=token).body["check_runs"]
+    assert [each["output"]["title"] for each in shown] == ["still not allowed"]

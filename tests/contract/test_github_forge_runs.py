@@ -62,7 +62,7 @@ def test_only_waiting_jobs_are_listed_each_once(world: GitHubWorld) -> None:
 
 
 def test_many_runs_are_read_by_page_and_then_for_nothing(world: GitHubWorld) -> None:
-    """130 runs cost a first look (the newest, five statuses, one of them in two pages) and a call each, then nothing."""
+    """130 runs cost a first look (the newest, five statuses, one of two pages) and a call each, then nothing."""
     for _ in range(130):
         world.queue_job(REPO, GPU)
     with forge_at(world) as forge:
@@ -157,7 +157,9 @@ def test_more_new_runs_than_a_page_holds_are_all_seen(world: GitHubWorld) -> Non
         world.finish_job(world.queue_job(REPO, GPU))
         assert forge.active(REPO) == []
         for number in range(70):
-            world.add_run(REPO, [{"name": f"{number}", "labels": GPU}, {"name": "w", "labels": GPU, "status": "waiting"}])
+            world.add_run(
+                REPO, [{"name": f"{number}", "labels": GPU}, {"name": "w", "labels": GPU, "status": "waiting"}]
+            )
         assert len(forge.queued(REPO)) == 70
 
 

@@ -15,12 +15,14 @@ import pytest
 import yaml
 
 from runnerkit.sandbox.together import Sandbox
+from runnerkit.sandbox.workflows import load
 from tests.docs.doc_pages import ROOT, RUN_ID, name, workflows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE = 30.0
+BUCKET = "acme-journal"
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +41,10 @@ def workflow(path: Path) -> dict[str, Any]:
 def run(step: dict[str, Any], sandbox: Sandbox, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run one step as GitHub's runner would: by bash, with the variables of a run."""
     world = sandbox.environment()
-    secrets = {"RUNNERKIT_TOKEN": world.pop("GITHUB_TOKEN")}
+    known = {"RUNNERKIT_TOKEN": world.pop("GITHUB_TOKEN"), "RUNNERKIT_JOURNAL": f"s3://{BUCKET}/ml"}
+    # What nobody set is empty, as on GitHub.
     given = {
-        key: re.sub(r"\$\{\{ secrets\.(\w+) \}\}", lambda match: secrets[match[1]], value)
+        key: re.sub(r"\$\{\{ (?:secrets|vars)\.(\w+) \}\}", lambda match: known.get(match[1], ""), value)
         for key, value in step.get("env", {}).items()
     }
     prefixes = ("AWS_", "GITHUB_", "GH_", "RUNNERKIT_")
@@ -103,15 +106,43 @@ def test_the_launch_example_launches_a_machine_that_takes_the_job(sandbox: Sandb
 
 @pytest.mark.slow
 def test_the_cron_example_serves_a_queued_job(sandbox: Sandbox, tmp_path: Path) -> None:
-    """One pass launches for the job, the job runs, and a later pass finds nothing to do."""
+    """One pass launches for the job and writes its journal to S3, the job runs, a later pass finds nothing to do."""
+    sandbox.aws("s3").create_bucket(Bucket=BUCKET)
     step = step_with(ROOT / "examples/cron-once.yml", "once")
     job = sandbox.github.queue_job(sandbox.repository, [f"runnerkit={RUN_ID}/gpu=t4"])
     done = run(step, sandbox, tmp_path)
     assert (0, True) == (done.returncode, "launched i-" in done.stderr), done.stderr
+    assert sandbox.aws("s3").list_objects_v2(Bucket=BUCKET, Prefix="ml/")["KeyCount"] == 1
     wait_until_nothing_is_left(sandbox)
     assert ("completed", "success") == (job.status, job.conclusion)
     again = run(step, sandbox, tmp_path)
     assert (0, True) == (again.returncode, "0 actions, 0 failed" in again.stderr), again.stderr
+
+
+def test_the_resume_example_follows_the_launch_example() -> None:
+    """It hears of that workflow, no oftener than runs may be repeated, and of nobody else's code."""
+    read = workflow(ROOT / "examples/resume.yml")
+    assert read["on"]["workflow_run"]["workflows"] == [workflow(ROOT / "examples/launch-job.yml")["name"]]
+    assert "workflow_run.run_attempt <= 2" in read["jobs"]["resume"]["if"]
+    assert "head_repository.full_name == github.repository" in read["jobs"]["resume"]["if"]
+    step = step_with(ROOT / "examples/resume.yml", "resume")
+    assert step["env"]["RUN"] == "${{ github.event.workflow_run.id }}"
+
+
+@pytest.mark.parametrize("path", workflows(), ids=name)
+def test_a_workflow_can_be_read(path: Path) -> None:
+    """By the sandbox's reader, which refuses what GitHub would refuse: unknown keys, expressions that cannot be."""
+    read = load(f".github/workflows/{path.name}", path.read_text(encoding="utf-8"))
+    assert read.name
+
+
+def test_the_cron_example_makes_a_pass_when_a_run_was_interrupted() -> None:
+    """And none after each run that went well, nor several that wait for each other."""
+    read = workflow(ROOT / "examples/cron-once.yml")
+    assert ["completed"] == read["on"]["workflow_run"]["types"]
+    assert "conclusion != 'success'" in read["jobs"]["once"]["if"]
+    assert {"group": "runnerkit"} == read["concurrency"]
+    assert {} == read["permissions"]
 
 
 @pytest.mark.parametrize("path", workflows(), ids=name)

@@ -15,7 +15,8 @@ from runnerkit import app, config, errors, labels
 from runnerkit.applying import Outcome
 from runnerkit.config import Config, Origins
 from runnerkit.events import Event, InstanceLaunched, RunnerOnline
-from runnerkit.fleet import Fleet, MachineStatus, Pass
+from runnerkit.fleet import Fleet
+from runnerkit.passes import MachineStatus, Pass
 from runnerkit.launching import Outside
 from runnerkit.model import Attempt, Instance, Job, Leftover, Market, Refusal, Runner
 from runnerkit.names import RunnerName, Secret

@@ -363,3 +363,13 @@ def test_any_environment_is_a_configuration_or_an_error_of_ours(variables: dict[
     except ConfigError as error:
         named = any(name in error.message for name in variables)
         assert named or error.message.startswith(("[default]", "[specs."))  # noqa: PT017 - either outcome is right
+
+
+def test_what_is_empty_counts_as_not_set(tmp_path: Path) -> None:
+    """A workflow may name the variables and secrets of both ways to sign in, and set those of one."""
+    empty = {"RUNNERKIT_GITHUB__APP_ID": "", "RUNNERKIT_GITHUB__PRIVATE_KEY": "", "RUNNERKIT_JOURNAL__WHERE": ""}
+    token = loaded(tmp_path, GH_TOKEN=SECRET, **empty)
+    assert (None, None, True) == (token.github.app_id, token.github.private_key, token.github.token is not None)
+    assert None is token.journal.bucket
+    app = loaded(tmp_path, **{**empty, "GH_TOKEN": "", "RUNNERKIT_GITHUB__APP_ID": "7", "RUNNERKIT_GITHUB__TOKEN": ""})
+    assert ("7", None) == (app.github.app_id, app.github.token)

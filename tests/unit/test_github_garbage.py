@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from runnerkit.errors import ForgeRejected, ForgeUnavailable, RunnerkitError
+from runnerkit.errors import ForgeError, ForgeRejected, ForgeUnavailable, RunnerkitError
 from runnerkit.github import GitHubForge
 from runnerkit.github.asks import Answer, Ask
+from runnerkit.model import Job
 from runnerkit.settings import GitHubSettings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 REPO = "acme/train"
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
-JOB = Job(5, 9, 1, REPO, "train", "queued", ("gpu",), datetime(2026, 11, 21, tzinfo=UTC), head_sha="abc")
+JOB = Job(5, 9, 1, REPO, "train", "queued", ("gpu",), NOW, head_sha="abc")
 USES: dict[str, Callable[[GitHubForge], object]] = {
     "runners": lambda forge: forge.runners(REPO),
     "runner": lambda forge: forge.runner(REPO, 7),
@@ -174,7 +175,9 @@ def test_only_our_errors_come_out(name: str, answers: list[Answer]) -> None:
         USES[name](forge)
 
 
-@pytest.mark.parametrize("name", ["runners", "queued", "jobs", "comments", "downloads", "runner by name", "annotations", "repositories"])
+@pytest.mark.parametrize(
+    "name", ["runners", "queued", "jobs", "comments", "downloads", "runner by name", "annotations", "repositories"]
+)
 @pytest.mark.parametrize("body", [{}, {"runners": None}, {"message": "ok"}, "text", None, 7], ids=str)
 def test_a_list_that_is_none_is_not_empty(name: str, body: object) -> None:
     """Nobody may conclude from garbage that there are no runners or no jobs."""

@@ -128,7 +128,7 @@ def test_a_missing_permission_is_told_once(
     hooks.error = error
     for _ in range(3):
         search.round(threading.Event())
-    assert [RedeliveryDenied(error)] == events.seen
+    assert [RedeliveryDenied(error.message)] == events.seen
     hooks.error = None
     search.round(threading.Event())
     hooks.error = error

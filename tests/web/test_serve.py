@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -122,7 +123,8 @@ def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
 def refused(*words: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """The command, which is expected to end by itself."""
     command = [sys.executable, "-m", "runnerkit", "serve", "--port", "0", *words]
-    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=30, check=False)
+    merged = {**os.environ, **environ}
+    return subprocess.run(command, env=merged, capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_a_webhook_wakes_the_loop_and_the_job_gets_its_machine(world: Sandbox) -> None:
@@ -199,6 +201,27 @@ def test_without_a_secret_it_does_not_start(world: Sandbox) -> None:
     assert "webhook_secrets" in done.stderr
     assert "--no-webhooks" in done.stderr
     assert 0 == world.github.count()
+
+
+def test_an_address_that_no_hook_has_is_told_and_nothing_else_happens(world: Sandbox) -> None:
+    """Lost webhooks cannot be asked for then; the service goes on."""
+    with serving(world, RUNNERKIT_SERVE__PUBLIC_URL="https://runners.example.org/hooks") as there:
+        assert until(lambda: any("redelivery-denied" in line for line in there.said))
+        assert json.loads(there.get("/healthz"))["ok"]
+
+
+def test_a_webhook_that_was_lost_is_sent_again(world: Sandbox) -> None:
+    """At its start the service asks for what nobody took in, once it is old enough to be lost for certain."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/hooks"
+    hook = {"url": url, "content_type": "json", "secret": SECRET}
+    world.posted(f"/repos/{REPO}/hooks", {"config": hook, "events": ["workflow_job"], "active": True})
+    world.github.queue_job(REPO, [LABEL])
+    world.github.clock.advance(60)
+    with serving(world, "--port", url.split(":")[2].removesuffix("/hooks"), RUNNERKIT_SERVE__PUBLIC_URL=url) as there:
+        assert until(lambda: any("deliveries-repeated" in line for line in there.said)), there.said
+        wanted = 'runnerkit_webhooks_total{event="workflow_job",outcome="hint"} 1.0'
+        assert until(lambda: wanted in there.get("/metrics").decode())
 
 
 def test_a_bad_token_ends_the_start_with_its_own_code(world: Sandbox) -> None:

@@ -36,6 +36,11 @@ def prepare(paths: Paths, environ: Mapping[str, str]) -> None:
     owner = _owner(environ)
     _folders(paths, owner)
     stamp(paths.begun)
+    if machine.get("parameters"):
+        # A module that other machines do not have.
+        from .parameters import receive
+
+        machine = receive(paths, machine, environ)
     if not machine.get("imds_for_job"):
         close_metadata(owner)
     _facts(paths, machine, environ)

@@ -118,6 +118,17 @@ class Region:
         found = ssm_backends[self.account][self.name].get_parameter(name)
         return str(found.value) if found else None
 
+    def take_parameter(self, name: str) -> str | None:
+        """The value of a parameter, which is then gone; None when there is none."""
+        from moto.ssm.models import ssm_backends
+
+        store = ssm_backends[self.account][self.name]
+        found = store.get_parameter(name)
+        if found is None:
+            return None
+        store.delete_parameter(name)
+        return str(found.decrypt(found.value) if found.parameter_type == "SecureString" else found.value)
+
     def key_pair_exists(self, name: str) -> bool:
         """Whether there is a key pair of this name."""
         return name in self.ec2.key_pairs

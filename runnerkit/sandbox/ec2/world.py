@@ -154,6 +154,11 @@ class SandboxEc2(Scripts):
         with self._core.lock:
             self._machine(instance_id).agent = status
 
+    def take_parameter(self, name: str, region: str = "") -> str | None:
+        """What a machine reads from a parameter of Parameter Store and then deletes; None when there is none."""
+        with self._core.lock:
+            return self._core.region(region or self.region).take_parameter(name)
+
     def bake(
         self, name: str, tags: Mapping[str, str] | None = None, *, arch: str = "x86_64", gigabytes: int = 30
     ) -> str:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runnerkit.boot import PARAMETERS
 from runnerkit.sandbox import userdata
 from runnerkit.sandbox.github import Refused
 
@@ -111,7 +112,8 @@ class HollowMachines:
 
     def _read(self, view: InstanceView) -> Told | None:
         with suppress(ValueError, KeyError):
-            return userdata.read(view.user_data)
+            name = f"{PARAMETERS}{view.id}"
+            return userdata.read(view.user_data, lambda: self._ec2.take_parameter(name, view.region))
         return None
 
     def _connect(self, view: InstanceView, machine: _Machine, told: Told) -> None:

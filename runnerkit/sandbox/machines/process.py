@@ -78,7 +78,10 @@ class ProcessMachines(Machines):
         roots.make(
             machine.folder / "root",
             baked=described.is_baked(self._ec2, view),
-            imds=self.imds.url(view.id),
+            endpoints={
+                roots.METADATA_ENDPOINT: self.imds.url(view.id),
+                roots.PARAMETERS_ENDPOINT: self._ec2.url,
+            },
             runner=self._install,
             environ=self._environ,
             drop_ins=self._drop_ins,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     Install = Callable[[Path, Mapping[str, str]], None]
 
 AGENT_ENVIRONMENT = "etc/runnerkit/agent.env"
-ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+METADATA_ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+PARAMETERS_ENDPOINT = "AWS_ENDPOINT_URL_SSM"
 ENABLED = "etc/systemd/system/sysinit.target.wants"
 COMMANDS = ("systemctl", "systemd-run", "nft")
 FOLDERS = (SHIMS, "run", "var/tmp", HOME, ENABLED, "opt/runnerkit/runner")
@@ -33,7 +34,7 @@ def make(
     root: Path,
     *,
     baked: bool,
-    imds: str,
+    endpoints: Mapping[str, str],
     runner: Install,
     environ: Mapping[str, str],
     drop_ins: Mapping[str, str],
@@ -56,11 +57,16 @@ def make(
         for file in boot.agent_files(image=True):
             put(root, file.path, file.text, int(file.mode, 8))
         (root / ENABLED / "runnerkit-boot.timer").symlink_to("../runnerkit-boot.timer")
-    put(root, AGENT_ENVIRONMENT, f"{ENDPOINT_VARIABLE}={imds}\n")
+    put(root, AGENT_ENVIRONMENT, environment_file(endpoints))
     for unit, text in drop_ins.items():
         put(root, f"etc/systemd/system/{unit}.d/90-sandbox.conf", text)
     # GitHub's own runner is nowhere to be had offline: what a stock image would download is in place already.
     runner(root / "opt/runnerkit/runner", environ)
+
+
+def environment_file(variables: Mapping[str, str]) -> str:
+    """Variables as systemd reads them from a file."""
+    return "".join(f"{name}={value}\n" for name, value in variables.items())
 
 
 def put(root: Path, path: str, text: str, mode: int = 0o644) -> None:

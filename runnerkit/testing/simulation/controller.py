@@ -24,7 +24,7 @@ class Turns:
 
     def __init__(self, agenda: Agenda, program: Callable[[], None]) -> None:
         self.error: BaseException | None = None
-        self.over = False
+        self.over = threading.Event()
         self._agenda = agenda
         self._ending = False
         self._go = threading.Semaphore(0)
@@ -38,7 +38,7 @@ class Turns:
         Raises:
             TimeoutError: It does neither.
         """
-        if self.over:
+        if self.over.is_set():
             return
         if not self._started:
             self._started = True
@@ -47,7 +47,7 @@ class Turns:
             self._go.release()
         if not self._parked.acquire(timeout=PATIENCE):
             raise TimeoutError("a controller does not come to the end of its turn")
-        if self.over:
+        if self.over.is_set():
             self._thread.join(PATIENCE)
 
     def park(self) -> None:
@@ -80,7 +80,7 @@ class Turns:
             pass
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever runs the simulation
             self.error = error
-        self.over = True
+        self.over.set()
         self._parked.release()
 
 

@@ -10,7 +10,6 @@ from runnerkit.names import RunnerName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from runnerkit.events import Event
     from runnerkit.model import Instance
@@ -52,23 +51,23 @@ class Judge:
         self.most_machines = 0
         self._world = world
         self._scenario = scenario
-        self._trace: deque[str] = deque(maxlen=TRACE)
+        self._trace: deque[tuple[float, Event | str]] = deque(maxlen=TRACE)
         self._launches = 0
 
     def emit(self, event: Event) -> None:
         """Hear what the controllers say."""
         self.events[event.name] += 1
         if event.name not in {"job-waiting", "pass-ended"}:
-            facts = {key: value for key, value in event.as_dict().items() if key != "event" and value not in {None, ""}}
-            self.note(f"{event.name} {' '.join(f'{key}={_short(value)}' for key, value in facts.items())}")
+            self.note(event)
 
-    def note(self, what: str) -> None:
+    def note(self, what: Event | str) -> None:
         """Something worth remembering should an invariant break soon."""
-        self._trace.append(f"{clock(self._world.agenda.seconds())} {what}")
+        self._trace.append((self._world.agenda.seconds(), what))
 
     def breach(self, invariant: str, what: str) -> None:
         """It is broken."""
-        self.breaches.append(Breach(invariant, what, self._world.agenda.seconds(), tuple(self._trace)))
+        trace = tuple(f"{clock(at)} {_told(entry)}" for at, entry in self._trace)
+        self.breaches.append(Breach(invariant, what, self._world.agenda.seconds(), trace))
 
     # --- after every moment -------------------------------------------------------------------------------------------
 
@@ -81,7 +80,9 @@ class Judge:
             if wrong:
                 self.breach("a job that merely failed is never run again", f"job {job.id} ({job.name}): {wrong}")
             if job.run_attempt > 1 + self._scenario.policy.max_reruns:
-                self.breach("runs are repeated a few times at most", f"run {job.run_id} is at attempt {job.run_attempt}")
+                self.breach(
+                    "runs are repeated a few times at most", f"run {job.run_id} is at attempt {job.run_attempt}"
+                )
         if world.cloud.launches != self._launches:
             self._launches = world.cloud.launches
             self._count(world.cloud.live())
@@ -96,24 +97,45 @@ class Judge:
         for runner_id, number in claims.items():
             if number > 1:
                 self.breach("a registration has one machine", f"{number} machines claim runner {runner_id}")
-        for instance in live[-5:]:
+        for instance in live:
             name = RunnerName.parse(instance.name)
             if name is not None and name.serial > policy.max_tries:
-                self.breach("launches are bounded", f"{instance.name}: policy allows {policy.max_tries} tries for a job")
+                self.breach(
+                    "launches are bounded", f"{instance.name}: policy allows {policy.max_tries} tries for a job"
+                )
+        if not self._lying():
+            self._twins(live)
+
+    def _twins(self, live: list[Instance]) -> None:
+        """As long as a machine for a job may still come online, the job needs no other.
+
+        Each controller may launch one when another has just released a name: they cost minutes, and are bounded.
+        """
+        most = self._scenario.controllers.count
+        booting = Counter(i.job_id for i in live if i.job_id is not None and self._world.is_booting(i))
+        for job_id, number in booting.items():
+            if number > most:
+                self.breach("a job has one machine on its way", f"{number} machines boot for job {job_id}")
+
+    def _lying(self) -> bool:
+        faults = self._scenario.faults
+        return bool(faults.lag or faults.missing or faults.lost or faults.failing)
 
     def _witnesses(self) -> int:
         """Controllers that cannot see what the others did a moment ago may each fill what seems to be free."""
         scenario = self._scenario
-        lying = scenario.faults.lag or scenario.faults.missing or scenario.controllers.latency
-        blind = scenario.controllers.journal_lost and (scenario.faults.lag or scenario.faults.missing)
-        return max(2 if blind else 1, scenario.controllers.count if lying else 1)
+        return max(2 if scenario.controllers.journal_lost and self._lying() else 1, scenario.controllers.count)
 
     # --- once in a while ----------------------------------------------------------------------------------------------
 
     def look(self, seconds: float, *, calm: bool, working: bool) -> None:
-        """What takes time to break: ``seconds`` have gone by, ``calm`` if nothing excuses waiting, ``working`` if anybody
-        could have ended what is overdue.
-        """  # noqa: D205 - one sentence
+        """What takes time to break.
+
+        Args:
+            seconds: How long ago the last look was.
+            calm: Nothing excuses that a job waits.
+            working: Somebody could have ended what is overdue.
+        """
         world, policy = self._world, self._scenario.policy
         if calm and len(world.cloud.live()) < policy.max_machines:
             for job in world.waiting():
@@ -165,14 +187,14 @@ def clock(seconds: float) -> str:
     return f"{whole // 86_400}d {whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
+def _told(entry: Event | str) -> str:
+    if isinstance(entry, str):
+        return entry
+    facts = {key: value for key, value in entry.as_dict().items() if key != "event"}
+    said = (f"{key}={_short(value)}" for key, value in facts.items() if value is not None and value != "")
+    return f"{entry.name} {' '.join(said)}"
+
+
 def _short(value: Any) -> str:  # noqa: ANN401 - whatever an event tells
-    if isinstance(value, dict):
-        return str(value.get("code", "?"))
-    return str(value).replace(" ", "_")[:60]
-
-
-def when(start: datetime, at: float) -> str:
-    """A moment as a date."""
-    from datetime import timedelta
-
-    return (start + timedelta(seconds=at)).isoformat()
+    text = value.get("code", "?") if isinstance(value, dict) else value
+    return str(text).replace(" ", "_")[:60]

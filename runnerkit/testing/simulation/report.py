@@ -104,7 +104,9 @@ def reckon(simulation: Simulation, took: float) -> Report:
     hit = [task for task in tasks if task.interrupted]
     passes = judge.events["pass-ended"]
     calls: Counter[tuple[str, str]] = sum((control.calls for control in simulation.controls), Counter())
-    per_pass = {f"{system} {name}": round(number / max(1, passes), 4) for (system, name), number in sorted(calls.items())}
+    per_pass = {
+        f"{system} {name}": round(number / max(1, passes), 4) for (system, name), number in sorted(calls.items())
+    }
     tries = simulation.scenario.policy.max_tries
     tried = [ledger.of_job[job_id][1] for job_id, number in ledger.launches.items() if number >= tries]
     return Report(

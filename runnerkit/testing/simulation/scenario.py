@@ -38,8 +38,9 @@ class Duration(Written):
 
 
 class Load(Written):
-    """Jobs of one kind. ``{run}`` in a label is the run's id; ``jobs_per_hour`` is a number, or one for each hour (UTC).
+    """Jobs of one kind.
 
+    ``{run}`` in a label is the run's id; ``jobs_per_hour`` is a number, or one for each hour of the day (UTC).
     ``matrix`` is the share of runs that have ``matrix_size`` jobs with the same labels; ``cancelled`` and ``fails`` are
     shares of jobs, ``hangs`` that of jobs which go on until GitHub's time limit for them.
     """
@@ -89,7 +90,11 @@ class Machines(Written):
 
 
 class Faults(Written):
-    """What GitHub and EC2 do wrong all the time: late lists, missing entries, lost answers, failed calls, lost hints."""
+    """What GitHub and EC2 do wrong all the time.
+
+    Lists are late by at most ``lag`` and leave out entries (``missing``), answers are ``lost`` after the call had its
+    effect, calls are ``failing`` without one, webhooks are lost (``hints_lost``) or come after about ``hint_delay``.
+    """
 
     lag: Seconds = 0.0
     missing: Share = 0.0
@@ -120,7 +125,8 @@ class Happening(Written):
 
     ``drought``: nothing to be had of ``types`` in ``zones`` (patterns) of ``market``, with EC2's ``code``;
     ``outage``: every call to ``of`` fails; ``rate-limit``: GitHub refuses until the end and says when that is;
-    ``interrupt``: ``share`` of the spot machines is taken back; ``crash``: controllers die; ``burst``: ``jobs`` at once.
+    ``interrupt``: ``share`` of the spot machines is taken back; ``crash``: controllers die; ``burst``: ``jobs``.
+    With ``every`` it happens again and again.
     """
 
     what: Literal["drought", "outage", "rate-limit", "interrupt", "crash", "burst"]

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 from runnerkit.errors import RunnerkitError
 from runnerkit.launching import Outside
 from runnerkit.testing.simulation.controller import TurnClock, Turns
+from runnerkit.testing.simulation.fakes import NEVER
 from runnerkit.testing.simulation.journal import QuickJournal
 from runnerkit.testing.simulation.judge import Judge
 from runnerkit.testing.simulation.load import arrivals
 from runnerkit.testing.simulation.report import Report, reckon
 from runnerkit.testing.simulation.weather import Weather
 from runnerkit.testing.simulation.wire import EC2, GITHUB, Line
-from runnerkit.testing.simulation.world import NEVER, SimWorld
+from runnerkit.testing.simulation.world import SimWorld
 from runnerkit.wishes import DAY, HOUR
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ class Control:
         clock = TurnClock(agenda)
         turns = Turns(agenda, lambda: fleet.run(controllers.interval))
         clock.turns = turns
-        line = Line(agenda, simulation.weather.breakdown, simulation.world.lies, lambda: turns.sleep(controllers.latency))
+        line = Line(
+            agenda, simulation.weather.breakdown, simulation.world.lies, lambda: turns.sleep(controllers.latency)
+        )
         line.calls = self.calls
         outside = simulation.outside(line, clock, self._journal)
         fleet = simulation.world.fleet(outside=outside, policy=simulation.policy, user_data=lambda _machine, _jit: b"")
@@ -94,7 +97,7 @@ class Control:
         Raises:
             BaseException: It died of a mistake of ours.
         """
-        if not self.alive or not self.turns.over:
+        if not self.alive or not self.turns.over.is_set():
             return
         self.alive = False
         if self.turns.error is not None and not isinstance(self.turns.error, RunnerkitError):
@@ -173,9 +176,13 @@ class Simulation:
         if world.cloud.live() or world.forge.real_runners():
             return False
         tries = self.scenario.policy.max_tries
-        return all(
-            job.status == "completed" or world.ledger.launches.get(job.id, 0) >= tries for job in world.forge.real_jobs()
-        ) and not self._recoverable()
+        return (
+            all(
+                job.status == "completed" or world.ledger.launches.get(job.id, 0) >= tries
+                for job in world.forge.real_jobs()
+            )
+            and not self._recoverable()
+        )
 
     def _recoverable(self) -> bool:
         """Whether a run that AWS interrupted may still be repeated: give the controllers some passes' time."""

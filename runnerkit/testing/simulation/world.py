@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.model import Market
 from runnerkit.recovery import ANNOTATION
-from runnerkit.testing.cloud import SPOT_SHARE, FakeCloud, shop
-from runnerkit.testing.forge import OVER, FakeForge
 from runnerkit.testing.lies import Lies
 from runnerkit.testing.memory import MemoryJournal, RecordedEvents
 from runnerkit.testing.simulation.agenda import Agenda
+from runnerkit.testing.simulation.fakes import NEVER, SimBox, SimCloud, SimForge, on_offer
 from runnerkit.testing.simulation.ledger import Ledger
-from runnerkit.testing.world import JOB_LEASE, Box, FakeWorld, Habits
+from runnerkit.testing.world import JOB_LEASE, FakeWorld, Habits
 from runnerkit.wishes import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
-    from runnerkit.model import Instance, Job, Offering
-    from runnerkit.testing.simulation.ledger import Hire
+    from runnerkit.model import Instance, Job
     from runnerkit.testing.simulation.load import Arrival
     from runnerkit.testing.simulation.scenario import Scenario
+    from runnerkit.testing.world import Box
 
-NEVER = datetime.max.replace(tzinfo=UTC)
 SOON = timedelta(seconds=1)
 # The agent interrupts the listener so long before the machine is taken; the job then fails at once.
 LISTENER_ENDS = timedelta(seconds=25)
@@ -36,38 +33,6 @@ CANCEL_TAKES = 10.0
 KEPT = timedelta(minutes=90)
 # GitHub gives a queued job up after a day.
 QUEUE_LIMIT = timedelta(hours=24)
-
-
-@dataclass
-class SimBox(Box):
-    """A machine that knows what will become of it."""
-
-    boot: float = 0.0
-    taken_at: datetime = NEVER
-    tells: bool = True
-    falls_silent: bool = False
-    hire: Hire | None = None
-    seen: Instance | None = None
-    began: datetime | None = None
-
-
-class SimCloud(FakeCloud):
-    """An EC2 that can be asked for one machine as it truly is."""
-
-    def true(self, instance_id: str) -> Instance | None:
-        """A machine; None when EC2 has forgotten it."""
-        return self._real.get(instance_id)
-
-
-class SimForge(FakeForge):
-    """A GitHub that forgets old runs, so that days of them cost no more than hours."""
-
-    def forget(self, before: datetime) -> None:
-        """Forget the jobs of runs that ended before."""
-        kept = {job.run_id for job in self._jobs.values() if job.status != OVER or (job.completed_at or before) > before}
-        for job in [job for job in self._jobs.values() if job.run_id not in kept]:
-            del self._jobs[job.id]
-            self._superseded.discard(job.id)
 
 
 class SimWorld(FakeWorld):
@@ -170,12 +135,11 @@ class SimWorld(FakeWorld):
             if box.over or instance is None:
                 over.append(id_)
                 continue
-            if box.seen is not instance or box.due is None or now >= box.due or _is_idle(box):
+            if box.seen is not instance or box.due is None or now >= box.due or box.idle:
                 self.visit(instance, box)
                 box.seen = instance
                 box.due = self._due(instance, box, now)
-            if box.due is not None and box.due < due:
-                due = box.due
+            due = min(due, box.due)
         for id_ in over:
             del self._open[id_]
         return due
@@ -221,7 +185,7 @@ class SimWorld(FakeWorld):
             box.hire.online_at = box.hire.online_at or box.online_at
             if not instance.live and box.hire.ended_at is None:
                 box.hire.ended_at = now
-        if box.falls_silent and box.online_at and box.job_id is None and box.hung_since is None:
+        if box.falls_silent and box.idle:
             self.hang(instance.id)
 
     def _being_taken(self, instance: Instance, box: SimBox, now: datetime) -> None:
@@ -294,6 +258,11 @@ class SimWorld(FakeWorld):
             times.append(box.online_at + timedelta(seconds=self.policy.idle))
         return min((time for time in times if time is not None and time > now), default=NEVER)
 
+    def is_booting(self, instance: Instance) -> bool:
+        """Whether a machine may still come online in time."""
+        box, online_by = self._boxes.get(instance.id), instance.online_by
+        return box is not None and box.online_at is None and online_by is not None and self.clock.now() < online_by
+
     def take_back(self, share: float, chance: random.Random) -> None:
         """AWS announces the end of a share of the spot machines."""
         until = self.clock.now() + NOTICE
@@ -301,23 +270,3 @@ class SimWorld(FakeWorld):
             box = self._boxes.get(instance.id)
             if isinstance(box, SimBox) and instance.market is Market.SPOT and chance.random() < share:
                 box.taken_at, box.due = min(box.taken_at, until), None
-
-
-def _is_idle(box: SimBox) -> bool:
-    return box.online_at is not None and box.job_id is None and not box.done_at and box.hung_since is None
-
-
-def on_offer(scenario: Scenario) -> tuple[Offering, ...]:
-    """The market of a scenario."""
-    market = scenario.market
-    everything = [
-        offering
-        for region in market.regions
-        for offering in shop(region, [f"{region}{zone}" for zone in market.zones])
-    ]
-    share = market.spot_share / SPOT_SHARE
-    return tuple(
-        replace(o, price=o.price * share) if o.market is Market.SPOT and o.price else o
-        for o in everything
-        if any(fnmatchcase(o.type.name, pattern) for pattern in market.types)
-    )

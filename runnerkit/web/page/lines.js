@@ -1,7 +1,7 @@
 // Numbers, jobs, cost and trouble: everything but the machines.
 
 import { code, h, keyed, link, mark, name, once, say, table } from "./dom.js";
-import { clock, count, counts, money, now, span, when } from "./words.js";
+import { clock, count, counts, many, money, now, short, span, when } from "./words.js";
 
 const SHORT = 25;
 const LABEL = "runs-on: runnerkit=${{ github.run_id }}/gpu=t4";
@@ -24,13 +24,13 @@ function tiles(view) {
   const oldest = view.jobs.length ? `longest ${span(now() - Math.min(...view.jobs.map((job) => job.since)))}` : "no job waits";
   const refused = view.jobs.filter((job) => job.state === "refused").length;
   return [
-    ["waiting", "Jobs waiting", n.waiting.toLocaleString("en-US"), [refused && `${refused} refused`, oldest], n.blocked ? "warn" : ""],
-    ["machines", "Machines", live.toLocaleString("en-US"), phases.length ? phases : ["none runs"], ""],
-    ["queue", "Queue time", n.queue_p50 === null ? "–" : span(n.queue_p50), n.taken ? [`9 of 10 in ${span(n.queue_p90)}`, count(n.taken, "job")] : ["no job began in 24 h"], ""],
+    ["waiting", "Jobs waiting", many(n.waiting), [refused && `${refused} refused`, oldest], n.blocked ? "warn" : ""],
+    ["machines", "Machines", many(live), phases.length ? phases : ["none runs"], ""],
+    ["queue", "Queue time", n.queue_p50 === null ? "–" : short(n.queue_p50), n.taken ? [`9 of 10 in ${span(n.queue_p90)}`, count(n.taken, "job")] : ["no job began in 24 h"], ""],
     ["rate", "Spending now", `${money(n.dollars_an_hour)}/h`, [n.unpriced ? `${n.unpriced} without a price` : live ? "by the second" : "nothing runs"], ""],
     ["today", "Spent today", money(grown(n.dollars_today, view)), [`7 days ${money(grown(n.dollars_week, view))}`], ""],
     ["saved", "Saved by spot today", money(n.saved_today), [`7 days ${money(n.saved_week)}${share(n)}`], "good"],
-    ["launches", "Launches, 24 h", n.launches.toLocaleString("en-US"), [count(n.interruptions, "interruption"), count(n.reruns, "re-run")], ""],
+    ["launches", "Launches, 24 h", many(n.launches), [count(n.interruptions, "interruption"), count(n.reruns, "re-run")], ""],
   ];
 }
 
@@ -46,7 +46,8 @@ export function showNumbers(view) {
     const node = h("div", { "data-number": id }, h("dt", {}, label), big, small);
     const update = ([, , value, notes, tone]) => {
       say(big, value);
-      say(small, notes.filter(Boolean).join(" · "));
+      const told = notes.filter(Boolean);
+      once(small, told, () => told.flatMap((each, index) => [index ? " · " : "", h("span", { class: "whole" }, each)]));
       mark(node, "class", tone || null);
     };
     return { node, update };
@@ -60,7 +61,7 @@ let allJobs = false;
 export function showJobs(view, again) {
   const place = body("jobs-body");
   const states = Object.keys(STATES).map((state) => [state, view.jobs.filter((job) => job.state === state).length]);
-  say(body("jobs-sum"), states.filter(([, many]) => many).map(([state, many]) => `${many} ${STATES[state]}`).join(" · "));
+  say(body("jobs-sum"), states.filter(([, number]) => number).map(([state, number]) => `${number} ${STATES[state]}`).join(" · "));
   if (!view.jobs.length) {
     place.said = undefined;
     place.list = undefined;
@@ -137,7 +138,7 @@ export function showCost(view) {
   const runs = [["Run"], ["Machines", "right"], ["Last", "right"], ["Dollars", "right"]];
   small("runs-body", "Dearest runs", runs, view.runs, (each) => {
     const who = h("td", { class: "who" }, link(each.url, name(`${each.repo} #${each.run}`)), each.going ? h("span", { class: "pill", "data-state": "going" }, "running") : null);
-    return h("tr", {}, who, cell(each.machines.toLocaleString("en-US"), "machines"), cell(when(each.last), "last"), cell(money(each.dollars), "dollars"));
+    return h("tr", {}, who, cell(many(each.machines), "machines"), cell(when(each.last), "last"), cell(money(each.dollars), "dollars"));
   }, ["No run had a machine.", "The dearest runs of the week appear here."]);
 }
 
@@ -161,7 +162,7 @@ export function showTrouble(view) {
 
 export function showFoot(view) {
   const about = view.about;
-  const budget = view.github && view.github.remaining !== null ? `GitHub: ${view.github.remaining.toLocaleString("en-US")} of ${count(view.github.limit ?? 0, "call")} left${view.github.reset ? `, full again at ${clock(view.github.reset)}` : ""}` : "";
+  const budget = view.github && view.github.remaining !== null ? `GitHub: ${many(view.github.remaining)} of ${count(view.github.limit ?? 0, "call")} left${view.github.reset ? `, full again at ${clock(view.github.reset)}` : ""}` : "";
   const parts = [about.version && `runnerkit ${about.version}`, about.owner && `installation ${about.owner}`, about.regions.length && about.regions.join(", "), budget];
   say(body("foot"), parts.filter(Boolean).join(" · "));
   const served = about.served;

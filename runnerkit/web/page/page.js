@@ -79,6 +79,7 @@ function show() {
   const title = `${view.numbers.waiting ? `${view.numbers.waiting} waiting, ` : ""}${count(live, "machine")} · runnerkit`;
   if (document.title !== title) document.title = title;
   pulse();
+  performance.mark("shown");
 }
 
 // What is said at the top: is what one sees true?

@@ -20,22 +20,29 @@ export function span(seconds) {
   return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
 }
 
-export const money = (dollars) =>
-  `$${dollars.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+// As short as it can be, for large type.
+export const short = (seconds) => span(seconds).replace(/ (min|h|s|d)/g, (_, unit) => unit[0]);
+
+// Made once: making one takes longer than using it a hundred times.
+const twoPlaces = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const whole = new Intl.NumberFormat("en-US");
+const minutes = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const seconds = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const days = new Intl.DateTimeFormat([], { month: "short", day: "numeric" });
+
+export const money = (dollars) => `$${twoPlaces.format(dollars)}`;
 
 export const rate = (dollars) => (dollars === null ? "price unknown" : `$${dollars.toFixed(dollars < 1 ? 3 : 2)}/h`);
 
-export const count = (many, one, more = `${one}s`) => `${many.toLocaleString("en-US")} ${many === 1 ? one : more}`;
+export const many = (number) => whole.format(number);
 
-export function clock(at, withSeconds = false) {
-  const options = { hour: "2-digit", minute: "2-digit", second: withSeconds ? "2-digit" : undefined, hourCycle: "h23" };
-  return new Date(at * 1000).toLocaleTimeString([], options);
-}
+export const count = (number, one, more = `${one}s`) => `${many(number)} ${number === 1 ? one : more}`;
+
+export const clock = (at, withSeconds = false) => (withSeconds ? seconds : minutes).format(at * 1000);
 
 export function when(at) {
-  const day = new Date(at * 1000);
-  const today = new Date(now() * 1000).toDateString() === day.toDateString();
-  return today ? clock(at) : `${day.toLocaleDateString([], { month: "short", day: "numeric" })}, ${clock(at)}`;
+  const today = days.format(now() * 1000) === days.format(at * 1000);
+  return today ? clock(at) : `${days.format(at * 1000)}, ${clock(at)}`;
 }
 
 // Ages and countdowns move on by themselves: an element says what it counts, and the ticker writes it.

@@ -50,7 +50,7 @@ class Console:
             roots.make(
                 self.root,
                 baked=False,
-                imds="http://127.0.0.1:1",
+                endpoints={"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"},
                 runner=lambda *_: None,
                 environ={},
                 drop_ins={},

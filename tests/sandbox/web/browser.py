@@ -114,9 +114,9 @@ class Browser:
         self._devtools("Emulation.setDeviceMetricsOverride", size)
         self._devtools("Emulation.setEmulatedMedia", scheme)
 
-    def picture(self) -> bytes:
-        """Take a picture of the whole page, as PNG."""
-        found = self._devtools("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
+    def picture(self, *, whole: bool = True) -> bytes:
+        """Take a picture of the whole page, or of what the window shows of it, as PNG."""
+        found = self._devtools("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": whole})
         return base64.b64decode(found["data"])
 
     def complaints(self) -> list[str]:

@@ -81,7 +81,7 @@ class Sender:
         self._turn = 0
         self._closed = False
         self._busy = 0
-        self._workers: list[threading.Thread] = []
+        self._workers: dict[int, threading.Thread] = {}
         self._connections: set[HTTPConnection] = set()
         state.announcers.append(self.announce)
 
@@ -136,13 +136,17 @@ class Sender:
             self._turn += 1
             heapq.heappush(self._queue, (time.monotonic() + self.mischief.lateness(), self._turn, number))
             self.idle.clear()
-            if len(self._workers) < min(self.threads, self._busy + len(self._queue)):
-                self._workers.append(threading.Thread(target=self._work, name="webhooks", daemon=True))
-                self._workers[-1].start()
+            fresh = next((each for each in range(self.threads) if each not in self._workers), None)
+            if fresh is not None and len(self._workers) < self._busy + len(self._queue):
+                self._workers[fresh] = threading.Thread(target=self._work, args=(fresh,), name="webhooks", daemon=True)
+                self._workers[fresh].start()
             self._ready.notify()
 
     def settle(self) -> None:
-        """Forget all scripted trouble; what was held goes out."""
+        """Forget all scripted trouble; what was held goes out, and from now on one after the other."""
+        with self._ready:
+            self.threads = 1
+            self._ready.notify_all()
         held, self.mischief = self.mischief.held, Mischief()
         self.mischief.held = held
         self._release()
@@ -153,17 +157,18 @@ class Sender:
             self._closed = True
             self._queue.clear()
             sockets = [each.sock for each in self._connections if each.sock is not None]
+            workers = list(self._workers.values())
             self._ready.notify_all()
         for each in sockets:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        for worker in self._workers:
+        for worker in workers:
             worker.join()
         self.idle.set()
 
-    def _work(self) -> None:
+    def _work(self, place: int) -> None:
         while True:
-            number = self._next()
+            number = self._next(place)
             if number is None:
                 return
             try:
@@ -171,6 +176,8 @@ class Sender:
             finally:
                 with self._ready:
                     self._busy -= 1
+                    if not self._queue and not self._busy:
+                        self.idle.set()
 
     def _deliver(self, number: int) -> None:
         with self._state.open(reading=True):
@@ -181,9 +188,9 @@ class Sender:
             url, (body, headers) = urlsplit(hook.url), _request(self._state, hook, delivery)
         self._send(delivery, url, body, headers)
 
-    def _next(self) -> int | None:
+    def _next(self, place: int) -> int | None:
         with self._ready:
-            while not self._closed:
+            while not self._closed and place < self.threads:
                 now = time.monotonic()
                 if self._queue and self._queue[0][0] <= now:
                     self._busy += 1
@@ -191,6 +198,7 @@ class Sender:
                 if not self._queue and not self._busy:
                     self.idle.set()
                 self._ready.wait(self._queue[0][0] - now if self._queue else None)
+            self._workers.pop(place, None)
             return None
 
     def _send(self, delivery: Delivery, url: Any, body: bytes, headers: dict[str, str]) -> None:  # noqa: ANN401 - a SplitResult

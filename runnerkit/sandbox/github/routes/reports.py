@@ -143,14 +143,18 @@ def _annotations(state: State, full_name: str, number: int) -> list[dict[str, ob
 
 @route("GET", f"{REPO}/commits/{{ref}}/check-runs", needs=CHECKS_READ)
 def list_checks(at: Exchange) -> Answer:
-    """List the check runs of a commit: Apps' first, then those of jobs."""
+    """List the check runs of a commit: Apps' first, then those of jobs; of one name the latest, unless all are wanted."""
     sha, state = at.path["ref"], at.state
     made = [each for each in state.checks.values() if (each.repository, each.sha) == (at.full_name, sha)]
     runs = {
         each.id: each for each in state.live.runs.values() if (each.repository, each.head_sha) == (at.full_name, sha)
     }
+    jobs = [each for each in state.live.jobs.values() if each.run_id in runs]
+    if at.query.get("filter", "latest") == "latest":
+        made = list({(each.app_id, each.name): each for each in made}.values())
+        jobs = list({(each.run_id, each.name): each for each in jobs}.values())
     found = [changes.check(state, at.links, each) for each in made] + [
-        changes.job_check(at.links, each, runs[each.run_id]) for each in state.live.jobs.values() if each.run_id in runs
+        changes.job_check(at.links, each, runs[each.run_id]) for each in jobs
     ]
     name = at.query.get("check_name")
     return at.page([each for each in found if name in {None, each["name"]}], dict, "check_runs")

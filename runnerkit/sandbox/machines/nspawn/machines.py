@@ -21,7 +21,7 @@ from runnerkit.sandbox.machines.nspawn.images import Images, seen
 from runnerkit.sandbox.machines.nspawn.mirror import Mirror
 from runnerkit.sandbox.machines.nspawn.needs import need
 from runnerkit.sandbox.machines.process import stand_in
-from runnerkit.sandbox.machines.roots import put
+from runnerkit.sandbox.machines.roots import AGENT_ENVIRONMENT, PARAMETERS_ENDPOINT, environment_file, put
 from runnerkit.sandbox.machines.watching import Body, Machines, Watched
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ class NspawnMachines(Machines):
         gpus = described.gpus(self._ec2, view)
         if gpus:
             put(disk.upper, "usr/local/bin/nvidia-smi", described.nvidia_smi(gpus), 0o755)
+        # The sandbox's endpoints are at the same loopback ports inside.
+        put(disk.upper, AGENT_ENVIRONMENT, environment_file({PARAMETERS_ENDPOINT: self._ec2.url}))
         limit = self.prepare(view, disk.upper)
         self._disks[view.id] = Disk(disk.folder, disk.lower, disk.binds, limit)
 

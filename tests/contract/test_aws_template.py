@@ -1,0 +1,220 @@
+"""The CloudFormation template: what cfn-lint says, who may do what, and that its numbers fit each other."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cfnlint.api import lint_file
+from cfnlint.decode import decode
+
+from runnerkit.aws import messages
+from runnerkit.aws.controller import LEAST_SECONDS
+from runnerkit.config import load
+from runnerkit.journals.s3 import S3_ACTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PATH = ROOT / "examples/controller-on-lambda/template.yaml"
+PSEUDO = {"AWS::AccountId", "AWS::NoValue", "AWS::Partition", "AWS::Region", "AWS::StackName"}
+# By nature of these actions nothing narrower is possible.
+UNLIMITED = {"Ec2Read", "ParametersList"}
+
+
+@cache
+def template() -> dict[str, Any]:
+    """The template as cfn-lint reads it."""
+    read, problems = decode(str(PATH))
+    assert ([], True) == (problems, isinstance(read, dict))
+    return json.loads(json.dumps(read))  # type: ignore[no-any-return]  # JSON of a table
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    found = template()["Resources"].items()
+    return {name: each.get("Properties", {}) for name, each in found if each["Type"] == kind}
+
+
+def walk(value: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
+    """Every key and value, at any depth."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield key, below
+            yield from walk(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from walk(below)
+
+
+def listed(value: Any) -> list[Any]:  # noqa: ANN401 - JSON
+    return value if isinstance(value, list) else [value]
+
+
+def statements() -> list[dict[str, Any]]:
+    """Those of the function's policy, optional ones among them."""
+    (policy,) = resources("AWS::IAM::RolePolicy").values()
+    found = policy["PolicyDocument"]["Statement"]
+    return [each["Fn::If"][1] if "Fn::If" in each else each for each in found]
+
+
+def allowed(service: str) -> set[str]:
+    actions = {action for each in statements() for action in listed(each["Action"])}
+    return {action.partition(":")[2] for action in actions if action.startswith(f"{service}:")}
+
+
+def number(default_of: str) -> int:
+    return int(template()["Parameters"][default_of]["MaxValue"])
+
+
+def one(kind: str) -> dict[str, Any]:
+    (found,) = resources(kind).values()
+    return found
+
+
+@pytest.mark.slow
+def test_cfn_lint_finds_nothing() -> None:
+    """Neither errors nor warnings nor hints."""
+    assert [] == [str(match) for match in lint_file(PATH)]
+
+
+def test_every_reference_has_a_target_and_every_parameter_a_use() -> None:
+    """Names of parameters, resources, conditions, and what Sub and GetAtt take out of them."""
+    read = template()
+    known = {*read["Parameters"], *read["Resources"], *PSEUDO}
+    used = {value for key, value in walk(read) if key == "Ref"}
+    used |= {value[0] for key, value in walk(read) if key == "Fn::GetAtt"}
+    subs = [value for key, value in walk(read) if key == "Fn::Sub"]
+    used |= {name.partition(".")[0] for text in subs for name in re.findall(r"\$\{([^}]+)\}", text)}
+    assert set() == used - known
+    assert set() == set(read["Parameters"]) - used
+    conditions = {value[0] for key, value in walk(read) if key == "Fn::If"}
+    assert set(read["Conditions"]) == conditions
+
+
+def test_the_queue_takes_messages_from_our_rules_alone() -> None:
+    """Both rules, of this account; and from the gateway, by its role. Nobody else is allowed anything."""
+    policy = one("AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
+    (statement,) = policy
+    assert {"Service": "events.amazonaws.com"} == statement["Principal"]
+    assert "sqs:SendMessage" == statement["Action"]
+    sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert set(resources("AWS::Events::Rule")) == {source["Fn::GetAtt"][0] for source in sources}
+    for rule in resources("AWS::Events::Rule").values():
+        assert [{"Fn::GetAtt": ["Queue", "Arn"]}] == [target["Arn"] for target in rule["Targets"]]
+    (gateway,) = resources("AWS::IAM::Role")["ApiRole"]["Policies"]
+    (may,) = gateway["PolicyDocument"]["Statement"]
+    assert ("sqs:SendMessage", {"Fn::GetAtt": ["Queue", "Arn"]}) == (may["Action"], may["Resource"])
+
+
+def test_nobody_is_allowed_everything() -> None:
+    """No wildcard principal, no wildcard action, and a wildcard resource only where AWS knows no other."""
+    for _, document in walk(template()):
+        if isinstance(document, dict) and "Effect" in document and document["Effect"] == "Allow":
+            assert "*" not in json.dumps(document.get("Principal", "")), document
+            assert all(re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action) for action in listed(document["Action"])), document
+    for statement in statements():
+        unlimited = "*" in listed(statement["Resource"])
+        assert (statement["Sid"] in UNLIMITED) == unlimited, statement["Sid"]
+
+
+def test_the_function_may_do_what_the_adapters_call_and_no_more() -> None:
+    """The actions of the security page, without those for images and for `connect`; those of journal and parameters."""
+    page = (ROOT / "docs/security.md").read_text(encoding="utf-8").split("## AWS permissions")[1].split("\n## ")[0]
+    rows = [row.split("|") for row in page.splitlines() if row.startswith("| `") and " only " not in row.split("|")[1]]
+    by_service: dict[str, set[str]] = {}
+    for row in rows:
+        service = row[1].split("`")[1]
+        by_service.setdefault(service, set()).update(re.findall(r"`([A-Z][A-Za-z]+)`", row[2]))
+    assert by_service["ec2"] == allowed("ec2")
+    # Tags in PutParameter take a permission of their own; the last one reads our own settings.
+    assert by_service["ssm"] | {"PutParameter", "AddTagsToResource", "GetParametersByPath"} == allowed("ssm")
+    assert by_service["iam"] == allowed("iam")
+    assert set(S3_ACTIONS) == {f"s3:{name}" for name in allowed("s3")}
+
+
+def test_what_changes_machines_is_limited_to_ours() -> None:
+    """Each action on EC2 that changes something asks for our tag, on what is made or on what is changed."""
+    free = {"Ec2Read", "Ec2LaunchFrom", "Ec2GroupIn"}
+    tags = {"aws:RequestTag/runnerkit:owner", "aws:ResourceTag/runnerkit:owner"}
+    seen = set()
+    for statement in statements():
+        if any(action.startswith("ec2:") for action in listed(statement["Action"])):
+            limits = statement.get("Condition", {}).get("StringEquals", {})
+            assert (statement["Sid"] in free) == (not tags & set(limits)), statement["Sid"]
+            seen.add(statement["Sid"])
+    assert free < seen
+
+
+def test_the_numbers_fit_each_other() -> None:
+    """AWS: visibility at least six times the timeout. Ours: hints live longer than their tries, passes have time."""
+    queues, function, mapping = (
+        resources("AWS::SQS::Queue"),
+        one("AWS::Lambda::Function"),
+        one("AWS::Lambda::EventSourceMapping"),
+    )
+    visibility, tries = queues["Queue"]["VisibilityTimeout"], queues["Queue"]["RedrivePolicy"]["maxReceiveCount"]
+    assert visibility >= 6 * number("Timeout")
+    assert queues["Queue"]["MessageRetentionPeriod"] > visibility * tries
+    assert queues["DeadQueue"]["MessageRetentionPeriod"] > queues["Queue"]["MessageRetentionPeriod"]
+    assert template()["Parameters"]["Timeout"]["MinValue"] >= 3 * LEAST_SECONDS
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] == function["ReservedConcurrentExecutions"] == 2
+    assert ["ReportBatchItemFailures"] == mapping["FunctionResponseTypes"]
+    assert mapping["MaximumBatchingWindowInSeconds"] >= 1
+    kept = one("AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"]
+    assert kept > number("KeptDays")
+
+
+def test_the_gateway_hands_over_what_the_function_reads() -> None:
+    """Body and headers as attributes, under the names that the function asks for, with the mark of the gateway."""
+    parameters = one("AWS::ApiGatewayV2::Integration")["RequestParameters"]
+    assert "$request.body" == parameters["MessageBody"]
+    attributes = json.loads(parameters["MessageAttributes"])
+    record = {
+        "messageAttributes": {name: {"stringValue": each["StringValue"]} for name, each in attributes.items()},
+        "body": "{}",
+    }
+    call = messages.webhook(record)
+    assert call is not None
+    assert "${request.header.X-Hub-Signature-256}" == call.signature
+    assert "${request.header.X-GitHub-Event}" == call.event
+    assert "${request.header.Content-Type}" == call.content_type
+
+
+def test_the_rules_ask_for_what_the_function_understands() -> None:
+    """And for no more: each foreign event would be a message that is thrown away."""
+    pattern = resources("AWS::Events::Rule")["Ec2Rule"]["EventPattern"]
+    asked = {kind for each in pattern["$or"] for kind in each["detail-type"]}
+    assert messages.EC2_EVENTS == asked
+    assert "rate(1 minute)" == resources("AWS::Events::Rule")["ScheduleRule"]["ScheduleExpression"]
+
+
+def test_the_functions_variables_are_settings(tmp_path: Path) -> None:
+    """With any owner, repositories and bucket the configuration can be read."""
+    variables = one("AWS::Lambda::Function")["Environment"]["Variables"]
+    values = {"Owner": "ml", "Repositories": "acme/widgets,acme/*", "KeptDays": "35", "ParametersPath": "/x"}
+
+    def said(value: Any) -> str:  # noqa: ANN401 - JSON
+        if isinstance(value, dict):
+            text = (value.get("Ref") and f"${{{value['Ref']}}}") or value["Fn::Sub"]
+            return re.sub(r"\$\{(\w+)\}", lambda match: values.get(match[1], "a-bucket"), str(text))
+        return str(value)
+
+    environment = {name: said(value) for name, value in variables.items()}
+    config = load(environment, tmp_path)[0]
+    assert ("ml", ("acme/widgets", "acme/*")) == (config.aws.owner, config.github.repositories)
+    assert ("a-bucket", "ml/") == config.journal.bucket
+
+
+def test_the_parameters_are_not_where_machines_look() -> None:
+    """What lies below /runnerkit/ is a machine's, and is swept."""
+    path = template()["Parameters"]["ParametersPath"]
+    assert not path["Default"].startswith("/runnerkit/")
+    assert re.fullmatch(path["AllowedPattern"], path["Default"])
+    machines = next(each["Resource"]["Fn::Sub"] for each in statements() if each["Sid"] == "MachinesParameters")
+    assert not fnmatch.fnmatch(f"x:parameter{path['Default']}/github/token", f"*{machines.rpartition(':')[2]}")

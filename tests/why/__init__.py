@@ -1,0 +1,1 @@
+"""`why`: questions, tables of cases, and the search for evidence."""
