@@ -29,7 +29,7 @@ HOUR = 3600.0
 def rentals(notes: Iterable[Note], instances: Iterable[Instance]) -> tuple[Rental, ...]:
     """Every machine that the notes or EC2 know of, oldest first.
 
-    A machine that EC2 does not show any more and whose end nobody noted is taken to have ended at its last sign.
+    A machine whose end nobody has noted yet counts as running; :mod:`runnerkit.following` closes the accounts.
     """
     found: dict[str, Rental] = {}
     for note in notes:

@@ -28,6 +28,8 @@ KINDS = frozenset({SEEN, TAKEN, OVER, ONLINE, LAUNCHED, ENDED, INTERRUPTED})
 COMPLETED = "completed"
 LOOKBACK = timedelta(days=2)
 REMEMBERED = 50_000
+# After a long absence there may be many runs to ask about; the rest is asked about in the next passes.
+MOST_ASKED = 50
 # EC2 shows a terminated instance for about an hour; one that it does not show so long after its launch is gone.
 UNSEEN = timedelta(minutes=10)
 
@@ -189,7 +191,7 @@ class Follower:
                 yield self._ended(job)
             elif job is None and working.repo.lower() in read:
                 missing.setdefault((working.repo, working.run_id), []).append(working)
-        for (repo, run_id), jobs in missing.items():
+        for (repo, run_id), jobs in list(missing.items())[:MOST_ASKED]:
             yield from self._asked(repo, run_id, jobs)
 
     def _asked(self, repo: str, run_id: int, working: Sequence[Working]) -> Iterable[Job]:

@@ -152,7 +152,7 @@ class ServeSettings(Written):
     """Section ``[serve]``: what ``runnerkit serve`` listens to.
 
     ``webhook_secrets`` are those that GitHub signs with: one, and a second while it is being replaced.
-    ``public_url`` is their address as it is written at GitHub, ``/hooks`` included; with it lost ones are asked for again.
+    ``public_url`` is their address as GitHub has it, ``/hooks`` included; with it lost ones are asked for again.
     ``page_password`` opens the status page and the metrics to others than the people at this machine, by HTTP's basic
     authentication. ``trusted_proxy`` is the address of the proxy that ends TLS in front; its ``X-Forwarded-*`` headers
     are believed.

@@ -109,6 +109,12 @@ MEANINGS = {
         "the tag `runnerkit:recipe`, else a stock one (Ubuntu 24.04; for GPUs AWS's Deep Learning Base on it)",
         "images": "named images for `image=`",
         "tags": "further tags for everything that is launched",
+        "secrets": "how a machine gets its JIT configuration: `user-data`, or `ssm` (Parameter Store), which lets jobs "
+        "of one label set be started by one call; see [bursts](machine.md#bursts)",
+        "instance_profile": 'with `secrets = "ssm"`: name or ARN of the instance profile whose role carries '
+        "[our statement](machine.md#the-role)",
+        "ssm_profiles": "patterns of profiles that a wish may name with `profile=` and whose role carries our "
+        "statement, too; machines with another profile get their secret in user data",
     },
     "aws.images.NAME": {
         "ami": "the AMI's id",

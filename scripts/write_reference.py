@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer.main
 from draw_phases import DOCS, page, prose, publish, table
@@ -175,6 +175,10 @@ def _same(what: str, explained: set[str], there: set[str]) -> None:
 def _type(annotation: Any) -> str:  # noqa: ANN401 - annotations are anything
     if get_origin(annotation) in {Union, types.UnionType}:
         return " or ".join(_type(part) for part in get_args(annotation) if part is not type(None))
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is tuple:
         return f"list of {_type(get_args(annotation)[0])}s"
     if get_origin(annotation) is dict:

@@ -156,7 +156,7 @@ class Leftovers:
                     ],
                     PaginationConfig={"PageSize": _PARAMETERS_PAGE},
                 )
-                return [
+                ours = [
                     Leftover(PARAMETER, p["Name"], region, p["Name"], p["LastModifiedDate"])
                     for page in found
                     for p in page["Parameters"]
@@ -164,6 +164,20 @@ class Leftovers:
                 ]
         except CloudDenied:
             return []
+        waiting = self._live(region) if ours else set()
+        return [left for left in ours if left.id.removeprefix(PARAMETERS) not in waiting]
+
+    def _live(self, region: str) -> set[str]:
+        """The instances of ours that may still read their parameters."""
+        wanted: list[FilterTypeDef] = [*self._ours, {"Name": "instance-state-name", "Values": _LIVE}]
+        with told(f"listing our instances in {region}"):
+            pages = self._clients.ec2(region).get_paginator("describe_instances").paginate(Filters=wanted)
+            return {
+                i.get("InstanceId", "")
+                for page in pages
+                for some in page["Reservations"]
+                for i in some.get("Instances", [])
+            }
 
 
 def _runner(tags: Iterable[TagTypeDef]) -> str:

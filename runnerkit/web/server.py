@@ -75,6 +75,7 @@ class Server:
             log_socket_errors=False,
             **proxy,
         )
+        self._told = False
         self._closing = threading.Event()
         self._slow: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         self._thread = threading.Thread(target=self._run, name="server", daemon=True)
@@ -85,13 +86,14 @@ class Server:
 
     def close(self) -> None:
         """Let nobody in any more, answer those who are in, and end; bounded by some seconds."""
-        if self._closing.is_set():
+        if self._told:
             return
-        self._closing.set()
+        self._told = True
         if self._thread.ident is None:
             self._end()
             return
-        self._server.pull_trigger()
+        # On the server's own thread: it must not be gone, and its pipe somebody else's, when it is woken.
+        self._server.pull_trigger(self._closing.set)
         self._thread.join(ANSWER_WITHIN * 3)
 
     def _run(self) -> None:

@@ -1,1 +1,1 @@
-"""What went wrong in public, in other fleets of runners: each incident is a test here, and a row of docs/incidents.md."""
+"""What went wrong in public, in other fleets of runners: each is a test here, and a row of docs/incidents.md."""

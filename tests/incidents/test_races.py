@@ -100,7 +100,7 @@ def test_less_demand_ends_no_machine() -> None:
 
 
 def test_no_machine_is_used_twice() -> None:
-    """Hetz #26, cattle-ops/terraform-aws-gitlab-runner #1217: a recycled machine is ended, or gone, under its next job."""
+    """Hetz #26, cattle-ops/terraform-aws-gitlab-runner #1217: a machine used again is gone under its next job."""
     world = small(habits=Habits(boot=30, job=300, never_ends=1.0))
     first, machine = working(world)
     passes(world, 6)
@@ -126,7 +126,7 @@ def test_a_busy_machine_is_not_ended_at_any_hour() -> None:
 
 
 def test_an_absence_is_marked_before_it_counts() -> None:
-    """TAGR #3589, #4391: the first time a runner is missing, nothing irreversible may follow."""
+    """TAGR #4391: the first time a runner is missing, nothing irreversible may follow."""
     world = small(habits=Habits(boot=30, job=3600))
     _, machine = working(world)
     now = world.clock.now()

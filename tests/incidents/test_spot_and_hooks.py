@@ -129,7 +129,7 @@ def test_a_merge_queue_gets_machines_that_stay() -> None:
 def test_a_job_may_use_the_notice() -> None:
     """RunsOn #277: jobs are cut off at once, although AWS gives them two minutes."""
     notice = Notice(at=1_000.0, seen=880.0)
-    assert 60 == notice.interrupt_at(0.0) - notice.seen
+    assert 60 == notice.stop_at(push=0.0) - notice.seen
 
 
 def test_a_lost_webhook_costs_only_time() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runnerkit.errors import ForgeUnavailable
 from runnerkit.testing import FakeForge, Habits, Lies
 from runnerkit.wishes import Policy
-from tests.incidents.ground import LABEL, REPO, SUCCESS, passes, small, state, the_machine, working
+from tests.incidents.ground import LABEL, REPO, SUCCESS, passes, small, state, the_machine
 
 if TYPE_CHECKING:
     from runnerkit.model import Job
@@ -82,7 +82,7 @@ def test_launched_is_not_done() -> None:
 
 
 def test_no_run_takes_the_machine_of_another() -> None:
-    """CDK #645, #72: a job of one workflow is run by the runner that was made for another one."""
+    """CDK #645, #72, PR #974: a job of one workflow is run by the runner that was made for another one."""
     world = small()
     mine = world.forge.queue(REPO, ["runnerkit=1/gpu=t4"])
     world.fleet().once()
@@ -197,12 +197,3 @@ def test_a_type_that_is_unknown_stops_nobody_else() -> None:
     other = world.forge.queue(REPO, ["runnerkit=2/gpu=t4"])
     passes(world, 15)
     assert SUCCESS == state(world, other)
-
-
-def test_a_job_already_running_is_left_alone() -> None:
-    """TAGR #2566 and its kin: retried messages start machines for jobs that run already."""
-    world = small()
-    _, machine = working(world)
-    for _ in range(5):
-        world.fleet().once()
-    assert machine.id == the_machine(world).id

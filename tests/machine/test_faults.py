@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runnerkit import boot
 from runnerkit.names import Birth
+from runnerkit.ports import Machine
 from runnerkit.tags import launch_tags
 from tests.machine.faults import FAULTS, Fault, half
-from tests.machine.yard import REPO, Guest, Yard
+from tests.machine.yard import END, REPO, Guest, Yard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,6 +66,17 @@ def test_a_download_that_is_not_what_was_pinned(yard: Yard) -> None:
     guest = yard.launch(baked=False, runner_url=package["download_url"], runner_sha256="0" * 64)
     guest.ended(within=60)
     assert f"has SHA-256 {package['sha256_checksum']}, not 0000" in guest.reason() + guest.console()
+
+
+def test_a_parameter_that_never_comes(yard: Yard) -> None:
+    """A machine of a burst whose controller died says what it waited for, before the deadline of the boot ends it."""
+    machine = Machine(RUNNER, REPO, (RUNNER,), online_within=20, idle=60, life=600, baked=True)
+    instance = yard.stage.run(UserData=boot.shared_user_data(machine), ImageId=yard.baked, **END)
+    guest = Guest(yard, instance, RUNNER, "", time.monotonic())
+    guest.ended(within=60)
+    assert f"/runnerkit/{instance} did not come within" in guest.console()
+    assert "this instance has no role" in guest.console()
+    assert guest.reason() == "the machine could not start the listener"
 
 
 def test_half_of_the_user_data_on_a_stock_image_is_a_case_for_the_sweep(yard: Yard, tmp_path: Path) -> None:

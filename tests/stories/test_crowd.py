@@ -12,8 +12,6 @@ from runnerkit.sandbox.controller import Controller
 from tests.stories.conftest import REPO, SHORT, Theatre
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from runnerkit.sandbox.github.records import Job
 
 pytestmark = [pytest.mark.slow]
@@ -48,7 +46,8 @@ PIPELINE = """
 STAGES = """
 stages:
   prepare:
-    cmd: echo prepared >> COUNTER/prepare && echo 1 > prepared.txt
+    cmd: echo prepared >> COUNTER/prepare && cp raw.txt prepared.txt
+    deps: [raw.txt]
     outs: [prepared.txt]
   train:
     cmd: >-
@@ -97,7 +96,7 @@ class Serving:
 
 
 @pytest.fixture
-def serving(theatre: Theatre) -> Iterator[Serving]:
+def serving(theatre: Theatre) -> Serving:
     """A controller that GitHub's webhooks reach, four fifths of them."""
     found = Serving(theatre)
     url = f"http://127.0.0.1:{found.port}/hooks"
@@ -116,7 +115,12 @@ def crowd() -> dict[str, str]:
         for number, n in enumerate(shards)
     }
     files[f".github/workflows/w{WORKFLOWS - 1}.yml"] += PIPELINE
-    return files | {"dvc.yaml": STAGES, ".dvc/config": REMOTE, ".gitignore": "/prepared.txt\n/model.txt\n"}
+    return files | {
+        "dvc.yaml": STAGES,
+        "raw.txt": "1\n",
+        ".dvc/config": REMOTE,
+        ".gitignore": "/prepared.txt\n/model.txt\n",
+    }
 
 
 def latest(theatre: Theatre) -> list[Job]:

@@ -373,3 +373,20 @@ def test_what_is_empty_counts_as_not_set(tmp_path: Path) -> None:
     assert None is token.journal.bucket
     app = loaded(tmp_path, **{**empty, "GH_TOKEN": "", "RUNNERKIT_GITHUB__APP_ID": "7", "RUNNERKIT_GITHUB__TOKEN": ""})
     assert ("7", None) == (app.github.app_id, app.github.token)
+
+
+def test_secrets_through_ssm_need_a_profile(tmp_path: Path) -> None:
+    """Without one no machine could read its parameter; with one a wish's own profile must be known to carry ours."""
+    with pytest.raises(ConfigError, match="instance_profile"):
+        load({"RUNNERKIT_AWS__SECRETS": "ssm"}, tmp_path)
+    named = {"RUNNERKIT_AWS__SECRETS": "ssm", "RUNNERKIT_AWS__INSTANCE_PROFILE": "arn:aws:iam::1:instance-profile/own"}
+    config, _ = load({**named, "RUNNERKIT_AWS__SSM_PROFILES": "ml-*"}, tmp_path)
+    carrier = config.aws.carrier
+    assert carrier(None) == "arn:aws:iam::1:instance-profile/own"
+    assert [carrier(each) for each in ("own", "ml-a", "arn:aws:iam::1:instance-profile/ml-b", "data")] == [
+        "own",
+        "ml-a",
+        "arn:aws:iam::1:instance-profile/ml-b",
+        None,
+    ]
+    assert load({}, tmp_path)[0].aws.carrier(None) is None

@@ -58,7 +58,7 @@ def test_a_drought_of_spot_is_bridged_on_demand() -> None:
     report = simulate(Scenario(days=0.2, load=loads, policy=QUICK, happenings=(drought,)))
     assert report.ok, complaint(report)
     assert report.money.on_demand > 0
-    insisting, others = sorted(report.queue, key=len)[-1], sorted(report.queue, key=len)[1]
+    insisting, others = max(report.queue, key=len), sorted(report.queue, key=len)[1]
     assert report.queue[others].max < 1800 < report.queue[insisting].max
 
 
@@ -212,9 +212,7 @@ DRY = Scenario(
     ],
     ids=["no breaker", "no online deadline", "no lifetime", "no cap", "endless repeats", "endless back-off"],
 )
-def test_a_controller_without_a_bound_is_caught(
-    scenario: Scenario, broken: dict[str, int], invariant: str
-) -> None:
+def test_a_controller_without_a_bound_is_caught(scenario: Scenario, broken: dict[str, int], invariant: str) -> None:
     """The same scenario is fine with the policy it names, and breaks that invariant under a controller without it."""
     fine = simulate(scenario)
     assert fine.ok, complaint(fine)

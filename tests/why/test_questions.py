@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from runnerkit.errors import ConfigError
 from runnerkit.history import Note
+from runnerkit.phases import Phase
 from runnerkit.testing.clock import EPOCH
 from runnerkit.why import notes
+from runnerkit.why.answers import Verdict
 from runnerkit.why.questions import Question, host, read
 
 WEB = "https://github.com/acme/widgets/actions/runs/5"
@@ -97,3 +102,11 @@ def test_the_journal_is_narrowed_to_what_is_asked_about() -> None:
     assert found(("run", 5)) == [0, 2, 3, 4, 5, 7]
     assert found(("runner", "rk-99-1")) == [1, 6]
     assert found(("job", 12345)) == []
+
+
+def test_the_page_explains_every_verdict() -> None:
+    """And no other word: those of jobs, runs and machines, the phases of machines among the latter."""
+    page = (Path(__file__).parents[2] / "docs/why.md").read_text(encoding="utf-8")
+    rows = page.split("| verdict | of | means |")[1].split("\n## ")[0].splitlines()
+    words = {word for row in rows if row.startswith("| `") for word in re.findall(r"`([a-z-]+)`", row.split("|")[1])}
+    assert words == {str(verdict) for verdict in Verdict} | {str(phase) for phase in Phase} | {"live"}

@@ -76,13 +76,14 @@ class Judge:
         world = self._world
         for job_id in world.killed:
             self.breach("no running job is killed", f"the machine of job {job_id} was ended while it worked")
-        for job, wrong in world.notice_reruns():
+        for job, wrong in world.repeated:
             if wrong:
                 self.breach("a job that merely failed is never run again", f"job {job.id} ({job.name}): {wrong}")
             if job.run_attempt > 1 + self._scenario.policy.max_reruns:
                 self.breach(
                     "runs are repeated a few times at most", f"run {job.run_id} is at attempt {job.run_attempt}"
                 )
+        world.repeated.clear()
         if world.cloud.launches != self._launches:
             self._launches = world.cloud.launches
             self._count(world.cloud.live())

@@ -46,6 +46,7 @@ class SimWorld(FakeWorld):
         self.scenario = scenario
         self.agenda = Agenda()
         self.changed: list[Callable[[str, int], None]] = []
+        self.repeated: list[tuple[Job, str]] = []
         self._rerun_count = 0
         self._launches = 0
         self._open: dict[str, SimBox] = {}
@@ -98,19 +99,19 @@ class SimWorld(FakeWorld):
         """The jobs that truly wait."""
         return [job for job in self.forge.real_jobs() if job.status == "queued"]
 
-    def notice_reruns(self) -> list[tuple[Job, str]]:
-        """The jobs that were queued again since the last look, each with what is wrong about that (or empty)."""
+    def _notice_reruns(self) -> None:
+        """Remember the jobs that were queued again, each with what is wrong about that (or an empty text)."""
         if len(self.forge.reruns) == self._rerun_count:
-            return []
+            return
         self._rerun_count = len(self.forge.reruns)
-        fresh = [job for job in self.forge.real_jobs() if job.id not in self.ledger.of_job]
-        found = []
-        for job in fresh:
-            _, before = self.ledger.again(job)
-            merely = not before.interrupted and before.conclusion != "cancelled"
-            found.append((job, f"its last attempt ended as {before.conclusion} by itself" if merely else ""))
-            self._tell(job.repo, job.id)
-        return found
+        for job in self.forge.real_jobs():
+            if job.id not in self.ledger.of_job:
+                _, before = self.ledger.again(job)
+                merely = not before.interrupted and before.conclusion != "cancelled"
+                self.repeated.append(
+                    (job, f"its last attempt ended as {before.conclusion} by itself" if merely else "")
+                )
+                self._tell(job.repo, job.id)
 
     def tidy(self) -> None:
         """Forget what is long over, and give up what has been queued for a day, as GitHub does."""
@@ -129,6 +130,7 @@ class SimWorld(FakeWorld):
     def move(self) -> datetime:
         """Let every machine do what is due, and say when the next one has something to do."""
         now, due, over = self.clock.now(), NEVER, []
+        self._notice_reruns()
         self._open_new()
         for id_, box in self._open.items():
             instance = self.ec2.true(id_)

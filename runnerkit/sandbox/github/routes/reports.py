@@ -143,7 +143,7 @@ def _annotations(state: State, full_name: str, number: int) -> list[dict[str, ob
 
 @route("GET", f"{REPO}/commits/{{ref}}/check-runs", needs=CHECKS_READ)
 def list_checks(at: Exchange) -> Answer:
-    """List the check runs of a commit: Apps' first, then those of jobs; of one name the latest, unless all are wanted."""
+    """List the check runs of a commit, Apps' before those of jobs; of one name the latest, unless all are wanted."""
     sha, state = at.path["ref"], at.state
     made = [each for each in state.checks.values() if (each.repository, each.sha) == (at.full_name, sha)]
     runs = {
