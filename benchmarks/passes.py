@@ -1,8 +1,8 @@
 """How long a pass takes over many machines, and how long `once` does over none.
 
-The pass is one of the controller's own: it lists, decides, notes and marks, over fakes that answer at once and a journal
-on disk that holds a week of an installation this busy. So all of it is our own time. Of the first pass the journal's
-reading is a part. The smallest of several counts.
+The pass is one of the controller's own: it lists, decides, notes and marks, over fakes that answer at once and a
+journal on disk that holds a week of an installation this busy. So all of it is our own time. Of the first pass the
+journal's reading is a part. The smallest of several counts.
 
 `once` runs as a process of its own against the sandbox, with everything remembered that may be. Beside it stands a
 process that imports the same modules and does nothing.

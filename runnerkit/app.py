@@ -105,7 +105,8 @@ def service(
     from runnerkit.web.front import Front
 
     clock = SystemClock()
-    github = forge(config, clock, repos, environment)
+    # GitHub's client has a clock of its own: a webhook that wakes the loop must not cut its pauses short.
+    github = forge(config, SystemClock(), repos, environment)
     front = Front(config.serve, clock, webhooks=webhooks, calls_left=lambda: github.budget.remaining)
     heard = SeveralEvents(events or SilentEvents(), front.health, front.metrics)
     ports = outside(config, repos=repos, events=heard, environment=environment)

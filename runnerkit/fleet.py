@@ -81,7 +81,7 @@ class Fleet:
         self.repos = tuple(repos)
         self._outside = outside
         self._wishes = wishes
-        self._stopping = threading.Event()
+        self._stopping, self._hinted = threading.Event(), threading.Event()
         self._attention = Attention(self.repos, outside.forge)
         self._observer = Observer(outside, policy, owner, self._attention, wishes)
         self._teller = Teller(outside, reports)
@@ -103,12 +103,14 @@ class Fleet:
         When GitHub cannot be read about any repository, lifetimes are still enforced before that error is raised.
         """
         began = self._outside.clock.now()
-        done = self._again(self._apply(self._decided(tell=True)))
-        self._teller.tell(done.refused)
-        if tidy:
-            self._tidy()
-        self._tell(done, (self._outside.clock.now() - began).total_seconds())
-        self._outside.journal.flush()
+        try:
+            done = self._again(self._apply(self._decided(tell=True)))
+            self._teller.tell(done.refused)
+            if tidy:
+                self._tidy()
+            self._tell(done, (self._outside.clock.now() - began).total_seconds())
+        finally:
+            self._outside.journal.flush()
         return _sighted(done)
 
     def _again(self, done: Pass) -> Pass:
@@ -152,10 +154,12 @@ class Fleet:
         """
         done = 0
         while (passes is None or done < passes) and not self._stopping.is_set():
-            if done:
+            # What was hinted at during a pass may have been overlooked by it, and something else may have been woken.
+            if done and not self._hinted.is_set():
                 self._outside.clock.wait(interval)
                 if self._stopping.is_set():
                     break
+            self._hinted.clear()
             done += 1
             try:
                 after(self.once(tidy=done % TIDY_EVERY == 1))
@@ -172,6 +176,7 @@ class Fleet:
         """
         served = self._attention.hint(repo)
         if served:
+            self._hinted.set()
             self._outside.clock.wake()
         return served
 

@@ -61,6 +61,15 @@ SENTENCES: dict[type[Event], Callable[..., str]] = {
     events.RunRepeated: lambda e: (
         f"{e.runner}: AWS took it back; the failed jobs of run {e.run} of {e.repo} run again (attempt {e.attempt})"
     ),
+    events.JobSeen: lambda e: f"job {e.job} of {e.repo}: {e.title or 'a job'} asks for {e.labels}",
+    events.JobTaken: lambda e: f"job {e.job} of {e.repo}: taken by {e.runner} after {e.seconds:.0f} s",
+    events.JobOver: lambda e: f"job {e.job} of {e.repo}: over on {e.runner or 'no runner'}: {e.conclusion}",
+    events.InstanceEnded: lambda e: f"{e.runner}: {e.instance} is gone ({e.reason})",
+    events.InstanceInterrupted: lambda e: f"{e.runner}: AWS took back {e.instance} ({e.type} in {e.zone})",
+    events.SpotPaused: lambda e: (
+        f"{e.runner}: bought on demand, because AWS took back {e.interruptions} machines of this kind lately"
+    ),
+    events.RefusalTold: lambda e: f"job {e.job} of {e.repo}: its author is told why ({e.how})",
     events.JobRefused: lambda e: f"job {e.job} of {e.repo}: refused: {e.error.message}",
     events.JobWaiting: lambda e: f"job {e.job} of {e.repo}: waits: {e.why}",
     events.LeftoverRemoved: lambda e: f"{e.kind} {e.id} removed",

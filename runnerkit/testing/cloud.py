@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from runnerkit import tags
-from runnerkit.errors import CloudError, CloudUnavailable, ImageMissing, LaunchRejected, NoCapacity
+from runnerkit.errors import CloudUnavailable, ImageMissing, LaunchRejected, NoCapacity
 from runnerkit.model import (
     Attempt,
     Breadth,
@@ -21,14 +21,14 @@ from runnerkit.model import (
     Refusal,
     State,
 )
-from runnerkit.ports import Batch, BatchOrder, Image, Launched, LaunchOrder
+from runnerkit.ports import BatchOrder, Image, Launched, LaunchOrder
+from runnerkit.testing.bursts import FakeBursts
 from runnerkit.testing.lies import Late, Lies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from runnerkit.names import Secret
     from runnerkit.ports import Clock
     from runnerkit.wishes import RunnerSpec
 
@@ -45,7 +45,6 @@ TYPES = (
 SPOT_SHARE = 0.4
 FORGOTTEN_AFTER = timedelta(hours=1)
 USER_DATA_LIMIT = 16 * 1024
-DOCUMENT_LIMIT = 8 * 1024
 
 
 def shop(region: str = REGION, zones: Sequence[str] = ZONES) -> tuple[Offering, ...]:
@@ -58,7 +57,7 @@ def shop(region: str = REGION, zones: Sequence[str] = ZONES) -> tuple[Offering, 
     )
 
 
-class FakeCloud:
+class FakeCloud(FakeBursts):
     """Keeps the Cloud contract in memory.
 
     Args:
@@ -71,13 +70,12 @@ class FakeCloud:
     def __init__(
         self, clock: Clock, owner: str = "runnerkit", lies: Lies | None = None, offerings: Sequence[Offering] = ()
     ) -> None:
+        super().__init__()
         self.lies = lies or Lies()
         self.user_data: dict[str, bytes] = {}
         self.consoles: dict[str, str] = {}
         self.remains: dict[str, Leftover] = {}
         self.launches = 0
-        self.handed: dict[str, Secret] = {}
-        self.fleets: list[int] = []
         self._clock = clock
         self._owner = owner
         self._offerings = tuple(offerings) or shop()
@@ -87,7 +85,6 @@ class FakeCloud:
         self._list: Late[Instance] = Late(clock, self.lies)
         self._numbers = count(1)
         self._refusing: dict[tuple[str, str, Market], tuple[str, Breadth]] = {}
-        self._stock: dict[tuple[str, str, Market], int] = {}
 
     # --- the contract -------------------------------------------------------------------------------------------------
 
@@ -123,7 +120,7 @@ class FakeCloud:
         for attempt in attempts:
             self.lies.at_effect("before launch")
             self._may_fail("launch")
-            self._check_image(order, attempt)
+            self._check(order, attempt)
             for offering in attempt.offerings:
                 refusal = self._refusal(offering)
                 if refusal is None:
@@ -134,39 +131,6 @@ class FakeCloud:
                     return launched
                 refusals.append(refusal)
         raise NoCapacity(f"every offering for {order.name} was refused", refusals=refusals)
-
-    def launch_batch(self, order: BatchOrder, attempts: Sequence[Attempt], count: int) -> Batch:
-        """Start equal instances, as many as are missing at each attempt."""
-        self._check(order)
-        order = replace(order, tags={**order.tags, tags.OWNER: self._owner})
-        launched: list[Launched] = []
-        refusals: list[Refusal] = []
-        error: CloudError | None = None
-        try:
-            for attempt in attempts:
-                if len(launched) < count:
-                    self._fill(order, attempt, count, launched, refusals)
-        except CloudError as fault:
-            error = fault
-        if error is None and len(launched) < count:
-            error = NoCapacity(f"every offering for {order.name} was refused", refusals=refusals)
-        if error is not None and not launched:
-            raise error
-        return Batch(tuple(launched), tuple(refusals), error)
-
-    def hand_over(self, region: str, instance_id: str, tags: Mapping[str, str], secret: Secret) -> None:
-        """Tag, then keep the document for the machine."""
-        if len(secret.reveal().encode()) > DOCUMENT_LIMIT:
-            raise LaunchRejected(f"the document of {instance_id} has more than {DOCUMENT_LIMIT} bytes")
-        if instance_id not in self._real:
-            raise CloudUnavailable(f"there is no instance {instance_id}")
-        self.tag(region, instance_id, dict(tags))
-        self.lies.at_effect("before secret")
-        self._may_fail("secret")
-        self.handed[instance_id] = secret
-        self.lies.at_effect("after secret")
-        if self.lies.chance(self.lies.lost):
-            raise CloudUnavailable("the answer to the handing over was lost")
 
     def tag(self, region: str, instance_id: str, tags: Mapping[str, str | None]) -> None:
         """Set or take away tags."""
@@ -213,10 +177,6 @@ class FakeCloud:
         """From now on this pool is refused."""
         self._refusing[offering.type.name, offering.zone, offering.market] = (code, breadth)
 
-    def stock(self, offering: Offering, left: int) -> None:
-        """From now on a burst gets so many machines of this pool, and then a refusal."""
-        self._stock[offering.type.name, offering.zone, offering.market] = left
-
     def refuse_all(self, market: Market | None = None, code: str = "InsufficientInstanceCapacity") -> None:
         """From now on every pool (of a market) is refused."""
         for offering in self._offerings:
@@ -252,40 +212,11 @@ class FakeCloud:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _check(self, order: LaunchOrder | BatchOrder) -> None:
+    def _check(self, order: LaunchOrder | BatchOrder, attempt: Attempt | None = None) -> None:
         if len(order.user_data) > USER_DATA_LIMIT:
             raise LaunchRejected(f"the user data of {order.name} has more than {USER_DATA_LIMIT} bytes")
-
-    def _check_image(self, order: LaunchOrder | BatchOrder, attempt: Attempt) -> None:
-        if attempt.region not in {region for region, _ in order.images}:
+        if attempt is not None and attempt.region not in {region for region, _ in order.images}:
             raise ImageMissing(f"no image is known for {attempt.region}")
-
-    def _fill(
-        self, order: BatchOrder, attempt: Attempt, count: int, launched: list[Launched], refusals: list[Refusal]
-    ) -> None:
-        """One call: what is missing, from the first pool that has something left."""
-        self.lies.at_effect("before launch")
-        self._may_fail("launch")
-        self._check_image(order, attempt)
-        self.fleets.append(count - len(launched))
-        started: list[Launched] = []
-        for offering in attempt.offerings:
-            while len(launched) + len(started) < count and (refusal := self._refusal(offering)) is None:
-                started.append(self._start(order, offering, ()))
-                self._use(offering)
-            if len(launched) + len(started) < count and refusal is not None:
-                refusals.append(refusal)
-        self.lies.at_effect("after launch")
-        if self.lies.chance(self.lies.lost):
-            raise CloudUnavailable("the answer to the launch was lost")
-        launched += started
-
-    def _use(self, offering: Offering) -> None:
-        pool = (offering.type.name, offering.zone, offering.market)
-        if pool in self._stock:
-            self._stock[pool] -= 1
-            if self._stock[pool] <= 0:
-                self.refuse(offering)
 
     def _start(self, order: LaunchOrder | BatchOrder, offering: Offering, refusals: tuple[Refusal, ...]) -> Launched:
         instance_id = f"i-{next(self._numbers):017x}"

@@ -93,7 +93,7 @@ class Server:
             self._end()
             return
         # On the server's own thread: it must not be gone, and its pipe somebody else's, when it is woken.
-        self._server.pull_trigger(self._closing.set)
+        self._server.trigger.pull_trigger(self._closing.set)
         self._thread.join(ANSWER_WITHIN * 3)
 
     def _run(self) -> None:

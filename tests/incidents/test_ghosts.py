@@ -57,7 +57,10 @@ def test_a_machine_that_was_stopped_does_not_stay() -> None:
     world = small()
     world.forge.queue(REPO, ["runnerkit=1/gpu=t4"])
     world.fleet().once()
-    world.cloud.stop(the_machine(world).id)
+    stopped = the_machine(world).id
+    world.cloud.stop(stopped)
+    world.fleet().once()
+    assert stopped not in {live.id for live in world.cloud.live()}
     passes(world, 30)
     assert {"instances": 0, "runners": 0, "jobs": 0} == world.left()
 

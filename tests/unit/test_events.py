@@ -30,6 +30,7 @@ SAMPLES: dict[object, object] = {
     int: 7,
     float: 1.5,
     float | None: None,
+    int | None: 7,
     Refusal: REFUSAL,
     RunnerkitError: ERROR,
 }
