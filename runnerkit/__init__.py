@@ -23,9 +23,9 @@ if TYPE_CHECKING:
         RunnerkitError,
     )
     from runnerkit.fleet import Fleet
-    from runnerkit.passes import MachineStatus, Pass
     from runnerkit.labels import Label, format_label
     from runnerkit.labels import parse as parse_label
+    from runnerkit.passes import MachineStatus, Pass
     from runnerkit.slots import LaunchRequest, Slot
     from runnerkit.wishes import Policy, RunnerSpec
 

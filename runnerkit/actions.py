@@ -81,7 +81,8 @@ class Terminate:
     """Terminate an instance.
 
     With ``confirm`` the runner's absence is the reason: GitHub is asked for it once more (by id where it is known), and
-    if it is there after all, nothing is terminated. Without, nobody is asked: the maximum lifetime is over.
+    if it is there after all, nothing is terminated. Without, nobody is asked: the maximum lifetime is over. ``unnamed``
+    is a machine of a burst that was never handed its name: EC2 is asked once more whether it has one by now.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Terminate:
     reason: str
     confirm: bool = False
     runner_id: int | None = None
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,13 @@ def fleet_over(config: Config, served: Sequence[str], ports: Outside) -> Fleet:
     """A fleet over these ports, with what the configuration says about wishes and bounds."""
     from runnerkit import boot
     from runnerkit.fleet import Fleet
+    from runnerkit.handing import Papers
     from runnerkit.understanding import Wishes
 
+    papers = Papers(boot.shared_user_data, boot.own_document, config.aws.carrier)
     return Fleet(
         ports,
+        papers=papers if config.aws.secrets == "ssm" else None,
         reports=getattr(ports.forge, "reports", None),
         policy=config.policy,
         repos=served,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runnerkit.actions import Action
+    from runnerkit.bursting import Burster
     from runnerkit.launching import Launcher, Outside
 
 
@@ -52,18 +53,37 @@ class Applier:
         outside: The ports.
         launcher: Starts machines.
         workers: How many actions at once; 1 keeps everything in the calling thread.
+        burster: Starts equal machines together; None: each by itself.
     """
 
-    def __init__(self, outside: Outside, launcher: Launcher, workers: int = 8) -> None:
+    def __init__(self, outside: Outside, launcher: Launcher, workers: int = 8, burster: Burster | None = None) -> None:
         self._outside = outside
         self._launcher = launcher
         self._workers = workers
+        self._burster = burster
 
     def apply(self, actions: Sequence[Action]) -> tuple[Outcome, ...]:
         """Carry out the actions, what ends before what starts and repeats, and tell what became of each."""
         ends = [action for action in actions if not isinstance(action, Launch | Rerun)]
         starts = [action for action in actions if isinstance(action, Launch | Rerun)]
-        return (*self._all(ends), *self._all(starts))
+        together = [action for action in starts if isinstance(action, Launch) and self._together(action)]
+        alone = [action for action in starts if action not in together]
+        return (*self._all(ends), *self._burst(together), *self._all(alone))
+
+    def _together(self, launch: Launch) -> bool:
+        return self._burster is not None and self._burster.takes(launch)
+
+    def _burst(self, launches: Sequence[Launch]) -> Sequence[Outcome]:
+        """Start machines by the burst; what each of them needs to be told is as if it were started alone."""
+        if self._burster is None or not launches:
+            return ()
+        for launch in launches:
+            self._tell_pause(launch)
+        found = self._burster.start(launches)
+        for outcome in found:
+            if outcome.error is not None:
+                self._outside.events.emit(ActionFailed("launch", str(outcome.launch.name), outcome.error))
+        return [Outcome(each.launch, each.error, each.note) for each in found]
 
     def _all(self, actions: Sequence[Action]) -> Sequence[Outcome]:
         if self._workers == 1 or len(actions) < 2:  # noqa: PLR2004 - one action needs no threads
@@ -108,10 +128,13 @@ class Applier:
         return ""
 
     def _launch(self, action: Launch) -> None:
-        if action.spot_paused is not None:
-            pause = action.spot_paused
-            self._outside.events.emit(SpotPaused(str(action.name), pause.times, pause.until.isoformat()))
+        self._tell_pause(action)
         self._launcher.start(action)
+
+    def _tell_pause(self, launch: Launch) -> None:
+        if launch.spot_paused is not None:
+            pause = launch.spot_paused
+            self._outside.events.emit(SpotPaused(str(launch.name), pause.times, pause.until.isoformat()))
 
     def _skipped(self, action: Launch, why: str) -> str:
         self._outside.events.emit(LaunchSkipped(str(action.name), why))
@@ -151,6 +174,8 @@ class Applier:
             self._outside.journal.failed(failure)
 
     def _terminate(self, action: Terminate) -> str:
+        if action.unnamed:
+            return self._end_unnamed(action)
         if action.confirm and self._still_known(action):
             self._outside.cloud.tag(action.region, action.instance_id, {TAG_PREFIX + GONE_SINCE: None})
             return self._spared(action.name, action.instance_id, "GitHub knows its runner")
@@ -184,6 +209,14 @@ class Applier:
             self._outside.events.emit(LaunchSkipped(str(launch.name), "it was launched before"))
         except RunnerkitError as error:
             self._outside.events.emit(ActionFailed("launch", str(launch.name), error))
+
+    def _end_unnamed(self, action: Terminate) -> str:
+        """A machine of a burst that has no name is ended unless it got one since it was listed."""
+        there = [each for each in self._outside.cloud.instances() if each.id == action.instance_id]
+        if there and not there[0].unnamed:
+            return self._spared(there[0].name, action.instance_id, "it has its name after all")
+        self._end(action.name, action.region, action.instance_id, action.reason)
+        return ""
 
     def _still_known(self, action: Terminate) -> bool:
         forge = self._outside.forge

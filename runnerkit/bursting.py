@@ -73,9 +73,8 @@ class Burster:
 
     def start(self, launches: Sequence[Launch]) -> tuple[BurstOutcome, ...]:
         """Start machines; those for the same label set and wish together. No launch's failure keeps another back."""
-        found = {
-            str(outcome.launch.name): outcome for group in self._groups(launches) for outcome in self._group(group)
-        }
+        groups = self._each(lambda group: list(self._group(group)), self._groups(launches))
+        found = {str(outcome.launch.name): outcome for group in groups for outcome in group}
         return tuple(found[str(launch.name)] for launch in launches)
 
     def _groups(self, launches: Iterable[Launch]) -> Iterable[list[Launch]]:

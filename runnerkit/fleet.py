@@ -7,7 +7,8 @@ GitHub hold themselves.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit import labels
@@ -15,6 +16,7 @@ from runnerkit.actions import Launch, Rerun, Retire, Terminate
 from runnerkit.applying import REFUSED, Applier
 from runnerkit.attention import Attention
 from runnerkit.breakers import UNOBTAINABLE
+from runnerkit.bursting import Burster
 from runnerkit.chronicle import Chronicle
 from runnerkit.errors import RunnerkitError
 from runnerkit.events import ActionFailed, JobRefused, JobWaiting, LeftoverRemoved, PassEnded
@@ -30,14 +32,13 @@ from runnerkit.telling import Teller
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from runnerkit.actions import Action, Demand, Plan, Refused
+    from runnerkit.actions import Action
     from runnerkit.applying import Outcome
-    from runnerkit.errors import ForgeError
+    from runnerkit.handing import Papers
     from runnerkit.launching import Outside
-    from runnerkit.model import Attempt, Job, Leftover, Observed
+    from runnerkit.model import Attempt, Leftover
     from runnerkit.names import Secret
     from runnerkit.ports import Machine, Reports
-    from runnerkit.recovery import Recovery
     from runnerkit.slots import Slot
     from runnerkit.understanding import Wishes
     from runnerkit.wishes import Policy, RunnerSpec
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 # How often one pass plans anew around wishes that cannot be had, and how seldom a loop looks for leftovers.
 ROUNDS = 3
 TIDY_EVERY = 20
+# Seconds between two passes at least, whoever wakes the loop.
+SHORTEST_REST = 0.5
 
 
 class Fleet:
@@ -60,6 +63,7 @@ class Fleet:
         user_data: Renders what a machine boots from.
         workers: Actions carried out at once.
         reports: Where the authors of refused jobs are told so; None: nowhere.
+        papers: Renders what the machines of a burst are told; None: every machine is launched by itself.
 
     Every method may raise the CloudError and ForgeError families.
     """
@@ -75,6 +79,7 @@ class Fleet:
         user_data: Callable[[Machine, Secret], bytes],
         workers: int = 8,
         reports: Reports | None = None,
+        papers: Papers | None = None,
     ) -> None:
         outside = replace(outside, events=Chronicle(outside.events, outside.journal, outside.clock))
         self.policy = policy
@@ -86,7 +91,8 @@ class Fleet:
         self._observer = Observer(outside, policy, owner, self._attention, wishes)
         self._teller = Teller(outside, reports)
         self._launcher = Launcher(outside, policy, owner, user_data)
-        self._applier = Applier(outside, self._launcher, workers)
+        burster = Burster(outside, self._launcher.readier, papers, workers) if papers is not None else None
+        self._applier = Applier(outside, self._launcher, workers, burster)
         self._slots = SlotKeeper(outside, self._launcher, policy, owner)
 
     # --- passes -------------------------------------------------------------------------------------------------------
@@ -147,7 +153,7 @@ class Fleet:
         passes: int | None = None,
         after: Callable[[Pass | RunnerkitError], None] = lambda _done: None,
     ) -> None:
-        """Pass after pass, ``interval`` seconds apart or when woken, until ``passes`` are done or :meth:`stop` is called.
+        """Pass after pass, ``interval`` seconds apart or when woken, until ``passes`` are done or somebody stops it.
 
         A pass that fails is an event, and the next one is the retry: also while GitHub is limited or refuses, machines
         are held to their lifetimes. Only a first pass that can never succeed ends it. ``after`` hears of each pass.
@@ -155,10 +161,8 @@ class Fleet:
         done = 0
         while (passes is None or done < passes) and not self._stopping.is_set():
             # What was hinted at during a pass may have been overlooked by it, and something else may have been woken.
-            if done and not self._hinted.is_set():
-                self._outside.clock.wait(interval)
-                if self._stopping.is_set():
-                    break
+            if done and not self._rest(interval):
+                break
             self._hinted.clear()
             done += 1
             try:
@@ -168,6 +172,19 @@ class Fleet:
                     raise
                 self._outside.events.emit(ActionFailed("pass", "", error))
                 after(error)
+
+    def _rest(self, interval: float) -> bool:
+        """Wait for the next pass; False when there shall be none. However many hints come, a pass ends before the next.
+
+        A flood of webhooks would otherwise mean passes without a pause, each of them with reads that cost something.
+        """
+        clock = self._outside.clock
+        earliest = clock.now() + timedelta(seconds=min(interval, SHORTEST_REST))
+        if not self._hinted.is_set():
+            clock.wait(interval)
+        while (left := (earliest - clock.now()).total_seconds()) > 0 and not self._stopping.is_set():
+            clock.wait(left)
+        return not self._stopping.is_set()
 
     def hint(self, repo: str) -> bool:
         """Something happened in a repository: :meth:`run` looks there at once. False when it is not served.

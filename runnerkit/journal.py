@@ -52,7 +52,7 @@ class Entries:
         raise NotImplementedError
 
     def select(self, since: datetime, kinds: Collection[str]) -> Iterable[Entry]:
-        """Those entries that are of these kinds, or of any kind of note when none is named; for places with an index."""
+        """The entries of these kinds, or of any kind of note when none is named; for places with an index."""
         return [entry for entry in self.entries(since) if _wanted(entry, kinds)]
 
     def flush(self) -> None:

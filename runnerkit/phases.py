@@ -15,7 +15,7 @@ from runnerkit.model import State
 from runnerkit.names import label_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from runnerkit.model import Instance, Observed, Runner
@@ -33,6 +33,7 @@ class Phase(StrEnum):
     GONE = "gone"
     DANGLING = "dangling"
     STOPPED = "stopped"
+    UNNAMED = "unnamed"
     ENDED = "ended"
 
 
@@ -60,7 +61,7 @@ LIFE: dict[Phase, Row] = {
         "an instance lives, its runner has never been online",
         capacity=True,
         ends="after the online deadline it is retired",
-        then=frozenset({P.REGISTERED, P.READY, P.BUSY, P.LOST, P.GONE, P.STOPPED, *_DEAD}),
+        then=frozenset({P.REGISTERED, P.READY, P.BUSY, P.LOST, P.GONE, P.STOPPED, P.UNNAMED, *_DEAD}),
     ),
     P.READY: Row(
         "the runner is online and waits for a job",
@@ -92,6 +93,12 @@ LIFE: dict[Phase, Row] = {
         ends="it is terminated at once: a stopped machine does not run and is still billed",
         then=frozenset(_DEAD),
     ),
+    P.UNNAMED: Row(
+        "an instance of a burst lives and was not handed its name in time",
+        capacity=False,
+        ends="it is terminated, unless EC2 shows a name by then: whoever launched it is gone",
+        then=frozenset({P.BOOTING, P.READY, P.BUSY, P.GONE, P.LOST, P.STOPPED, *_DEAD}),
+    ),
     P.DANGLING: Row(
         "a runner is registered, its instance is dead or was never there",
         capacity=False,
@@ -116,8 +123,9 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """The name that joins the two."""
-        return self.instance.name if self.instance else self.runner.name if self.runner else ""
+        """The name that joins the two; that of the runner where the machine was not handed it yet."""
+        own = self.instance.name if self.instance else ""
+        return own or (self.runner.name if self.runner else "")
 
     @property
     def repo(self) -> str:
@@ -142,6 +150,7 @@ def join(observed: Observed) -> Iterator[Pair]:
     """
     runners = {(_place(runner), runner.id): runner for runner in observed.runners if runner.birth}
     names = {(place, runner.name): id_ for (place, id_), runner in runners.items()}
+    unnamed: list[Instance] = []
     # The living choose first: should two instances claim one registration, the dead one must not cost it.
     for instance in sorted(observed.instances, key=lambda i: (not i.live, i.launched_at, i.id)):
         if instance.repo.lower() not in observed.repos:
@@ -149,13 +158,36 @@ def join(observed: Observed) -> Iterator[Pair]:
         repo = instance.repo.lower()
         # It was registered at the repository, or at the organisation that owns it.
         for place in (repo, repo.partition("/")[0]):
-            id_ = names.get((place, instance.name)) if instance.runner_id is None else instance.runner_id
+            by_name = names.get((place, instance.name)) if instance.name else None
+            id_ = by_name if instance.runner_id is None else instance.runner_id
             runner = runners.pop((place, id_), None) if id_ is not None else None
             if runner is not None:
                 break
-        yield Pair(instance, runner)
+        if instance.unnamed:
+            unnamed.append(instance)
+        else:
+            yield Pair(instance, runner)
+    yield from _handed_over_soon(unnamed, runners, observed.at)
     for left in runners.values():
         yield Pair(None, left)
+
+
+def _handed_over_soon(
+    unnamed: Sequence[Instance], runners: dict[tuple[str, int], Runner], now: datetime
+) -> Iterator[Pair]:
+    """The machines of a burst that have no name yet, each with one of the registrations that wait for such machines.
+
+    Which machine will get which name is not decided yet, and makes no difference: only the numbers matter. Past the
+    time for that, or without a registration, nobody is coming for it any more.
+    """
+    waiting: dict[str, list[tuple[str, int]]] = {}
+    for key, runner in runners.items():
+        if not runner.connected:
+            waiting.setdefault(label_digest(runner.place or runner.repo, runner.labels), []).append(key)
+    for instance in unnamed:
+        keys = waiting.get(instance.digest)
+        soon = instance.live and instance.hand_over_by is not None and now < instance.hand_over_by
+        yield Pair(instance, runners.pop(keys.pop(0)) if keys and soon else None)
 
 
 def _place(runner: Runner) -> str:
@@ -171,6 +203,9 @@ def phase(pair: Pair, policy: Policy, now: datetime) -> Phase:
         return _without_machine(pair, policy, now)
     if instance.state in (State.STOPPING, State.STOPPED):
         return Phase.STOPPED
+    if instance.unnamed:
+        waiting = instance.hand_over_by is not None and now < instance.hand_over_by
+        return Phase.BOOTING if waiting else Phase.UNNAMED
     if runner is None:
         # GitHub may not list a runner in the first seconds after its registration.
         young = now < instance.launched_at + timedelta(seconds=policy.settle)
@@ -202,5 +237,7 @@ def is_capacity(pair: Pair, policy: Policy, now: datetime) -> bool:
     instance = pair.instance
     if instance is None:
         return True
+    if pair.runner is None and instance.unnamed:
+        return False  # no registration waits for it, so nothing can come of it
     deadline = instance.idle_until if where is Phase.READY else instance.online_by
     return deadline is None or now < deadline

@@ -86,7 +86,7 @@ def _nothing(_pair: Pair, _policy: Policy, _now: datetime) -> Iterator[Action]:
 def _booting(pair: Pair, policy: Policy, now: datetime) -> Iterator[Action]:
     """A machine that misses its online deadline is retired; its job gets another while it is still queued."""
     instance, runner = pair.instance, pair.runner
-    if instance is None or runner is None:
+    if instance is None or runner is None or instance.unnamed:
         return
     online_by = instance.online_by or instance.launched_at + timedelta(seconds=policy.online_within)
     if now >= online_by:
@@ -142,6 +142,14 @@ def _stopped(pair: Pair, _policy: Policy, _now: datetime) -> Iterator[Action]:
     yield _terminate(pair, "it was stopped instead of terminated")
 
 
+def _unnamed(pair: Pair, _policy: Policy, _now: datetime) -> Iterator[Action]:
+    """A machine that nobody came back for can serve nobody."""
+    instance = pair.instance
+    if instance is not None:
+        reason = f"it was never handed its name (burst {instance.batch})"
+        yield Terminate("", instance.repo, instance.id, instance.region, reason, unnamed=True)
+
+
 RULES: dict[Phase, Callable[[Pair, Policy, datetime], Iterator[Action]]] = {
     Phase.REGISTERED: _nothing,
     Phase.BOOTING: _booting,
@@ -151,6 +159,7 @@ RULES: dict[Phase, Callable[[Pair, Policy, datetime], Iterator[Action]]] = {
     Phase.GONE: _gone,
     Phase.DANGLING: _dangling,
     Phase.STOPPED: _stopped,
+    Phase.UNNAMED: _unnamed,
     Phase.ENDED: _nothing,
 }
 

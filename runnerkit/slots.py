@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit.actions import Launch
+from runnerkit.breakers import breaker_open_until
 from runnerkit.errors import (
     ForgeError,
     LeaseExpired,
@@ -25,7 +26,6 @@ from runnerkit.events import InstanceTerminated, LaunchAdopted, RunnerDeregister
 from runnerkit.model import Observed
 from runnerkit.names import RunnerName, label_digest
 from runnerkit.phases import Pair, Phase, is_capacity, join, phase
-from runnerkit.breakers import breaker_open_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

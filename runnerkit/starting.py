@@ -148,8 +148,12 @@ class _Room:
         for instance in observed.instances:
             if instance.live:
                 self.take(instance.repo)
+        nameless = Counter(each.repo.lower() for each in observed.instances if each.live and each.unnamed)
         for repo in unseen.values():
-            self.take(repo)
+            if nameless[repo.lower()] > 0:
+                nameless[repo.lower()] -= 1  # it is shown, and counted, without its name
+            else:
+                self.take(repo)
         for pair in known.pairs:
             if is_capacity(pair, policy, now):
                 self.capacity[pair.digest] += 1

@@ -116,7 +116,7 @@ LEASES = (
         4,
         "a launch that fails takes its registration back",
         "runnerkit/launching.py",
-        "        except BaseException as error:\n            self._take_back(launch, registration.runner.id)\n",
+        "        except BaseException as error:\n            self.readier.take_back(launch, registration.runner.id)\n",
         "        except BaseException as error:\n",
         f"{UNIT}launching.py::test_no_capacity_takes_the_registration_back",
     ),
@@ -217,9 +217,9 @@ BOUNDS = (
     Guard(
         7,
         "what a person must mend counts for the breaker",
-        "runnerkit/launching.py",
-        "            if not error.retryable or isinstance(error, NoCapacity):\n",
-        "            if isinstance(error, NoCapacity):\n",
+        "runnerkit/readying.py",
+        "(not error.retryable or isinstance(error, NoCapacity))",
+        "isinstance(error, NoCapacity)",
         f"{UNIT}fleet.py::test_a_missing_permission_does_not_register_for_ever",
     ),
     Guard(
@@ -241,7 +241,7 @@ BOUNDS = (
     Guard(
         7,
         "refusals are remembered",
-        "runnerkit/launching.py",
+        "runnerkit/readying.py",
         "self._outside.journal.refused(refusal)",
         "pass",
         f"{UNIT}launching.py::test_what_was_refused_a_moment_ago_is_not_registered_for",
@@ -378,6 +378,22 @@ CALLS = (
         "        if locked is not None:\n",
         "        if False:\n",
         f"{UNIT}understanding.py::test_a_job_of_which_nobody_can_tell_is_refused",
+    ),
+    Guard(
+        7,
+        "a machine of a burst that nobody came back for is ended",
+        "runnerkit/plan.py",
+        "    Phase.UNNAMED: _unnamed,\n",
+        "    Phase.UNNAMED: _nothing,\n",
+        f"{UNIT}burst_passes.py::test_past_the_time_for_a_hand_over_they_are_ended_and_replaced",
+    ),
+    Guard(
+        11,
+        "an unsigned webhook is refused",
+        "runnerkit/web/receiver.py",
+        "        return right\n",
+        "        return True\n",
+        "tests/web/test_hooks.py",
     ),
     Guard(
         11,

@@ -115,6 +115,6 @@ class FakeBursts(ABC):
             if self._stock[pool] <= 0:
                 self.refuse(offering)
 
-    def stock(self, offering: Offering, left: int) -> None:
+    def limit(self, offering: Offering, left: int) -> None:
         """From now on a burst gets so many machines of this pool, and then a refusal."""
         self._stock[offering.type.name, offering.zone, offering.market] = left

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runnerkit import boot
 from runnerkit.fleet import Fleet
+from runnerkit.handing import Papers
 from runnerkit.launching import Outside
 from runnerkit.model import State
 from runnerkit.testing.clock import FakeClock
@@ -57,6 +58,10 @@ class Box:
     due: datetime | None = None
 
 
+# Every wish's profile carries what a machine needs to read its parameter.
+PAPERS = Papers(boot.shared_user_data, boot.own_document, lambda profile: profile or "runner")
+
+
 @dataclass
 class FakeWorld:
     """A whole small world with its own time. ``killed`` are the jobs whose machine somebody ended too early."""
@@ -66,6 +71,7 @@ class FakeWorld:
     policy: Policy = TRUSTING
     repos: Sequence[str] = ("acme/widgets",)
     killed: list[int] = field(default_factory=list)
+    bursts: bool = False
 
     def __post_init__(self) -> None:
         self.clock = FakeClock(step=10.0)
@@ -99,6 +105,7 @@ class FakeWorld:
             wishes=Wishes({}, default or RunnerSpec()),
             user_data=user_data,
             workers=workers,
+            papers=PAPERS if self.bursts else None,
         )
 
     # --- time ---------------------------------------------------------------------------------------------------------
@@ -156,7 +163,9 @@ class FakeWorld:
     def _booting(self, instance: Instance, box: Box, now: datetime) -> None:
         if instance.state is State.PENDING:
             self.cloud.run(instance.id)
-        if box.boots and now >= box.born + timedelta(seconds=self.boot_seconds(instance)):
+        booted = box.boots and now >= box.born + timedelta(seconds=self.boot_seconds(instance))
+        # A machine of a burst waits for its name before it does anything.
+        if booted and not instance.unnamed:
             if instance.runner_id is not None and self.forge.connect(instance.runner_id):
                 box.online_at = now
             else:

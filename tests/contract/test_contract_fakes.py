@@ -68,7 +68,7 @@ class FakeCloudBench:
         self.cloud.refuse(offering, code)
 
     def limit(self, offering: Offering, left: int) -> None:
-        self.cloud.stock(offering, left)
+        self.cloud.limit(offering, left)
 
     def accept(self) -> None:
         self.cloud.accept_all()

@@ -161,7 +161,7 @@ def test_what_spot_cannot_give_is_bought_on_demand(yard: Yard) -> None:
     for offering in shop():
         if offering.market is Market.SPOT and offering != spot:
             yard.cloud.refuse(offering)
-    yard.cloud.stock(spot, 2)
+    yard.cloud.limit(spot, 2)
     yard.start(yard.launches(3))
     assert yard.cloud.fleets == [3, 1]
     assert sorted(i.market for i in yard.cloud.live()) == ["on-demand", "spot", "spot"]
@@ -172,7 +172,7 @@ def test_registrations_without_a_machine_are_taken_back(yard: Yard) -> None:
     yard.cloud.refuse_all()
     spot = next(o for o in shop() if o.market is Market.SPOT and o.type.name == "g4dn.xlarge")
     yard.cloud._refusing.pop((spot.type.name, spot.zone, spot.market))
-    yard.cloud.stock(spot, 2)
+    yard.cloud.limit(spot, 2)
     outcomes = yard.start(yard.launches(4))
     assert [bool(outcome.started) for outcome in outcomes] == [True, True, False, False]
     assert all(isinstance(outcome.error, NoCapacity) for outcome in outcomes[2:])

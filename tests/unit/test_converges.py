@@ -30,12 +30,22 @@ class HostileWorld(RuleBasedStateMachine):
         failing=st.sampled_from([0.0, 0.05]),
         never_boots=st.sampled_from([0.0, 0.2, 1.0]),
         never_ends=st.sampled_from([0.0, 0.2]),
+        bursts=st.booleans(),
     )
-    def begin(  # noqa: D102 - the strategies say it
-        self, seed: int, lag: float, missing: float, lost: float, failing: float, never_boots: float, never_ends: float
+    def begin(  # noqa: D102, PLR0913 - the strategies say it
+        self,
+        seed: int,
+        lag: float,
+        missing: float,
+        lost: float,
+        failing: float,
+        never_boots: float,
+        never_ends: float,
+        bursts: bool,
     ) -> None:
         lies = Lies(lag=lag, missing=missing, lost=lost, failing=failing, seed=seed)
-        self.world = FakeWorld(lies, Habits(never_boots=never_boots, never_ends=never_ends), POLICY, (REPO,))
+        habits = Habits(never_boots=never_boots, never_ends=never_ends)
+        self.world = FakeWorld(lies, habits, POLICY, (REPO,), bursts=bursts)
         self.raced = lag > 0 or missing > 0
 
     @rule(labels=LABELS, number=st.integers(1, 9))

@@ -280,7 +280,7 @@ def test_a_refusal_is_about_the_pool_it_names() -> None:
 def test_a_fleet_that_gives_neither_machine_nor_reason_refuses_all_pools() -> None:
     """An empty answer of EC2 is seen in practice, and must not look like a launch."""
     answer = read_answer(fleet(), [pool()], PLACE, NOW, "x")
-    assert answer.launched is None
+    assert answer.launched == ()
     assert [r.code for r in answer.refusals] == ["UnfulfillableCapacity"]
 
 
@@ -300,8 +300,7 @@ def test_a_machine_beside_errors_is_a_machine() -> None:
     answer = read_answer(
         fleet(("UnfulfillableCapacity", {"SubnetId": "subnet-b"}), instance="i-1"), [pool()], PLACE, NOW, "x"
     )
-    assert answer.launched is not None
-    assert (answer.launched.instance_id, answer.launched.market) == ("i-1", Market.SPOT)
+    assert [(each.instance_id, each.market) for each in answer.launched] == [("i-1", Market.SPOT)]
 
 
 # --- patience ---------------------------------------------------------------------------------------------------------

@@ -237,7 +237,7 @@ def test_a_wake_starts_the_next_pass_at_once() -> None:
     world, _, forge = troubled()
     world.clock.wake()
     world.fleet().run(interval=30, passes=2)
-    assert (EPOCH, EPOCH) == forge.asked
+    assert (EPOCH, EPOCH + timedelta(seconds=0.5)) == forge.asked
 
 
 def test_the_loop_outlasts_a_rate_limit() -> None:
@@ -517,3 +517,49 @@ def test_two_installations_on_one_repository_leave_each_other_alone() -> None:
     assert {slot.runner_id for slot in slots} | {own.runner_id} == {r.id for r in world.forge.real_runners()}
     assert () == world.fleet().once().plan.actions
     assert ({slot.instance_id for slot in slots}, 1) == (live(world), len(cloud.live()))
+
+
+def test_a_flood_of_hints_does_not_become_a_flood_of_passes() -> None:
+    """However often the loop is woken, it rests half a second between two passes."""
+    world = FakeWorld()
+    fleet = world.fleet()
+    began, times = world.clock.now(), []
+
+    def again(_: object) -> None:
+        times.append((world.clock.now() - began).total_seconds())
+        for _ in range(100):
+            assert fleet.hint("acme/widgets")
+
+    fleet.run(interval=60, passes=4, after=again)
+    assert times == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_a_hint_during_a_pass_is_not_lost_to_another_wait() -> None:
+    """What waits inside of a pass may be woken by it; the next pass begins soon all the same."""
+    world = FakeWorld()
+    fleet = world.fleet()
+    times: list[float] = []
+
+    def after(_: object) -> None:
+        if not times:
+            fleet.hint("acme/widgets")
+            world.clock.wait(1)
+        times.append(world.clock.now().timestamp())
+
+    fleet.run(interval=60, passes=2, after=after)
+    assert times[1] - times[0] < 2
+
+
+def test_who_is_told_to_stop_stops_after_the_pass_under_way() -> None:
+    """Any thread may say so; a loop that was stopped before it began makes no pass."""
+    world = FakeWorld()
+    fleet = world.fleet()
+    passes: list[object] = []
+
+    def stop(done: object) -> None:
+        passes.append(done)
+        fleet.stop()
+
+    fleet.run(interval=60, after=stop)
+    fleet.run(interval=60, after=stop)
+    assert len(passes) == 1

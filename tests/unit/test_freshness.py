@@ -144,7 +144,7 @@ def test_a_guess_never_refuses() -> None:
     ground.released(None)
     for days, warnings in ((10, 0), (25, 1), (400, 1)):
         ground.events.seen.clear()
-        ground.launcher._freshness._told.clear()
+        ground.launcher.readier._freshness._told.clear()
         ground.cloud.made = ground.clock.now() - timedelta(days=days)
         ground.launch(days)
         assert warnings == len(ground.told(RunnerAging)), days

@@ -116,10 +116,10 @@ class Ground:
         outside = Outside(self.cloud, self.forge, self.clock, self.events, self.journal)
         self.launcher = Launcher(outside, self.policy, self.owner, boot.user_data)
 
-    def start(self, label: str = LABEL, **fields: int) -> Started:
+    def start(self, label: str = LABEL, run_id: int | None = None, job_id: int | None = None) -> Started:
         """Start a machine for a label; the fields are those of Launch."""
         spec = labels.parse(label).spec
-        return self.launcher.start(Launch(NAME, REPO, (label,), spec, **fields))
+        return self.launcher.start(Launch(NAME, REPO, (label,), spec, run_id=run_id, job_id=job_id))
 
     def failures(self) -> list[tuple[str, str, str]]:
         """What the breaker counts: digest, code and runner."""

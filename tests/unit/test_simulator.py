@@ -106,6 +106,47 @@ def test_percentiles_are_by_nearest_rank() -> None:
     assert 0 == waits([]).max
 
 
+# --- small scenarios, each of which breaks without one rule (tests/guards) --------------------------------------------
+
+
+def test_a_calm_hour() -> None:
+    """Some jobs, nothing special: each gets one machine, and every machine comes to its own end."""
+    report = simulate(Scenario(days=0.04, load=(crowd(30, matrix=0.2, matrix_size=4),), policy=QUICK))
+    assert report.ok, complaint(report)
+    assert report.machines == report.jobs
+
+
+def test_bad_boots() -> None:
+    """A third of all boots fails, and half of those machines do not end themselves."""
+    machines = Machines(never_boots=0.3, never_ends=0.5)
+    report = simulate(Scenario(days=0.04, load=(crowd(20),), policy=QUICK, machines=machines))
+    assert report.ok, complaint(report)
+    assert report.machines > report.jobs
+
+
+def test_nothing_boots() -> None:
+    """No machine ever comes online: every job has its tries, and no more."""
+    policy = Policy(max_machines=60, max_tries=2, max_life=3600)
+    report = simulate(Scenario(days=0.02, load=(crowd(20),), policy=policy, machines=Machines(never_boots=1.0)))
+    assert report.ok, complaint(report)
+    assert report.given_up == report.jobs
+
+
+def test_a_full_house() -> None:
+    """More jobs than machines are allowed: they take turns."""
+    report = simulate(Scenario(days=0.02, load=(crowd(60),), policy=Policy(max_machines=3)))
+    assert report.ok, complaint(report)
+    assert 3 == report.most_machines
+
+
+def test_failures_are_final() -> None:
+    """Half of the jobs fail by themselves while others are interrupted: only those are repeated."""
+    load = crowd(60, fails=0.5, matrix=0.1, matrix_size=3, duration=Duration(median=1200, spread=0.3))
+    report = simulate(Scenario(days=0.04, load=(load,), policy=QUICK, machines=Machines(interruptions=3)))
+    assert report.ok, complaint(report)
+    assert report.reruns > 0
+
+
 # --- drawn scenarios --------------------------------------------------------------------------------------------------
 
 SHARES = st.sampled_from([0.0, 0.05, 0.2])
