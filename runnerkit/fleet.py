@@ -125,9 +125,9 @@ class Fleet:
             if not any(outcome.error is not None and outcome.error.code in UNOBTAINABLE for outcome in done.outcomes):
                 break
             look = self._observer.recall(done.observed)
-            tried = {str(outcome.action.name) for outcome in done.outcomes}
+            tried = {outcome.action.job_id for outcome in done.outcomes if isinstance(outcome.action, Launch)}
             decided = plan(look, done.demand, self.policy, look.at)
-            launches = [a for a in decided.actions if isinstance(a, Launch) and str(a.name) not in tried]
+            launches = [a for a in decided.actions if isinstance(a, Launch) and a.job_id not in tried]
             outcomes = self._applier.apply(launches)
             done = replace(
                 done,

@@ -40,7 +40,7 @@ def starts(known: Known, demand: Sequence[Demand]) -> tuple[list[Launch], tuple[
     groups: dict[str, list[Demand]] = defaultdict(list)
     for wish in demand:
         groups[label_digest(wish.place or wish.job.repo, wish.job.labels)].append(wish)
-    room, serials = _Room(known), _highest_serials(known)
+    room, serials = _Room(known), _highest_serials(known, demand)
     failed = _by_digest(known.failures)
     launches: list[Launch] = []
     waiting: list[Waiting] = []
@@ -142,7 +142,8 @@ class _Room:
         self._machines: Counter[str] = Counter()
         self._spent = {cap.pattern: _covered(cap, observed.spent) for cap in self._caps if cap.dollars_per_day}
         shown = {instance.name for instance in observed.instances}
-        fresh = [note for note in observed.launches if now < note.at + timedelta(seconds=policy.settle)]
+        settled = now - timedelta(seconds=policy.settle)
+        fresh = [note for note in observed.launches if note.at > settled]
         # EC2's list lags behind: a machine launched a moment ago counts though it is not shown yet.
         unseen = {note.name: note.repo for note in fresh if note.name not in shown}
         for instance in observed.instances:
@@ -198,11 +199,12 @@ def _covered(cap: Cap, counted: Mapping[str, float] | Counter[str]) -> float:
     return sum(count for repo, count in counted.items() if cap.covers(repo))
 
 
-def _highest_serials(known: Known) -> dict[str, int]:
+def _highest_serials(known: Known, demand: Sequence[Demand]) -> dict[str, int]:
     """EC2 forgets the dead after an hour; the journal's names keep the tries of a job bounded for longer."""
+    wanted = {RunnerName.for_job(wish.job.id).stem for wish in demand}
     highest: dict[str, int] = {}
     for text in (*(pair.name for pair in known.pairs), *(note.name for note in known.observed.launches)):
-        name = RunnerName.parse(text)
+        name = RunnerName.parse(text) if text.rpartition("-")[0] in wanted else None
         if name:
             highest[name.stem] = max(name.serial, highest.get(name.stem, 0))
     return highest
