@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from runnerkit.events import Event
 from runnerkit.journal import Entries, Entry
+from runnerkit.journals.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
 E = TypeVar("E", bound=Event)
@@ -19,16 +20,20 @@ class MemoryJournal(Entries):
     """Keeps the Journal contract for the life of the process."""
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._ledger = Ledger()
 
     def append(self, entry: Entry) -> None:
         """Add an entry, as JSON would give it back."""
-        self._entries.append(json.loads(json.dumps(entry)))
+        self._ledger.add([json.loads(json.dumps(entry))])
 
     def entries(self, since: datetime) -> Iterable[Entry]:
         """All entries, oldest first."""
         del since
-        return list(self._entries)
+        return self._ledger.every()
+
+    def select(self, since: datetime, kinds: Collection[str]) -> Iterable[Entry]:
+        """The entries of these kinds, or of any kind of note when none is named."""
+        return self._ledger.select(since, kinds)
 
 
 class RecordedEvents:
