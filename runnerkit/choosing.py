@@ -50,7 +50,9 @@ class Chooser:
 
     def refusals(self) -> Sequence[Refusal]:
         """The refusals that are still remembered."""
-        return self.journal.refusals(self.clock.now() - timedelta(seconds=self.policy.refusal_memory))
+        since = self.clock.now() - timedelta(seconds=self.policy.refusal_memory)
+        # Not that moment itself: the pause between two searches is as long, and the second must not meet the first's.
+        return [refusal for refusal in self.journal.refusals(since) if refusal.at > since]
 
     def choose(self, spec: RunnerSpec) -> tuple[Attempt, ...]:
         """The launch calls that would be made for a wish, in order.

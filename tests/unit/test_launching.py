@@ -274,7 +274,7 @@ def test_a_refusal_is_remembered_only_for_a_while() -> None:
     with pytest.raises(NoCapacity):
         ground.start()
     spec = labels.parse(LABEL).spec
-    ground.clock.advance(180)
+    ground.clock.advance(179)
     with pytest.raises(NoCapacity, match="refused in the last 180 seconds"):
         ground.launcher.chooser.choose(spec)
     ground.clock.advance(1)

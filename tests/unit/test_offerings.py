@@ -106,6 +106,14 @@ def test_regions_are_tried_in_the_order_of_the_wish() -> None:
     assert [(r, m) for r in ("eu-west-1", "us-east-1") for m in (Market.SPOT, Market.ON_DEMAND)] == tried
 
 
+@pytest.mark.parametrize("configured", [("us-east-1", "eu-west-1"), ("eu-west-1", "us-east-1")])
+def test_without_a_wish_regions_are_tried_as_they_are_configured(configured: tuple[str, ...]) -> None:
+    """Not the cheapest first: where data and images are is for an administrator to say."""
+    market = [*shop("us-east-1", ["us-east-1a"]), *SHOP]
+    wish = spec("gpu=t4/spot=only")
+    assert [a.region for a in attempts(wish, matching(wish, market), (), configured)] == list(configured)
+
+
 def test_spot_dearer_than_on_demand_is_left_out() -> None:
     """Spot that costs more than the cheapest on-demand machine buys only interruptions."""
     t4 = SHOP[0].type
