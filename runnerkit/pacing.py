@@ -12,11 +12,9 @@ if TYPE_CHECKING:
 
     from runnerkit.ports import Clock
 
-_MOST_WAKES = 1_000
-
 
 class Pace:
-    """At most so much within any stretch of time. Safe to use from several threads.
+    """At most so much within any stretch of time. Nobody waits here; safe to use from several threads.
 
     Args:
         clock: Whose time counts.
@@ -31,53 +29,39 @@ class Pace:
         self._taken: deque[datetime] = deque()
         self._lock = Lock()
 
-    def take(self, count: int, least: int | None = None) -> int:
-        """Wait until so much is allowed at once, or at least a part of it, and count it as done.
+    def take(self, count: int = 1, least: int | None = None) -> int:
+        """Count so much as done, as far as it is allowed now.
 
         Args:
             count: How much is wanted.
             least: What to go on with when there is less; all of it by default.
 
         Returns:
-            How much was taken.
-
-        Raises:
-            ValueError: So much is never allowed at once.
+            How much was taken; 0 when less than ``least`` is allowed now.
         """
-        least = count if least is None else min(count, least)
-        if least > self._most:
-            msg = f"{least} at once is more than {self._most}"
-            raise ValueError(msg)
-        woken = False
-        while not isinstance(until := self._try(count, least), int):
-            for _ in range(_MOST_WAKES):
-                left = (until - self._clock.now()).total_seconds()
-                if left <= 0:
-                    break
-                woken = self._clock.wait(left) or woken
-        if woken:
-            # The call was meant for somebody who waits for news.
-            self._clock.wake()
-        return until
+        with self._lock:
+            now = self._clock.now()
+            free = self._free(now)
+            taken = min(count, free) if free >= self._least(count, least) else 0
+            self._taken.extend([now] * taken)
+            return taken
+
+    def room_in(self, count: int, least: int | None = None) -> float:
+        """In how many seconds :meth:`take` would get something; 0 when it would now."""
+        with self._lock:
+            now = self._clock.now()
+            missing = min(self._least(count, least), self._most) - self._free(now)
+            return (self._taken[missing - 1] + self._window - now).total_seconds() if missing > 0 else 0.0
 
     def free(self) -> int:
         """How much is allowed just now."""
         with self._lock:
-            self._forget(self._clock.now())
-            return self._most - len(self._taken)
+            return self._free(self._clock.now())
 
-    def _try(self, count: int, least: int) -> int | datetime:
-        """Take what there is, or tell when to try again."""
-        with self._lock:
-            now = self._clock.now()
-            self._forget(now)
-            free = self._most - len(self._taken)
-            if free >= least:
-                taken = min(count, free)
-                self._taken.extend([now] * taken)
-                return taken
-            return self._taken[least - free - 1] + self._window
+    def _least(self, count: int, least: int | None) -> int:
+        return count if least is None else min(count, least)
 
-    def _forget(self, now: datetime) -> None:
+    def _free(self, now: datetime) -> int:
         while self._taken and self._taken[0] + self._window <= now:
             self._taken.popleft()
+        return self._most - len(self._taken)

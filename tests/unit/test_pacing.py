@@ -2,68 +2,53 @@
 
 from __future__ import annotations
 
-import pytest
+from concurrent.futures import ThreadPoolExecutor
 
 from runnerkit.pacing import Pace
 from runnerkit.testing.clock import FakeClock
 
 
-def test_what_is_allowed_at_once_does_not_wait() -> None:
+def test_what_is_allowed_is_taken() -> None:
     """A small burst starts as quickly as it can."""
-    clock = FakeClock()
-    start, pace = clock.now(), Pace(clock, 180)
-    pace.take(100)
-    pace.take(80)
-    assert (clock.now(), pace.free()) == (start, 0)
+    pace = Pace(FakeClock(), 180)
+    assert (pace.take(100), pace.take(80), pace.free()) == (100, 80, 0)
 
 
-def test_more_waits_until_the_first_are_a_minute_old() -> None:
-    """No stretch of a minute holds more than is allowed."""
+def test_no_stretch_of_a_minute_holds_more_than_is_allowed() -> None:
+    """What is a minute old makes room again, and it is told when; nobody is kept waiting."""
     clock = FakeClock()
     start, pace = clock.now(), Pace(clock, 180)
     pace.take(100)
     clock.advance(20)
     pace.take(80)
-    pace.take(1)
-    assert (clock.now() - start).total_seconds() == 60
-    pace.take(99)
-    assert (clock.now() - start).total_seconds() == 60
-    pace.take(1)
-    assert (clock.now() - start).total_seconds() == 80
-
-
-def test_a_burst_is_let_through_as_a_whole() -> None:
-    """Half of a burst would wait for the other half while its registrations grow old."""
-    clock = FakeClock()
-    start, pace = clock.now(), Pace(clock, 180)
-    pace.take(100)
-    pace.take(100)
-    assert (clock.now() - start).total_seconds() == 60
-
-
-def test_more_than_is_ever_allowed_is_refused() -> None:
-    """It would wait for ever."""
-    with pytest.raises(ValueError, match="181 at once"):
-        Pace(FakeClock(), 180).take(181)
-
-
-def test_a_wake_up_call_is_passed_on() -> None:
-    """It neither shortens the wait nor gets lost: somebody waits for news."""
-    clock = FakeClock()
-    start, pace = clock.now(), Pace(clock, 1)
-    pace.take(1)
-    clock.wake()
-    pace.take(1)
-    assert (clock.now() - start).total_seconds() == 60
-    assert clock.wait(10) is True
+    assert (pace.take(1), pace.room_in(1), pace.room_in(101)) == (0, 40, 60)
+    assert (clock.now() - start).total_seconds() == 20
+    clock.advance(40)
+    assert (pace.room_in(100), pace.take(101), pace.take(100), pace.take(1)) == (0, 0, 100, 0)
 
 
 def test_a_part_may_go_on_at_once() -> None:
     """What is free is taken when it is enough to begin with; the rest is the caller's to ask for."""
     clock = FakeClock()
-    start, pace = clock.now(), Pace(clock, 180)
+    pace = Pace(clock, 180)
     assert pace.take(100, least=30) == 100
     assert pace.take(100, least=30) == 80
-    assert clock.now() == start
+    assert (pace.take(20, least=30), pace.room_in(20, least=30)) == (0, 60)
+    clock.advance(60)
     assert pace.take(20, least=30) == 20
-    assert (clock.now() - start).total_seconds() == 60
+
+
+def test_more_than_is_ever_allowed_is_never_taken() -> None:
+    """And when to ask again is told all the same."""
+    clock = FakeClock()
+    pace = Pace(clock, 180)
+    pace.take(10)
+    assert (pace.take(181), pace.room_in(181)) == (0, 60)
+    assert pace.take(181, least=1) == 170
+
+
+def test_threads_share_it() -> None:
+    """However many ask at once."""
+    pace = Pace(FakeClock(), 180)
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(lambda _: pace.take(), range(400))) == 180

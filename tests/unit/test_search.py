@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runnerkit.events import JobWaiting, OfferingRefused
@@ -74,7 +75,7 @@ def test_a_drought_everywhere_is_searched_less_and_less_often_and_says_when() ->
             searches.append(world.clock.now())
         promised += [each.until for each in done.plan.waiting if each.until is not None]
         world.clock.advance(20)
-    gaps = [(later - earlier) / timedelta(minutes=1) for earlier, later in zip(searches, searches[1:], strict=False)]
+    gaps = [(later - earlier) / timedelta(minutes=1) for earlier, later in pairwise(searches)]
     assert [round(gap) for gap in gaps][:5] == [3, 6, 12, 15, 15]
     assert set(searches[1:]) <= {_up_to(at, world) for at in promised}
     assert any("in 3 searches" in event.why for event in world.events.of(JobWaiting))
