@@ -1,13 +1,13 @@
 """How `serve` answers a burst of webhooks, how soon the first one becomes a launch, and what it takes while idle.
 
-Fifty webhooks are sent at once, each on a connection of its own, to a service that makes a pass because of them. Of
-each burst the slowest answer counts (of fifty that is the 99th percentile), and of several bursts the median. While it
-is idle the service looks four times as often as it does by default, so that a short measurement holds several passes;
-what is resident counts as its memory.
+Fifty webhooks are sent at once, each on a connection of its own, to a service that makes a pass because of them, ten
+times over. The 99th percentile of all answers counts. While it is idle the service looks four times as often as it does
+by default, so that a short measurement holds several passes; what is resident counts as its memory.
 
-From the webhook to the fleet: the job is queued, its webhook is sent, and the clock runs until EC2 has the request.
-What GitHub and EC2 take to answer in between is part of it; here that is little, since they are local. The smallest
-counts, since a busy machine can only make it longer.
+From the webhook to the fleet: the job is queued, its webhook is sent, and the clock runs until EC2 has the request for
+a fleet. The limit is for what runnerkit itself takes. So the time in which EC2 or GitHub worked on an answer, measured
+inside the sandbox, is taken off; what overlaps is taken off once, and the way there and back over the loopback is not
+taken off at all. The median of several launches counts. With and without those answers, both are shown.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import burst
 import stamps
@@ -29,11 +31,14 @@ from figures import Figure, Spread
 from processes import runnerkit
 from world import World, world
 
+from runnerkit.sandbox.ec2.layer import Layer
+from runnerkit.sandbox.github.service import Service
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-
-BURST, BURSTS, LAUNCHES = 50, 5, 5
+BURST, BURSTS, LAUNCHES = 50, 10, 9
+SHARE = 0.99
 ANSWER_LIMIT, LAUNCH_LIMIT, IDLE_LIMIT, MEMORY_LIMIT = 0.1, 0.15, 1.0, 150.0
 INTERVAL, IDLE_FOR = 15.0, 30.0
 PATIENCE = 60.0
@@ -43,21 +48,63 @@ CLIENT = Path(burst.__file__)
 
 def measure() -> list[Figure]:
     """One service through all of it: launches, bursts, then half a minute of nothing."""
-    with world() as there, _serving(there) as (process, address):
+    with _answering() as answers, world() as there, _serving(there) as (process, address):
         # The first one imports and connects; a service does that once.
-        fleets = Spread.of([_launch(there, address, number) for number in range(LAUNCHES + 1)][1:])
-        slowest = Spread.of([max(_burst(address, f"burst-{number}")) for number in range(BURSTS)])
+        fleets = [_launch(there, address, number) for number in range(LAUNCHES + 1)][1:]
+        bursts = [_burst(address, f"burst-{number}") for number in range(BURSTS)]
         _wait_until_quiet(there)
         before, began = _cpu(process), time.monotonic()
         time.sleep(IDLE_FOR)
         share = 100 * (_cpu(process) - before) / (time.monotonic() - began)
         memory = stamps.memory(Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8")).resident
+    slowest, whole = Spread.of([max(burst) for burst in bursts]), Spread.of([until - since for since, until in fleets])
+    own = Spread.of([until - since - covered(answers, since, until) for since, until in fleets])
     return [
-        Figure(f"{BURST} webhooks at once, the slowest answer", slowest.middle, "s", ANSWER_LIMIT, spread=slowest),
-        Figure("from a webhook to CreateFleet", fleets.least, "s", LAUNCH_LIMIT, spread=fleets),
+        Figure(
+            f"{BURST} webhooks at once, 99 % answered within", percentile(bursts), "s", ANSWER_LIMIT, spread=slowest
+        ),
+        Figure("from a webhook to CreateFleet, without answers of APIs", own.middle, "s", LAUNCH_LIMIT, spread=own),
+        Figure("from a webhook to CreateFleet, with the sandbox's answers", whole.middle, "s", spread=whole),
         Figure("idle `serve`, of one processor", share, "%", IDLE_LIMIT),
         Figure("idle `serve`, resident", memory, "MB", MEMORY_LIMIT),
     ]
+
+
+def percentile(bursts: Sequence[Sequence[float]]) -> float:
+    """What 99 % of all answers did not exceed."""
+    order = sorted(seconds for burst in bursts for seconds in burst)
+    return order[ceil(SHARE * len(order)) - 1]
+
+
+def covered(spans: Iterable[tuple[float, float]], since: float, until: float) -> float:
+    """The seconds between two moments in which at least one span was going on."""
+    total, reached = 0.0, since
+    for span in sorted(spans):
+        begin, end = max(span[0], reached), min(span[1], until)
+        if end > begin:
+            total, reached = total + end - begin, end
+    return total
+
+
+@contextmanager
+def _answering() -> Iterator[list[tuple[float, float]]]:
+    """When EC2 and GitHub began and ended to work on an answer, as long as this is open."""
+    spans: list[tuple[float, float]] = []
+    with ExitStack() as stack:
+        for where, name in ((Layer, "__call__"), (Service, "respond")):
+            stack.enter_context(patch.object(where, name, _timed(getattr(where, name), spans)))
+        yield spans
+
+
+def _timed(work: Callable[..., Any], spans: list[tuple[float, float]]) -> Callable[..., Any]:
+    def timed(*given: Any) -> Any:  # noqa: ANN401 - whatever the work takes and gives
+        began = time.time()
+        try:
+            return work(*given)
+        finally:
+            spans.append((began, time.time()))
+
+    return timed
 
 
 @contextmanager
@@ -86,8 +133,8 @@ def _address(process: subprocess.Popen[str]) -> str:
     return str(first["address"])
 
 
-def _launch(there: World, address: str, number: int) -> float:
-    """Seconds from sending a webhook until EC2 has the request for a fleet."""
+def _launch(there: World, address: str, number: int) -> tuple[float, float]:
+    """When a webhook was sent, and when EC2 had the request for a fleet."""
     _wait_until_quiet(there)
     there.sandbox.github.queue_job(REPO, [f"runnerkit=launch-{number}/gpu=t4"])
     known, began = _fleets(there), time.time()
@@ -96,7 +143,7 @@ def _launch(there: World, address: str, number: int) -> float:
         if time.time() > began + PATIENCE:
             raise RuntimeError("nothing was launched")
         time.sleep(0.002)
-    return asked[-1] - began
+    return began, asked[len(known)]
 
 
 def _fleets(there: World) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -132,6 +133,15 @@ class Refused:
     error: RunnerkitError
 
 
+class Holds(StrEnum):
+    """What holds a job back: a machine is coming, a pause after trouble, its tries are spent, a bound of policy."""
+
+    MACHINE = "machine"
+    PAUSE = "pause"
+    TRIES = "tries"
+    BOUND = "bound"
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A queued job for which nothing is launched just now, and why."""
@@ -139,6 +149,7 @@ class Waiting:
     job: Job
     why: str
     until: datetime | None = None
+    holds: Holds = Holds.BOUND
 
 
 @dataclass(frozen=True, slots=True)

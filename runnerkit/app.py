@@ -119,6 +119,7 @@ def service(
         fleet_over(config, repos, ports),
         events=ports.events,
         document=board.document,
+        spent=board.spent,
         saw=board.saw,
         hooks=_hooks(config, clock, repos) if webhooks else None,
     )

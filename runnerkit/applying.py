@@ -12,6 +12,7 @@ from runnerkit.events import (
     ActionFailed,
     InstanceTerminated,
     LaunchSkipped,
+    RepeatRefused,
     RunnerDeregistered,
     RunRepeated,
     SpotPaused,
@@ -19,13 +20,14 @@ from runnerkit.events import (
 )
 from runnerkit.model import Failure
 from runnerkit.names import TAG_PREFIX
+from runnerkit.pacing import PACED, Pace, pace_of_registrations
 from runnerkit.plan import GONE_SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runnerkit.actions import Action
-    from runnerkit.bursting import Burster
+    from runnerkit.bursting import Burster, Starter
     from runnerkit.launching import Launcher, Outside
 
 
@@ -51,16 +53,19 @@ class Applier:
 
     Args:
         outside: The ports.
-        launcher: Starts machines.
+        launcher: Starts machines one by one.
         workers: How many actions at once; 1 keeps everything in the calling thread.
         burster: Starts equal machines together; None: each by itself.
     """
 
-    def __init__(self, outside: Outside, launcher: Launcher, workers: int = 8, burster: Burster | None = None) -> None:
+    def __init__(
+        self, outside: Outside, launcher: Launcher | Starter, workers: int = 8, burster: Burster | None = None
+    ) -> None:
         self._outside = outside
         self._launcher = launcher
         self._workers = workers
         self._burster = burster
+        self.pace: Pace = burster.pace if burster is not None else pace_of_registrations(outside.clock)
 
     def apply(self, actions: Sequence[Action]) -> tuple[Outcome, ...]:
         """Carry out the actions, what ends before what starts and repeats, and tell what became of each."""
@@ -118,6 +123,8 @@ class Applier:
                 return self._rerun(action)
 
     def _start(self, action: Launch) -> str:
+        if not self.pace.take():
+            return PACED
         job = self._outside.forge.job(action.repo, action.job_id) if action.job_id is not None else None
         if action.job_id is not None and (job is None or job.status != "queued"):
             return self._skipped(action, "the job is not queued any more")
@@ -196,6 +203,7 @@ class Applier:
                 forge.rerun_job(action.repo, action.job_id)
         except ForgeRejected as error:
             # Somebody else was faster, or GitHub lets nobody repeat this run any more.
+            self._outside.events.emit(RepeatRefused(action.repo, action.run_id, action.run_attempt, error.message))
             return f"{REFUSED}: {error.message}"
         again = RunRepeated(action.name, action.repo, action.run_id, action.run_attempt + 1)
         self._outside.events.emit(again)
@@ -203,6 +211,9 @@ class Applier:
 
     def _ahead(self, launch: Launch) -> None:
         """Start a machine for a job that is about to be queued; one that cannot be had now, the queued job asks for."""
+        if not self.pace.take():
+            self._outside.events.emit(LaunchSkipped(str(launch.name), PACED))
+            return
         try:
             self._launch(launch)
         except NameTaken:

@@ -37,15 +37,16 @@ class Attention:
         self._forge = forge
         self._lock = threading.Lock()
         self._listed: dict[str, tuple[datetime, tuple[str, ...]]] = {}
-        self._hinted: dict[str, datetime | None] = {}
+        self._hinted: dict[str, tuple[str, datetime | None]] = {}
         self._looked: dict[str, datetime] = {}
+        self.unlisted: tuple[tuple[str, ForgeError], ...] = ()
 
     def hint(self, repo: str) -> bool:
         """Something happened in a repository: look there soon. False when it is not served."""
         if not self.serves(repo):
             return False
         with self._lock:
-            self._hinted[repo.lower()] = None
+            self._hinted[repo.lower()] = repo, None
         return True
 
     def serves(self, repo: str) -> bool:
@@ -57,24 +58,34 @@ class Attention:
     def repositories(self, now: datetime, busy: Collection[str]) -> tuple[str, ...]:
         """Where to look now: named, hinted at lately, with machines (``busy``), and some of the others in turn.
 
-        Raises:
-            ForgeError: An owner's repositories were never listed and cannot be now.
+        An owner whose repositories cannot be listed now is in ``unlisted``, with the reason; the others are served.
         """
         if not self._owners:
             return self._named
-        there = self._all(now)
-        wanted = {repo.lower() for repo in (*self._named, *busy)} | self._lately(now)
+        # A new repository, or one that was archived while a machine of it runs, is in no list.
+        lately = self._lately(now)
+        there = self._all(now, [*lately.values(), *(repo for repo in busy if self.serves(repo))])
+        wanted = {repo.lower() for repo in (*self._named, *busy)} | set(lately)
         turn = self._in_turn([repo for repo in there if repo.lower() not in wanted], now)
         chosen = tuple(repo for repo in there if repo.lower() in wanted or repo in turn)
         for repo in chosen:
             self._looked[repo.lower()] = now
         return chosen
 
-    def _all(self, now: datetime) -> tuple[str, ...]:
+    def _all(self, now: datetime, besides: Sequence[str]) -> tuple[str, ...]:
         listed = {repo.lower(): repo for repo in self._named}
+        unlisted = []
         for owner in self._owners:
-            for repo in self._of(owner, now):
+            try:
+                found = self._of(owner, now)
+            except ForgeError as error:
+                unlisted.append((owner + EVERYTHING, error))
+                continue
+            for repo in found:
                 listed.setdefault(repo.lower(), repo)
+        for repo in besides:
+            listed.setdefault(repo.lower(), repo)
+        self.unlisted = tuple(unlisted)
         return tuple(listed.values())
 
     def _of(self, owner: str, now: datetime) -> tuple[str, ...]:
@@ -90,11 +101,12 @@ class Attention:
         self._listed[owner] = now, found
         return found
 
-    def _lately(self, now: datetime) -> set[str]:
-        """Those with a hint; the time of a hint counts from the first pass that sees it."""
+    def _lately(self, now: datetime) -> dict[str, str]:
+        """Those with a hint, by their names in lower case; its time counts from the first pass that sees it."""
         with self._lock:
-            self._hinted = {repo: at or now for repo, at in self._hinted.items() if at is None or now < at + TURN}
-            return set(self._hinted)
+            fresh = {key: (repo, at or now) for key, (repo, at) in self._hinted.items()}
+            self._hinted = {key: (repo, at) for key, (repo, at) in fresh.items() if now < at + TURN}
+            return {key: repo for key, (repo, _at) in self._hinted.items()}
 
     def _in_turn(self, others: Sequence[str], now: datetime) -> set[str]:
         """Those whose last look is longest ago: as many as it takes to come round within the turn, at a pass a minute.

@@ -23,7 +23,7 @@ from runnerkit.errors import (
 from runnerkit.events import LaunchFailed, LaunchSkipped
 from runnerkit.handing import Burst, BurstOutcome, Giver, Held
 from runnerkit.model import LaunchNote
-from runnerkit.pacing import Pace
+from runnerkit.pacing import PACED, pace_of_registrations
 from runnerkit.ports import Batch, BatchOrder, Launched
 
 if TYPE_CHECKING:
@@ -31,18 +31,16 @@ if TYPE_CHECKING:
 
     from runnerkit.actions import Launch
     from runnerkit.handing import Papers
+    from runnerkit.launching import Launcher, Started
     from runnerkit.model import Job
-    from runnerkit.ports import Clock
+    from runnerkit.pacing import Pace
     from runnerkit.readying import Outside, Readier, Ready
 
 T = TypeVar("T")
 R = TypeVar("R")
-# Source: GitHub's limits: 900 points a minute for REST, five for each write.
-# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
-REGISTRATIONS_A_MINUTE = 180
 # All of a burst must have their machines before the first of them is taken for one that lost its own (settle).
 MOST_AT_ONCE = 100
-# Better to wait for a while than to order machines one by one.
+# Better to leave them to a later pass than to order machines one by one.
 LEAST_AT_ONCE = 30
 
 
@@ -72,10 +70,31 @@ class Burster:
         return self._papers.carrier(launch.spec.profile) is not None
 
     def start(self, launches: Sequence[Launch]) -> tuple[BurstOutcome, ...]:
-        """Start machines; those for the same label set and wish together. No launch's failure keeps another back."""
+        """Start machines; those for the same label set and wish together. No launch's failure keeps another back.
+
+        Nobody waits for the pace: what it does not allow now has the note ``PACED``, and is for a later pass.
+        """
         groups = self._each(lambda group: list(self._group(group)), self._groups(launches))
         found = {str(outcome.launch.name): outcome for group in groups for outcome in group}
         return tuple(found[str(launch.name)] for launch in launches)
+
+    def one(self, launch: Launch) -> Started:
+        """Start a machine by itself, whatever the pace.
+
+        Raises:
+            As :meth:`runnerkit.launching.Launcher.start`.
+        """
+        try:
+            ready = self._readier.ready(launch)
+            held = [Held(launch, self._readier.register(launch))]
+        except RunnerkitError as error:
+            self._readier.failed(launch, error)
+            raise
+        (outcome,) = self._machines(ready, held)
+        if outcome.started is None:
+            assert outcome.error is not None  # noqa: S101 - it has its machine, or a failure
+            raise outcome.error
+        return outcome.started
 
     def _groups(self, launches: Iterable[Launch]) -> Iterable[list[Launch]]:
         groups: dict[tuple[str, str], list[Launch]] = defaultdict(list)
@@ -86,13 +105,12 @@ class Burster:
     def _group(self, launches: Sequence[Launch]) -> Iterator[BurstOutcome]:
         """As many bursts as the pace makes of it; when one gets nothing at all, the rest is not tried now."""
         todo, error = list(launches), None
-        while todo and error is None:
-            size = self.pace.take(min(len(todo), MOST_AT_ONCE), LEAST_AT_ONCE)
+        while todo and error is None and (size := self.pace.take(min(len(todo), MOST_AT_ONCE), LEAST_AT_ONCE)):
             batch, todo = todo[:size], todo[size:]
             outcomes = list(self._start(batch, []))
             yield from outcomes
             error = outcomes[-1].error if all(outcome.error for outcome in outcomes) else None
-        yield from (BurstOutcome(launch, error=error) for launch in todo)
+        yield from (BurstOutcome(launch, error=error, note="" if error else PACED) for launch in todo)
 
     def _start(self, launches: Sequence[Launch], held: list[Held]) -> Iterator[BurstOutcome]:
         wanted = yield from self._still_wanted(launches)
@@ -105,15 +123,23 @@ class Burster:
             return
         try:
             yield from self._register(wanted, held)
-            burst, batch = self._launch(ready, held) if held else (None, Batch(()))
+        except BaseException:
+            self._take_back(held)
+            raise
+        yield from self._machines(ready, held)
+
+    def _machines(self, ready: Ready, held: Sequence[Held]) -> Iterator[BurstOutcome]:
+        """Order a machine for each registration, and hand it over."""
+        if not held:
+            return
+        try:
+            burst, batch = self._launch(ready, held)
         except RunnerkitError as error:
             yield from self._without(held, error)
             return
         except BaseException:
             self._take_back(held)
             raise
-        if burst is None:
-            return
         self._giver.end(batch.launched[len(held) :], "nobody is left for it")
         yield from self._without(held[len(batch.launched) :], batch.error)
         pairs = list(zip(held, batch.launched, strict=False))
@@ -122,7 +148,7 @@ class Burster:
     # --- before -------------------------------------------------------------------------------------------------------
 
     def _still_wanted(self, launches: Sequence[Launch]) -> Generator[BurstOutcome, None, list[Launch]]:
-        """A last look at the jobs: one read for each run, since a burst may have waited for the pace."""
+        """A last look at the jobs: one read for each run."""
         runs: dict[tuple[str, int], list[Launch]] = defaultdict(list)
         wanted = []
         for launch in launches:
@@ -249,6 +275,24 @@ class Burster:
             return list(pool.map(function, todo))
 
 
-def pace_of_registrations(clock: Clock) -> Pace:
-    """As often as GitHub lets one token register runners."""
-    return Pace(clock, REGISTRATIONS_A_MINUTE)
+class Starter:
+    """Starts machines one by one, each with its secret carried as the configuration says.
+
+    Args:
+        launcher: Starts those that are told all by their user data.
+        burster: Starts those that read a parameter; None: there are none.
+    """
+
+    def __init__(self, launcher: Launcher, burster: Burster | None) -> None:
+        self._launcher = launcher
+        self._burster = burster
+
+    def start(self, launch: Launch) -> Started:
+        """Start one machine.
+
+        Raises:
+            As :meth:`runnerkit.launching.Launcher.start`.
+        """
+        if self._burster is not None and self._burster.takes(launch):
+            return self._burster.one(launch)
+        return self._launcher.start(launch)

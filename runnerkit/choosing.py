@@ -28,21 +28,21 @@ class Chooser:
     clock: Clock
     policy: Policy
 
-    def fitting(self, spec: RunnerSpec) -> list[Offering]:
-        """Every offering that fulfils the wish, cheapest first, refused lately or not.
+    def fitting(self, spec: RunnerSpec, repo: str = "") -> list[Offering]:
+        """Every offering that fulfils the wish and that policy lets the repository have, cheapest first.
 
         Raises:
             NotOffered: Nothing does.
             PolicyRefused: Policy leaves out everything that does.
         """
-        there = self.cloud.offerings(spec)
-        allowed = [offering for offering in there if is_allowed(offering, self.policy)]
+        there, policy = self.cloud.offerings(spec), self.policy.of(repo)
+        allowed = [offering for offering in there if is_allowed(offering, policy)]
         try:
             return matching(spec, allowed)
         except NotOffered:
             # Nothing fits at all, or only what policy leaves out: that is another answer.
             matching(spec, there)
-            bounds = {key: getattr(self.policy, key) for key in ("gpus", "types", "regions")}
+            bounds = {key: getattr(policy, key) for key in ("gpus", "types", "regions")}
             said = "; ".join(f"{key} = {', '.join(values)}" for key, values in bounds.items() if values)
             raise PolicyRefused(
                 "policy allows none of the types that fulfil the wish", hint=f"policy: {said}"
@@ -54,14 +54,14 @@ class Chooser:
         # Not that moment itself: the pause between two searches is as long, and the second must not meet the first's.
         return [refusal for refusal in self.journal.refusals(since) if refusal.at > since]
 
-    def choose(self, spec: RunnerSpec) -> tuple[Attempt, ...]:
-        """The launch calls that would be made for a wish, in order.
+    def choose(self, spec: RunnerSpec, repo: str = "") -> tuple[Attempt, ...]:
+        """The launch calls that would be made for a wish of a repository, in order.
 
         Raises:
             NotOffered: Nothing fulfils the wish.
             NoCapacity: All that fulfils it was refused within the last minutes.
         """
-        fitting, refusals = self.fitting(spec), self.refusals()
+        fitting, refusals = self.fitting(spec, repo), self.refusals()
         chosen = attempts(spec, fitting, refusals, self._regions(spec))
         if not chosen:
             raise NoCapacity(

@@ -33,6 +33,7 @@ KEPT = frozenset(
         "instance-interrupted",
         "spot-paused",
         "run-repeated",
+        "repeat-refused",
         "action-failed",
     }
 )

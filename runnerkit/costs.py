@@ -14,16 +14,20 @@ from runnerkit.history import Rental
 from runnerkit.moments import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runnerkit.history import Note
     from runnerkit.model import Instance
+    from runnerkit.ports import Journal
+    from runnerkit.wishes import Policy
 
 # Source: EC2's on-demand pricing page: per second, with a minimum of 60 seconds.
 LEAST = timedelta(seconds=60)
 LAUNCHED, ENDED = "instance-launched", "instance-ended"
 KINDS = frozenset({LAUNCHED, ENDED})
 HOUR = 3600.0
+# What a machine of unknown price counts an hour where policy has no max_price: rather too much than nothing.
+DEAR = 5.0
 
 
 def rentals(notes: Iterable[Note], instances: Iterable[Instance]) -> tuple[Rental, ...]:
@@ -61,12 +65,27 @@ def seconds(rental: Rental, now: datetime, since: datetime | None = None) -> flo
     return max(0.0, (end - max(begin, since or begin)).total_seconds())
 
 
-def spent(of: Iterable[Rental], now: datetime, *, unknown: float = 0.0) -> Mapping[str, float]:
-    """The dollars of this day (UTC) by repository in lower case; ``unknown`` is the price of what has none."""
+def spent_today(journal: Journal, instances: Iterable[Instance], policy: Policy, now: datetime) -> Mapping[str, float]:
+    """The dollars of this day (UTC) by repository in lower case; nothing is read where policy has no budget."""
+    if all(cap.dollars_per_day is None for cap in policy.caps()):
+        return {}
+    longest = max(policy.max_life, *(bounds.max_life or 0 for bounds in policy.repositories.values()), 0)
+    since = now - timedelta(days=1, seconds=longest)
+    return spent(rentals(journal.notes(since, KINDS), instances), now, lambda repo: policy.of(repo).max_price or DEAR)
+
+
+def spent(
+    of: Iterable[Rental], now: datetime, unknown: Callable[[str], float] = lambda _repo: DEAR
+) -> Mapping[str, float]:
+    """The dollars of this day (UTC) by repository in lower case.
+
+    A machine without a price counts as on demand, or as what ``unknown`` says for its repository.
+    """
     today = datetime.combine(now.date(), time(), tzinfo=UTC)
     found: dict[str, float] = defaultdict(float)
     for rental in of:
-        price = unknown if rental.price is None else rental.price
+        known = rental.on_demand if rental.price is None else rental.price
+        price = unknown(rental.repo) if known is None else known
         found[rental.repo.lower()] += price * seconds(rental, now, today) / HOUR
     return dict(found)
 
@@ -104,7 +123,8 @@ def _ended(note: Note, known: Rental | None) -> Rental:
         price=known.price if known else None,
         on_demand=known.on_demand if known else None,
         since=min(since, known.since) if known else since,
-        until=until,
+        # Of two controllers that noted its end, the one that missed it only later knows less.
+        until=min(until, known.until) if known and known.until else until,
     )
 
 

@@ -178,6 +178,16 @@ class RunRepeated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatRefused(Event):
+    """GitHub did not let a run that AWS interrupted be repeated; ``attempt`` is the one that was interrupted."""
+
+    repo: str
+    run: int
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobSeen(Event):
     """A queued job asks for us, seen for the first time; ``labels`` joined by commas."""
 
@@ -256,7 +266,7 @@ class SpotPaused(Event):
 
 @dataclass(frozen=True, slots=True)
 class RefusalTold(Event):
-    """The author of a workflow can see why a job gets no machine; ``how`` is check or status."""
+    """The author of a workflow can see why a job gets no machine; ``how`` is check, status, or withdrawn."""
 
     job: int
     repo: str

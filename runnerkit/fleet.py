@@ -12,11 +12,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit import labels
-from runnerkit.actions import Launch, Rerun, Retire, Terminate
-from runnerkit.applying import REFUSED, Applier
+from runnerkit.actions import Launch, Plan, Retire, Terminate
+from runnerkit.applying import Applier
 from runnerkit.attention import Attention
 from runnerkit.breakers import UNOBTAINABLE
-from runnerkit.bursting import Burster
+from runnerkit.bursting import LEAST_AT_ONCE, Burster, Starter
 from runnerkit.chronicle import Chronicle
 from runnerkit.errors import RunnerkitError
 from runnerkit.events import ActionFailed, JobRefused, JobWaiting, LeftoverRemoved, PassEnded
@@ -31,6 +31,7 @@ from runnerkit.telling import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from runnerkit.actions import Action
     from runnerkit.applying import Outcome
@@ -92,8 +93,9 @@ class Fleet:
         self._teller = Teller(outside, reports)
         self._launcher = Launcher(outside, policy, owner, user_data)
         burster = Burster(outside, self._launcher.readier, papers, workers) if papers is not None else None
-        self._applier = Applier(outside, self._launcher, workers, burster)
-        self._slots = SlotKeeper(outside, self._launcher, policy, owner)
+        starter = Starter(self._launcher, burster)
+        self._applier = Applier(outside, starter, workers, burster)
+        self._slots = SlotKeeper(outside, starter, policy, owner)
 
     # --- passes -------------------------------------------------------------------------------------------------------
 
@@ -110,8 +112,8 @@ class Fleet:
         """
         began = self._outside.clock.now()
         try:
-            done = self._again(self._apply(self._decided(tell=True)))
-            self._teller.tell(done.refused)
+            done = self._put_off(self._again(self._apply(self._decided(tell=True))))
+            self._teller.tell(done.refused, done.served)
             if tidy:
                 self._tidy()
             self._tell(done, (self._outside.clock.now() - began).total_seconds())
@@ -121,6 +123,8 @@ class Fleet:
 
     def _again(self, done: Pass) -> Pass:
         """Plan once more for the jobs behind one whose wish could not be had: it must not keep their room."""
+        asked = {demand.job.id for demand in done.demand}
+        unclear = [waiting for waiting in done.plan.waiting if waiting.job.id not in asked]
         for _ in range(ROUNDS):
             if not any(outcome.error is not None and outcome.error.code in UNOBTAINABLE for outcome in done.outcomes):
                 break
@@ -132,11 +136,16 @@ class Fleet:
             done = replace(
                 done,
                 outcomes=(*done.outcomes, *outcomes),
-                plan=replace(decided, actions=tuple(outcome.action for outcome in (*done.outcomes, *outcomes))),
+                plan=Plan(tuple(each.action for each in (*done.outcomes, *outcomes)), (*decided.waiting, *unclear)),
             )
             if not launches:
                 break
         return done
+
+    def _put_off(self, done: Pass) -> Pass:
+        """Say of launches that GitHub's pace has no room for when there will be some."""
+        room = self._applier.pace.room_in(min(done.put_off, LEAST_AT_ONCE))
+        return done.with_waiting(self._outside.clock.now() + timedelta(seconds=room)) if done.put_off else done
 
     def _tidy(self) -> None:
         """Remove what launches left behind; what cannot be looked up now is there the next time."""
@@ -158,20 +167,27 @@ class Fleet:
         A pass that fails is an event, and the next one is the retry: also while GitHub is limited or refuses, machines
         are held to their lifetimes. Only a first pass that can never succeed ends it. ``after`` hears of each pass.
         """
-        done = 0
+        done, due = 0, None
         while (passes is None or done < passes) and not self._stopping.is_set():
             # What was hinted at during a pass may have been overlooked by it, and something else may have been woken.
-            if done and not self._rest(interval):
+            if done and not self._rest(self._until(due, interval)):
                 break
             self._hinted.clear()
-            done += 1
+            done, due = done + 1, None
             try:
-                after(self.once(tidy=done % TIDY_EVERY == 1))
+                made = self.once(tidy=done % TIDY_EVERY == 1)
+                due = made.due
+                after(made)
             except RunnerkitError as error:
                 if done == 1 and not error.retryable:
                     raise
                 self._outside.events.emit(ActionFailed("pass", "", error))
                 after(error)
+
+    def _until(self, due: datetime | None, interval: float) -> float:
+        """Seconds to the next pass: what was put off is not kept waiting for the rest of an interval."""
+        left = (due - self._outside.clock.now()).total_seconds() if due else interval
+        return max(0.0, min(interval, left))
 
     def _rest(self, interval: float) -> bool:
         """Wait for the next pass; False when there shall be none. However many hints come, a pass ends before the next.
@@ -236,11 +252,7 @@ class Fleet:
         )
 
     def _apply(self, decided: Pass) -> Pass:
-        outcomes = self._applier.apply(decided.plan.actions)
-        for outcome in outcomes:
-            if isinstance(outcome.action, Rerun) and outcome.note.startswith(REFUSED):
-                self._observer.recoverer.refused(outcome.action.repo, outcome.action.run_id)
-        return replace(decided, outcomes=outcomes)
+        return replace(decided, outcomes=self._applier.apply(decided.plan.actions))
 
     def _tell(self, done: Pass, seconds: float) -> None:
         emit = self._outside.events.emit

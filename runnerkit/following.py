@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from runnerkit.errors import ForgeError
 from runnerkit.events import InstanceEnded, InstanceInterrupted, JobOver, JobSeen, JobTaken, RunnerOnline
+from runnerkit.history import Note
 from runnerkit.names import RunnerName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
-    from runnerkit.history import Note
     from runnerkit.launching import Outside
     from runnerkit.model import Instance, Job, Runner
 
@@ -52,6 +52,7 @@ class Follower:
         self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._working: dict[int, Working] = {}
         self._rented: dict[str, Note] = {}
+        self._shown: dict[str, datetime] = {}
         self._began = False
 
     def follow(
@@ -84,7 +85,10 @@ class Follower:
 
     def interrupted(self, since: datetime) -> tuple[Note, ...]:
         """The interruptions noted since then, each machine's once."""
-        found = {note.text("runner"): note for note in self._outside.journal.notes(since, {INTERRUPTED})}
+        found = {
+            note.text("runner") or note.text("instance"): note
+            for note in self._outside.journal.notes(since, {INTERRUPTED})
+        }
         return tuple(found.values())
 
     def _begin(self) -> None:
@@ -129,9 +133,14 @@ class Follower:
     def _ends(self, instances: Sequence[Instance]) -> None:
         now = self._outside.clock.now()
         for instance in instances:
-            if not instance.live:
+            self._shown[instance.id] = now
+            if instance.live:
+                self._rented.setdefault(instance.id, _rented(instance))
+            else:
                 self._gone(instance, now)
-        self._vanished({each.id for each in instances}, now)
+        shown = {each.id for each in instances}
+        self._vanished(shown, now)
+        self._shown = {id_: at for id_, at in self._shown.items() if id_ in shown or id_ in self._rented}
 
     def _gone(self, instance: Instance, now: datetime) -> None:
         emit, known = self._outside.events.emit, self._rented.pop(instance.id, None)
@@ -145,7 +154,7 @@ class Follower:
     def _vanished(self, shown: Collection[str], now: datetime) -> None:
         """What was launched, and ended while nobody looked: how long it ran is not known, so all of it is counted."""
         for id_, note in list(self._rented.items()):
-            if id_ in shown or now < note.at + UNSEEN:
+            if id_ in shown or now < self._shown.get(id_, note.at) + UNSEEN:
                 continue
             del self._rented[id_]
             if self._mark(ENDED, id_):
@@ -219,6 +228,22 @@ class Follower:
     def _forget(self, working: Iterable[Working]) -> None:
         for each in working:
             self._working.pop(each.job_id, None)
+
+
+def _rented(instance: Instance) -> Note:
+    """A machine that somebody else launched, or without a journal, as the note of its launch would tell it."""
+    facts = {
+        "runner": instance.name,
+        "instance": instance.id,
+        "repo": instance.repo,
+        "type": instance.type,
+        "region": instance.region,
+        "zone": instance.zone,
+        "market": str(instance.market),
+        "run": instance.run_id,
+        "job": instance.job_id,
+    }
+    return Note(instance.launched_at, LAUNCHED, facts)
 
 
 def _ended(instance: Instance, since: datetime, until: datetime) -> InstanceEnded:

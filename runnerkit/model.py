@@ -131,6 +131,9 @@ class State(StrEnum):
     TERMINATED = "terminated"
 
 
+ENDING = (State.SHUTTING_DOWN, State.TERMINATED)
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """An EC2 instance that carries our owner tag.
@@ -174,7 +177,7 @@ class Instance:
     @property
     def live(self) -> bool:
         """Whether it can still run something (or be billed)."""
-        return self.state not in (State.SHUTTING_DOWN, State.TERMINATED)
+        return self.state not in ENDING
 
     @property
     def taken_back(self) -> bool:

@@ -84,7 +84,7 @@ class Observer:
         self._attention = attention
         self.understanding = Understanding(outside, policy, wishes)
         self._follower = Follower(outside)
-        self.recoverer = Recoverer(outside, policy, self.understanding, self._follower)
+        self._recoverer = Recoverer(outside, policy, self.understanding, self._follower)
 
     def look(self, *, queue: bool = True, tell: bool = False) -> Look:
         """Look at everything, or leave the queue out; with ``tell``, what is new is told as events.
@@ -111,7 +111,9 @@ class Observer:
         if queue:
             listed = {one.repo.lower() for one in seen if one.active is not None}
             over = self._follower.follow(instances, runners.values(), active, asked, listed) if tell else ()
-            recoveries = self.recoverer.look(instances, active, over, {key: read[key] for key in read if key in listed})
+            recoveries = self._recoverer.look(
+                instances, active, over, {key: read[key] for key in read if key in listed}, note=tell
+            )
         observed = self._observed(now, instances, tuple(runners.values()), frozenset(read))
         unserved = tuple(job for one in seen for job in _unserved(one) if job.id not in asked)
         return Look(observed, demand, refused, _blind(seen), unserved, unclear, active, recoveries)
@@ -121,7 +123,7 @@ class Observer:
     ) -> Observed:
         journal = self._outside.journal
         since = self._since(now)
-        observed = Observed(
+        return Observed(
             at=now,
             repos=repos,
             instances=tuple(instances),
@@ -129,20 +131,21 @@ class Observer:
             failures=tuple(journal.failures(since)),
             launches=tuple(journal.launches(since)),
             interruptions=self._interruptions(instances, now),
+            spent=costs.spent_today(journal, instances, self._policy, now),
         )
-        if not any(cap.dollars_per_day is not None for cap in self._policy.caps()):
-            return observed
-        today = now - timedelta(days=1) - timedelta(seconds=self._policy.max_life)
-        rented = costs.rentals(journal.notes(today, costs.KINDS), instances)
-        return replace(observed, spent=costs.spent(rented, now, unknown=self._policy.max_price or 0.0))
 
     def _interruptions(self, instances: Sequence[Instance], now: datetime) -> tuple[Interruption, ...]:
         """Those that the journal knows, and those that EC2 still shows; each machine's once."""
         policy = self._policy
         since = now - timedelta(seconds=policy.spot_breaker_window + policy.spot_breaker_pause)
-        shown = {each.name: Interruption(each.ended_at or now, each.wish, each.name) for each in _taken_back(instances)}
-        notes = self._follower.interrupted(since)
-        noted = {note.text("runner"): Interruption(note.at, note.text("wish"), note.text("runner")) for note in notes}
+        shown = {
+            each.name or each.id: Interruption(each.ended_at or now, each.wish, each.name or each.id)
+            for each in _taken_back(instances)
+        }
+        noted = {}
+        for note in self._follower.interrupted(since):
+            name = note.text("runner") or note.text("instance")
+            noted[name] = Interruption(note.at, note.text("wish"), name)
         return tuple(each for each in (shown | noted).values() if each.at >= since)
 
     def recall(self, observed: Observed) -> Observed:
@@ -161,15 +164,17 @@ class Observer:
 
     def _ask_forge(self, instances: Sequence[Instance], now: datetime, *, queue: bool) -> list[_Seen]:
         busy = {instance.repo for instance in instances}
-        try:
-            repos = self._attention.repositories(now, busy)
-        except ForgeError as error:
-            self._outside.events.emit(RepositorySkipped("*", error))
-            return [_Seen("*", None, None, error)]
+        repos = self._attention.repositories(now, busy)
+        unlisted = [_Seen(owner, None, None, error) for owner, error in self._attention.unlisted]
+        for each in unlisted:
+            if each.error is not None:
+                self._outside.events.emit(RepositorySkipped(each.repo, each.error))
         if not repos:
-            return []
+            return unlisted
+        if len(repos) == 1:
+            return [*unlisted, self._ask_about(repos[0], queue=queue)]
         with ThreadPoolExecutor(max_workers=min(8, len(repos))) as pool:
-            return list(pool.map(lambda repo: self._ask_about(repo, queue=queue), repos))
+            return [*unlisted, *pool.map(lambda repo: self._ask_about(repo, queue=queue), repos)]
 
     def _ask_about(self, repo: str, *, queue: bool) -> _Seen:
         forge = self._outside.forge

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
     from runnerkit.ports import Clock
 
+# Source: GitHub's limits: 900 points a minute for REST, five for each write.
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+REGISTRATIONS_A_MINUTE = 180
+PACED = f"GitHub lets nobody register more than {REGISTRATIONS_A_MINUTE} runners a minute"
+
 
 class Pace:
     """At most so much within any stretch of time. Nobody waits here; safe to use from several threads.
@@ -65,3 +70,8 @@ class Pace:
         while self._taken and self._taken[0] + self._window <= now:
             self._taken.popleft()
         return self._most - len(self._taken)
+
+
+def pace_of_registrations(clock: Clock) -> Pace:
+    """As often as GitHub lets one token register runners."""
+    return Pace(clock, REGISTRATIONS_A_MINUTE)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runnerkit.actions import Waiting
+from runnerkit.pacing import PACED
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from runnerkit.actions import Demand, Plan, Refused
     from runnerkit.applying import Outcome
     from runnerkit.errors import ForgeError
@@ -34,9 +39,34 @@ class Pass:
     recoveries: tuple[Recovery, ...] = ()
 
     @property
+    def served(self) -> tuple[Job, ...]:
+        """The jobs that get a machine, or have one."""
+        return (*(demand.job for demand in self.demand), *(job for job in self.active if job.runner_name))
+
+    @property
     def failed(self) -> tuple[Outcome, ...]:
         """The actions that failed."""
         return tuple(outcome for outcome in self.outcomes if outcome.error is not None)
+
+    @property
+    def put_off(self) -> int:
+        """How many launches the pace of registrations left for a later pass."""
+        return sum(outcome.note == PACED for outcome in self.outcomes)
+
+    @property
+    def due(self) -> datetime | None:
+        """When launches that were put off may go on; None when there are none."""
+        return next((waiting.until for waiting in self.plan.waiting if waiting.why == PACED), None)
+
+    def with_waiting(self, until: datetime) -> Pass:
+        """The same with launches that were put off as jobs that wait: nothing is being launched for them."""
+        late = [outcome.action for outcome in self.outcomes if outcome.note == PACED]
+        names, jobs = {str(each.name) for each in late}, {getattr(each, "job_id", None) for each in late}
+        waiting = tuple(Waiting(wish.job, PACED, until) for wish in self.demand if wish.job.id in jobs)
+        actions = tuple(action for action in self.plan.actions if str(action.name) not in names)
+        outcomes = tuple(outcome for outcome in self.outcomes if outcome.note != PACED)
+        plan = replace(self.plan, actions=actions, waiting=(*self.plan.waiting, *waiting))
+        return replace(self, outcomes=outcomes, plan=plan)
 
 
 @dataclass(frozen=True, slots=True)

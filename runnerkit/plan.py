@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from runnerkit.actions import Action, Deregister, Mark, Plan, Rerun, Retire, Terminate
 from runnerkit.model import Failure
 from runnerkit.phases import Pair, Phase, join, phase
-from runnerkit.starting import Known, paused, starts
+from runnerkit.starting import Known, Room, ahead, starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -45,8 +45,10 @@ def plan(
     # Those that this very pass finds out count as well: the breaker must not be one machine late.
     failures = (*observed.failures, *_found_out(upkeep, now))
     known = Known(observed, pairs, failures, policy, now)
-    launches, waiting = starts(known, demand)
-    return Plan(actions=(*upkeep, *_reruns(recoveries, known), *launches), waiting=waiting)
+    room = Room(known)
+    reruns = list(_reruns(recoveries, known, room))
+    launches, waiting = starts(known, demand, room)
+    return Plan(actions=(*upkeep, *reruns, *launches), waiting=waiting)
 
 
 # --- what ends --------------------------------------------------------------------------------------------------------
@@ -184,10 +186,10 @@ def _retire(pair: Pair, reason: str, *, failed: bool = False) -> Retire:
 # --- what is repeated -------------------------------------------------------------------------------------------------
 
 
-def _reruns(recoveries: Iterable[Recovery], known: Known) -> Iterator[Rerun]:
+def _reruns(recoveries: Iterable[Recovery], known: Known, room: Room) -> Iterator[Rerun]:
     """A run that AWS interrupted goes on; :mod:`runnerkit.recovery` has decided that it may, and how."""
     for recovery in recoveries:
         run, first = recovery.run, recovery.interrupted[0]
-        launches = tuple(paused(launch, known) for launch in recovery.launches())
+        launches = ahead(known, recovery.launches(), room)
         job_id = recovery.job.id if recovery.job is not None else None
         yield Rerun(first.runner_name or "", run.repo, run.id, run.attempt, recovery.text, job_id, launches)

@@ -95,7 +95,7 @@ class Readier:
             RunnerOutdated: GitHub refuses the runner in the image.
             LaunchRejected: There is no runner to download.
         """
-        tries, images = self._suited(launch.spec, self.chooser.choose(launch.spec))
+        tries, images = self._suited(launch.spec, self.chooser.choose(launch.spec, launch.repo))
         best = tries[0].offerings[0]
         self._freshness.check(launch.repo, images.values(), best)
         policy = self._policy
@@ -177,7 +177,7 @@ class Readier:
 
     def machine(self, launch: Launch, ready: Ready) -> Machine:
         """What the launch's machine must know about itself."""
-        spec, policy = launch.spec, self._policy
+        spec, policy = launch.spec, self._policy.of(launch.repo)
         return Machine(
             name=str(launch.name),
             repo=launch.repo,

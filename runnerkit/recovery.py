@@ -120,7 +120,7 @@ def recoverable(
         policy: Bounds; ``max_reruns`` counts.
         spec_of: The wish of a job; None when it is not ours, or not allowed any more.
     """
-    names = {name.lower() for name in lost}
+    names = {name.lower() for name in lost if name}
     bad = [job for job in jobs if job.conclusion not in WELL]
     hit = [job for job in bad if (job.runner_name or "").lower() in names or job.id in annotated]
     meant = [job for job in hit if _may_repeat(spec_of(job))]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from runnerkit import costs
 from runnerkit.actions import Launch
 from runnerkit.breakers import breaker_open_until
 from runnerkit.errors import (
@@ -26,11 +27,13 @@ from runnerkit.events import InstanceTerminated, LaunchAdopted, RunnerDeregister
 from runnerkit.model import Observed
 from runnerkit.names import RunnerName, label_digest
 from runnerkit.phases import Pair, Phase, is_capacity, join, phase
+from runnerkit.starting import Known, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from runnerkit.bursting import Starter
     from runnerkit.launching import Launcher, Outside
     from runnerkit.model import Instance, Runner
     from runnerkit.wishes import Policy, RunnerSpec
@@ -79,7 +82,7 @@ class Slot:
 class SlotKeeper:
     """Fills slots, and waits for their runners."""
 
-    def __init__(self, outside: Outside, launcher: Launcher, policy: Policy, owner: str) -> None:
+    def __init__(self, outside: Outside, launcher: Launcher | Starter, policy: Policy, owner: str) -> None:
         self._outside = outside
         self._launcher = launcher
         self._policy = policy
@@ -138,26 +141,26 @@ class SlotKeeper:
                 f"launching for this label pauses until {closed:%H:%M} UTC after {policy.breaker_failures} failures",
                 hint="`runnerkit plan` shows what fails; policy keys breaker_failures, breaker_window, breaker_pause",
             )
-        capped = policy.model_fields_set & {"max_machines", "max_machines_per_repo"}
-        if request.count > 1 or capped:
+        said = policy.model_fields_set & {"max_machines", "max_machines_per_repo", "dollars_per_day"}
+        if request.count > 1 or said or any(cap.covers(request.repo) for cap in policy.caps()[1:]):
             self._check_caps(request)
 
     def _check_caps(self, request: LaunchRequest) -> None:
         """Count the machines of others; those of this request, replacements included, are the ones asked for."""
-        policy, stem = self._policy, self._name(request, 1).stem
-        named = [(i, RunnerName.parse(i.name)) for i in self._outside.cloud.instances() if i.live]
-        others = [instance for instance, name in named if name is None or name.stem != stem]
-        here = [i for i in others if i.repo.lower() == request.repo.lower()]
-        caps = (
-            ("max_machines", policy.max_machines, others),
-            ("max_machines_per_repo", policy.max_machines_per_repo, here),
-        )
-        for key, cap, there in caps:
-            if cap is not None and len(there) + request.count > cap:
+        policy, stem, now = self._policy, self._name(request, 1).stem, self._outside.clock.now()
+        there = self._outside.cloud.instances()
+        named = [(i, RunnerName.parse(i.name)) for i in there if i.live]
+        others = tuple(instance for instance, name in named if name is None or name.stem != stem)
+        spent = costs.spent_today(self._outside.journal, there, policy, now)
+        room = Room(Known(Observed(now, frozenset(), others, spent=spent), (), (), policy, now))
+        for _ in range(request.count):
+            held = room.full(request.repo)
+            if held is not None:
                 raise PolicyRefused(
-                    f"{len(there)} machines are running and {request.count} are asked for; policy allows {cap}",
-                    hint=f"policy key {key}; `runnerkit status` shows what runs",
+                    f"{request.count} machines are asked for {request.repo}: {held.why}",
+                    hint="`runnerkit status` shows what runs; the policy key is named in brackets",
                 )
+            room.take(request.repo)
 
     def _name(self, request: LaunchRequest, serial: int) -> RunnerName:
         return _name(request, self._outside.forge.place(request.repo), serial)

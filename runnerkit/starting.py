@@ -7,21 +7,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit.actions import Launch, Waiting
-from runnerkit.breakers import breaker_open_until, search_paused, spot_paused
+from runnerkit.actions import Holds, Launch, Waiting
+from runnerkit.breakers import UNOBTAINABLE, breaker_open_until, search_paused, spot_paused
 from runnerkit.names import RunnerName, label_digest
 from runnerkit.phases import is_capacity
 from runnerkit.specs import digest
 from runnerkit.wishes import SpotUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from runnerkit.actions import Demand
     from runnerkit.breakers import Pause
     from runnerkit.model import Failure, Observed
     from runnerkit.phases import Pair
     from runnerkit.wishes import Cap, Policy, RunnerSpec
+
+COMING = "a machine that can take it is on its way or ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +37,44 @@ class Known:
     now: datetime
 
 
-def starts(known: Known, demand: Sequence[Demand]) -> tuple[list[Launch], tuple[Waiting, ...]]:
+def starts(known: Known, demand: Sequence[Demand], room: Room) -> tuple[list[Launch], tuple[Waiting, ...]]:
     """The launches that are due, those of the longest waiting first, and why the other jobs wait."""
     groups: dict[str, list[Demand]] = defaultdict(list)
     for wish in demand:
         groups[label_digest(wish.place or wish.job.repo, wish.job.labels)].append(wish)
-    room, serials = _Room(known), _highest_serials(known, demand)
-    failed = _by_digest(known.failures)
+    serials, failed = _highest_serials(known, demand), _by_digest(known)
     launches: list[Launch] = []
     waiting: list[Waiting] = []
     for label_set in sorted(groups, key=lambda key: min(_age(wish) for wish in groups[key])):
         served, unserved = _split(sorted(groups[label_set], key=_age), room.capacity[label_set], room.named)
-        waiting += [Waiting(wish.job, "a machine that can take it is on its way or ready") for wish in served]
+        waiting += [Waiting(wish.job, COMING, holds=Holds.MACHINE) for wish in served]
         closed = _closed(failed[label_set], label_set, known)
         for wish in unserved:
             serial = serials.get(RunnerName.for_job(wish.job.id).stem, 0) + 1
             held = closed or _spent_tries(serial, known.policy) or room.full(wish.job.repo)
             if held is not None:
-                waiting.append(Waiting(wish.job, held.why, until=held.until))
+                waiting.append(Waiting(wish.job, held.why, held.until, held.holds))
             else:
                 launches.append(_launch(wish, serial, known))
                 room.take(wish.job.repo)
     return launches, tuple(waiting)
+
+
+def ahead(known: Known, launches: Sequence[Launch], room: Room) -> tuple[Launch, ...]:
+    """Those launches for a run that is about to go on that may start: a job that gets none now will ask as it waits.
+
+    A name that was launched before is not launched again: then GitHub does not let the run go on.
+    """
+    tried = {each.name for each in known.observed.instances} | {each.name for each in known.observed.launches}
+    failed = _by_digest(known)
+    found = []
+    for launch in launches:
+        label_set = launch.name.stem.rpartition("-")[2]
+        held = _closed(failed[label_set], label_set, known) or room.full(launch.repo)
+        if str(launch.name) not in tried and held is None:
+            found.append(paused(launch, known))
+            room.take(launch.repo)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +83,20 @@ class _Held:
 
     why: str
     until: datetime | None = None
+    holds: Holds = Holds.BOUND
 
 
-def _by_digest(failures: Iterable[Failure]) -> dict[str, list[Failure]]:
+def _by_digest(known: Known) -> dict[str, list[Failure]]:
+    """The failures by label set; a search that found something since then wipes out those that found nothing."""
+    together = timedelta(seconds=known.policy.refusal_memory / 2)
+    launched: dict[str, datetime] = {}
+    for instance in known.observed.instances:
+        launched[instance.digest] = max(instance.launched_at, launched.get(instance.digest, instance.launched_at))
     found: dict[str, list[Failure]] = defaultdict(list)
-    for failure in failures:
-        found[failure.digest].append(failure)
+    for failure in known.failures:
+        latest = launched.get(failure.digest)
+        if latest is None or failure.code not in UNOBTAINABLE or failure.at + together > latest:
+            found[failure.digest].append(failure)
     return found
 
 
@@ -92,9 +118,11 @@ def _closed(failures: Sequence[Failure], label_set: str, known: Known) -> _Held 
     policy, now = known.policy, known.now
     closed = breaker_open_until(failures, label_set, policy, now)
     if closed is not None:
-        return _Held(f"launching for this label pauses after {policy.breaker_failures} failures in a row", closed)
+        return _Held(
+            f"launching for this label pauses after {policy.breaker_failures} failures in a row", closed, Holds.PAUSE
+        )
     pause = search_paused(failures, label_set, policy, now)
-    return _Held(_searching(pause), pause.until) if pause is not None else None
+    return _Held(_searching(pause), pause.until, Holds.PAUSE) if pause is not None else None
 
 
 def _searching(pause: Pause) -> str:
@@ -105,7 +133,8 @@ def _searching(pause: Pause) -> str:
 def _spent_tries(serial: int, policy: Policy) -> _Held | None:
     if serial <= policy.max_tries:
         return None
-    return _Held(f"{serial - 1} machines were launched for it and none took it; cancel and re-run the job to try again")
+    tries = f"{serial - 1} machines were launched for it and none took it"
+    return _Held(f"{tries}; cancel and re-run the job to try again", holds=Holds.TRIES)
 
 
 def _launch(wish: Demand, serial: int, known: Known) -> Launch:
@@ -129,7 +158,7 @@ def _spot_pause(spec: RunnerSpec, known: Known) -> Pause | None:
     return spot_paused(known.observed.interruptions, digest(spec), known.policy, known.now)
 
 
-class _Room:
+class Room:
     """What there is already: machines and dollars under each cap, and capacity by label set and by name."""
 
     def __init__(self, known: Known) -> None:
@@ -202,6 +231,8 @@ def _covered(cap: Cap, counted: Mapping[str, float] | Counter[str]) -> float:
 def _highest_serials(known: Known, demand: Sequence[Demand]) -> dict[str, int]:
     """EC2 forgets the dead after an hour; the journal's names keep the tries of a job bounded for longer."""
     wanted = {RunnerName.for_job(wish.job.id).stem for wish in demand}
+    if not wanted:
+        return {}
     highest: dict[str, int] = {}
     for text in (*(pair.name for pair in known.pairs), *(note.name for note in known.observed.launches)):
         name = RunnerName.parse(text) if text.rpartition("-")[0] in wanted else None

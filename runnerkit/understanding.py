@@ -70,14 +70,25 @@ class Understanding:
         return spec
 
     def spec_of(self, job: Job) -> RunnerSpec | None:
-        """The wish behind a job's label, whoever may have it; None when it is not ours, or not to be understood."""
+        """The wish behind a job's label, whoever may have it; None when it is not ours, or not to be understood now."""
+        try:
+            return self.repeats(job)
+        except ForgeError:
+            return None
+
+    def repeats(self, job: Job) -> RunnerSpec | None:
+        """The wish behind a job's label, whoever may have it; None when it is not ours, or never to be understood.
+
+        Raises:
+            ForgeError: The repository's own specs cannot be read just now.
+        """
         label = labels.read(job.labels, arrays=self._wishes.arrays)
         if label is None:
             return None
         policy = self._policy.of(job.repo)
         try:
             return for_job(self._resolved(job, label.spec, policy), job, policy)
-        except (ConfigError, PolicyRefused, ForgeError):
+        except (ConfigError, PolicyRefused):
             return None
 
     def _resolved(self, job: Job, wish: RunnerSpec, policy: Policy) -> RunnerSpec:

@@ -1,7 +1,8 @@
 """What the queue's messages mean: webhooks that API Gateway put there, and events of EventBridge. Pure.
 
 A message is a hint: it says that a look may be worth while. Nothing in it is believed; what there is to do, the pass
-finds out. API Gateway marks what it puts into the queue (``from``), so nobody outside can pass for EventBridge.
+finds out. Of what comes from outside API Gateway makes a message with attributes, which EventBridge's never have; so nobody
+outside can pass for EventBridge, whatever is in the headers that become attributes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from runnerkit.web.receiver import Call
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FROM, WEBHOOK = "from", "webhook"
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html and its neighbours
 EC2_EVENTS = frozenset(
     {
@@ -47,9 +47,9 @@ class Message:
 
 def webhook(record: Mapping[str, Any]) -> Call | None:
     """The delivery in a record of SQS, not yet checked; None when API Gateway did not put it there."""
-    told = _attributes(record)
-    if told.get(FROM) != WEBHOOK:
+    if not record.get("messageAttributes"):
         return None
+    told = _attributes(record)
     # Without its id: the receiver remembers ids, and a message whose pass failed must be heeded when it comes again.
     return Call(
         event=told.get("event", ""),

@@ -101,7 +101,7 @@ def _request(settings: Config, label: str, repo: str, count: int) -> LaunchReque
     from runnerkit.slots import LaunchRequest
 
     wish = labels.parse(label).spec
-    spec = specs.resolve(wish, settings.named(), settings.fallback(), settings.policy)
+    spec = specs.resolve(wish, settings.named(), settings.fallback(), settings.policy.of(repo))
     return LaunchRequest(
         repo,
         (label,),
@@ -121,7 +121,7 @@ def _preview(settings: Config, label: str, request: LaunchRequest, *, as_json: b
     from runnerkit import app
     from runnerkit.slots import names
 
-    attempts = app.chooser(settings).choose(request.spec)
+    attempts = app.chooser(settings).choose(request.spec, request.repo)
     planned = [str(name) for name in names(request, settings.github.place(request.repo))]
     if as_json:
         print_json({"label": label, "repo": request.repo, "runners": planned, "attempts": _attempts(attempts)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from threading import Lock
 from typing import TYPE_CHECKING, TextIO
 
 from runnerkit import events
@@ -58,6 +60,7 @@ SENTENCES: dict[type[Event], Callable[..., str]] = {
     events.RunnerDeregistered: lambda e: f"{e.runner}: deregistered ({e.reason})",
     events.InstanceTerminated: lambda e: f"{e.runner}: {e.instance} terminated ({e.reason})",
     events.TerminationSpared: lambda e: f"{e.runner}: {e.instance} left alone ({e.why})",
+    events.RepeatRefused: lambda e: f"run {e.run} of {e.repo}: GitHub does not let it be repeated: {e.why}",
     events.RunRepeated: lambda e: (
         f"{e.runner}: AWS took it back; the failed jobs of run {e.run} of {e.repo} run again (attempt {e.attempt})"
     ),
@@ -98,20 +101,43 @@ SENTENCES: dict[type[Event], Callable[..., str]] = {
 }
 
 
+# What every pass says again as long as it is so, by what it is about; people read it when it changes.
+REPEATING: dict[type[Event], Callable[..., object]] = {
+    events.JobWaiting: lambda e: (e.repo, e.job),
+    events.JobRefused: lambda e: (e.repo, e.job),
+    events.PassEnded: lambda _: "",
+}
+REMEMBERED = 10_000
+
+
 class Narrator:
     """Tells events as they happen, a line each."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._said: OrderedDict[tuple[str, object], str] = OrderedDict()
+        self._lock = Lock()
 
     def emit(self, event: Event) -> None:
-        """Say it."""
+        """Say it, unless it is what was said of the same thing a pass ago."""
         sentence = SENTENCES.get(type(event))
         # Without words: of no use to people at work, but logs have it.
         text = sentence(event) if sentence is not None else ""
-        if text:
-            self._stream.write(text + "\n")
-            self._stream.flush()
+        with self._lock:
+            if text and not self._is_old(event, text):
+                self._stream.write(text + "\n")
+                self._stream.flush()
+
+    def _is_old(self, event: Event, text: str) -> bool:
+        about = REPEATING.get(type(event))
+        if about is None:
+            return False
+        key = (event.name, about(event))
+        is_old = self._said.pop(key, "") == text
+        self._said[key] = text
+        while len(self._said) > REMEMBERED:
+            self._said.popitem(last=False)
+        return is_old
 
 
 def tell_error(error: RunnerkitError, stream: TextIO) -> None:

@@ -12,7 +12,7 @@ from runnerkit.journal import TYPED, Entry
 from runnerkit.moments import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     Row = tuple[datetime, int, Entry]
@@ -51,9 +51,9 @@ class Ledger:
         """All of them, oldest first."""
         return [entry for _, _, entry in merge(*self._rows.values())]
 
-    def drop(self, before: datetime) -> None:
-        """Forget what is older."""
-        self._rows = {kind: left for kind, rows in self._rows.items() if (left := _since(rows, before))}
+    def drop(self, oldest: Callable[[str], datetime]) -> None:
+        """Forget what is older than ``oldest`` says of its kind."""
+        self._rows = {kind: left for kind, rows in self._rows.items() if (left := _since(rows, oldest(kind)))}
 
 
 def parsed(lines: list[bytes]) -> list[Entry]:

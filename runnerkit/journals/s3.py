@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import RunnerkitError
 from runnerkit.events import JournalFailing
-from runnerkit.journal import KEPT, Entries, Entry
+from runnerkit.journal import KEPT, Entries, Entry, lasts
 from runnerkit.journals import keys as names
 from runnerkit.journals.ledger import Ledger, line_of, parsed
 from runnerkit.journals.objects import S3Objects
@@ -95,7 +95,7 @@ class S3Journal(Entries):
         self._seen: set[str] = set()
         self._from: date | None = None
         never = datetime.min.replace(tzinfo=UTC)
-        self._look_at, self._flush_at, self._tidy_at = never, never, never
+        self._look_at, self._flush_at, self._tidy_at, self._drop_at = never, never, never, never
         self._failing: set[str] = set()
 
     def append(self, entry: Entry) -> None:
@@ -163,6 +163,16 @@ class S3Journal(Entries):
         else:
             self._from, self._look_at = start, now + LOOK_EVERY
             self._failing.discard("look")
+        if now >= self._drop_at:
+            self._drop_at = now + TIDY_EVERY
+            self._drop(now)
+
+    def _drop(self, now: datetime) -> None:
+        """Forget what is of no use any more: a service runs for months."""
+        oldest = (now - self._kept).date()
+        self._ledger.drop(lambda kind: now - lasts(kind, self._kept))
+        self._ids = {str(entry["id"]) for entry in self._ledger.every() if "id" in entry}
+        self._seen = {key for key in self._seen if (names.day_of(self._prefix, key) or oldest) >= oldest}
 
     def _read_from(self, start: date) -> None:
         for _ in range(LOOKS):

@@ -18,6 +18,7 @@ from runnerkit.overview.whole import overview
 from runnerkit.overview.words import Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from runnerkit.events import Event
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     from runnerkit.wishes import Policy
 
 # The bill looks back a week, the rest a day.
-OF_THE_WEEK = frozenset({LAUNCHED, ENDED})
+OF_THE_WEEK = frozenset({LAUNCHED, ENDED, JOB_TAKEN})
 KINDS = OF_THE_WEEK | {
-    *(JOB_SEEN, JOB_TAKEN, JOB_OVER, ONLINE, INTERRUPTED, ORDERED),
+    *(JOB_SEEN, JOB_OVER, ONLINE, INTERRUPTED, ORDERED),
     *(LAUNCH_FAILED, ACTION_FAILED, "offering-refused", "run-repeated"),
 }
 # Another controller's notes may reach the journal later than ours.
@@ -65,6 +66,7 @@ class Board:
         self._read_at: datetime | None = None
         self._sheet: Sheet | None = None
         self._made_at: datetime | None = None
+        self._spent: Mapping[str, float] = {}
 
     def saw(self, done: Seen | RunnerkitError) -> None:
         """A pass is over, or failed as a whole. Made to be the ``after`` of :meth:`runnerkit.fleet.Fleet.run`."""
@@ -92,13 +94,22 @@ class Board:
         """The overview as JSON, UTF-8."""
         return self.sheet().body
 
+    def spent(self) -> Mapping[str, float]:
+        """The dollars of this day (UTC) by repository, as far as prices are known."""
+        with self._lock:
+            self._fresh()
+            return self._spent
+
     def sheet(self) -> Sheet:
         """The document with its tag; made anew after each pass, and each minute."""
         with self._lock:
-            now = self._clock.now()
-            if self._sheet is None or self._made_at is None or now - self._made_at >= STALE:
-                self._sheet, self._made_at = self._made(now), now
-            return self._sheet
+            return self._fresh()
+
+    def _fresh(self) -> Sheet:
+        now = self._clock.now()
+        if self._sheet is None or self._made_at is None or now - self._made_at >= STALE:
+            self._sheet, self._made_at = self._made(now), now
+        return self._sheet
 
     def _made(self, now: datetime) -> Sheet:
         if self._read_at is None:
@@ -111,6 +122,7 @@ class Board:
             about=self._about,
             trouble=self._trouble,
         )
+        self._spent = {line.repo: line.today for line in shown.repos}
         body = json.dumps(shown.as_dict(), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(
             "utf-8", "replace"
         )

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from runnerkit.overview import past as words
-from runnerkit.overview.past import DAY
+from runnerkit.overview.past import DAY, SLACK
 from runnerkit.overview.words import End, Kind, MachineLine, Segment
 from runnerkit.phases import Pair, Phase, join, phase
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 # More ended machines than this only make the document long; they are counted.
 MOST_ENDED = 1500
-SLACK = timedelta(minutes=10)
 STEPS = {words.JOB_TAKEN: Kind.BUSY, words.JOB_OVER: Kind.ENDING}
 # The phases that cannot be told from notes: the world says since when they hold.
 SUDDEN = frozenset({Phase.LOST, Phase.GONE, Phase.STOPPED})

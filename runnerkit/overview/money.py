@@ -89,11 +89,15 @@ def repo_costs(of: Iterable[tuple[Rental, Share]]) -> tuple[RepoCost, ...]:
 
 
 def run_costs(of: Iterable[tuple[Rental, Share]], past: Past) -> tuple[RunCost, ...]:
-    """The dearest of the runs that had a machine in the last week."""
+    """The dearest of the runs that had a machine in the last week.
+
+    Any job with the same labels may take a machine, so it counts for the run that took it, if one did.
+    """
     groups: dict[tuple[str, int], list[tuple[Rental, Share]]] = defaultdict(list)
     for rental, share in of:
-        if rental.run_id and share.week > 0:
-            groups[rental.repo, rental.run_id].append((rental, share))
+        run = past.taker(rental) or rental.run_id
+        if run and share.week > 0:
+            groups[rental.repo, run].append((rental, share))
     sums = [(sum(share.week for _, share in group), run) for run, group in groups.items()]
     dearest = sorted(sums, key=lambda each: (-each[0], each[1]))[:MOST_RUNS]
     return tuple(_run_cost(run, [rental for rental, _ in groups[run]], cost, past) for cost, run in dearest)

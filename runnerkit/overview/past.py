@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from runnerkit.history import Note
+    from runnerkit.history import Note, Rental
     from runnerkit.model import Job
 
+# A pass notes things a little after they happened.
+SLACK = timedelta(minutes=10)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 JOB_SEEN, JOB_TAKEN, JOB_OVER = "job-seen", "job-taken", "job-over"
 LAUNCHED, ONLINE, ENDED = "instance-launched", "runner-online", "instance-ended"
@@ -64,6 +66,16 @@ class Past:
     def of(self, runner: str) -> Sequence[Note]:
         """What happened to a machine, oldest first."""
         return self._runners.get(runner, ())
+
+    def taker(self, rental: Rental) -> int | None:
+        """The run whose job took a machine, the last one; None when nobody did, or it was not noted."""
+        until = rental.until + SLACK if rental.until else None
+        taken = (
+            note.id("run")
+            for note in reversed(self.of(rental.runner))
+            if note.kind == JOB_TAKEN and note.at >= rental.since and (until is None or note.at <= until)
+        )
+        return next(taken, None)
 
     def title(self, job: int | None) -> str:
         """A job's name; empty when nobody told."""

@@ -16,7 +16,7 @@ from runnerkit.web.service import Loop, Service
 from runnerkit.web.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from runnerkit.errors import RunnerkitError
     from runnerkit.passes import MachineStatus, Pass
@@ -74,6 +74,7 @@ class Front:
         *,
         events: Events,
         document: Callable[[], bytes],
+        spent: Callable[[], Mapping[str, float]],
         saw: Callable[[Pass], None],
         hooks: Hooks | None = None,
     ) -> Service:
@@ -83,13 +84,14 @@ class Front:
             fleet: Makes the passes.
             events: Hears what happens; ``health`` and ``metrics`` must be among the listeners.
             document: What the status page shows, as JSON.
+            spent: The dollars of this day by repository.
             saw: Told of each pass.
             hooks: Where lost webhooks are asked for; None where nobody can.
 
         Raises:
             ConfigError: The address cannot be had.
         """
-        settings = self._settings
+        settings, self.metrics.spent = self._settings, spent
         receiver = Receiver(self._secrets, hint=fleet.hint, clock=self._clock, events=events) if self._secrets else None
         redelivery = None
         if receiver is not None and hooks is not None:

@@ -50,13 +50,19 @@ MEASURES: dict[str, Measure] = {
         Measure("runnerkit_interruptions", COUNTER, "spot machines that AWS took back", ("repo", "family")),
         Measure("runnerkit_reruns", COUNTER, "runs that were repeated because of that", ("repo",)),
         Measure("runnerkit_dollars_per_hour", GAUGE, "what the live machines cost an hour, as far as prices are known"),
-        Measure("runnerkit_dollars_today", GAUGE, "what was spent since midnight UTC", ("repo",)),
+        Measure(
+            "runnerkit_dollars_today", GAUGE, "what was spent since midnight UTC, as far as prices are known", ("repo",)
+        ),
         Measure("runnerkit_github_calls_left", GAUGE, "what GitHub's hourly limit still allows; NaN before it is told"),
         Measure("runnerkit_webhooks", COUNTER, "webhooks by what became of them", ("event", "outcome")),
         Measure("runnerkit_redeliveries", COUNTER, "webhooks that GitHub was asked to send again"),
         Measure("runnerkit_actions_failed", COUNTER, "single actions that failed", ("action", "code")),
         Measure("runnerkit_pass_seconds", HISTOGRAM, "how long passes took", (), PASS_BUCKETS),
-        Measure("runnerkit_last_pass_timestamp_seconds", GAUGE, "when the last pass ended, as Unix time"),
+        Measure(
+            "runnerkit_last_pass_timestamp_seconds",
+            GAUGE,
+            "when the last pass ended, well or not, as Unix time; NaN before the first",
+        ),
         Measure("runnerkit_repositories_unread", GAUGE, "repositories that GitHub could not be read about"),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from datetime import timedelta
 from math import ceil, nan
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from runnerkit import events
+from runnerkit.errors import RunnerkitError
 from runnerkit.phases import Phase
 from runnerkit.web.measures import COUNTER, HISTOGRAM, MEASURES, Measure
 
@@ -33,16 +35,22 @@ class Metrics:
     Args:
         clock: Tells the time.
         calls_left: What GitHub's hourly limit still allows; None when that is not known.
+
+    ``spent`` is asked for the dollars of this day by repository; whoever knows them sets it.
     """
 
     def __init__(self, clock: Clock, calls_left: Callable[[], int | None] = lambda: None) -> None:
         self._clock = clock
+        self.spent: Callable[[], Mapping[str, float]] = dict
         self._lock = threading.Lock()
         self._waits: deque[tuple[Any, float]] = deque(maxlen=MOST_RECENT)
         self._unread: set[str] = set()
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._all: dict[str, Any] = {key: _made(measure, self._registry) for key, measure in MEASURES.items()}
+        # Zero would be in 1970, and every alarm about old passes would ring at each start.
+        self._all["last_pass_timestamp_seconds"].set(nan)
+        self._billed: set[str] = set()
         self._all["github_calls_left"].set_function(lambda: _number(calls_left()))
         for quantile in QUANTILES:
             child = self._all["job_queue_quantile_seconds"].labels(f"{quantile:g}")
@@ -63,6 +71,9 @@ class Metrics:
                 self._unread.add(event.repo)
             case events.DeliveriesRepeated():
                 self._all["redeliveries"].inc(event.asked)
+            case events.ActionFailed(action="pass"):
+                # A pass that failed is a pass, as it is for /healthz; how often they fail has its own counter.
+                self._all["last_pass_timestamp_seconds"].set(self._clock.now().timestamp())
             case events.PassEnded():
                 self._ended(event)
 
@@ -88,16 +99,27 @@ class Metrics:
                 self._child("machines", {"phase": str(phase)}).set(phases.count(phase))
         live = [instance.price or 0.0 for instance in done.observed.instances if instance.live]
         self._all["dollars_per_hour"].set(sum(live))
-        self._all["dollars_today"].clear()
-        for repo, dollars in done.observed.spent.items():
-            self._child("dollars_today", {"repo": repo}).set(dollars)
 
     def render(self) -> bytes:
         """All of it in Prometheus's text format."""
+        # A journal that cannot be read leaves the last amounts.
+        with suppress(RunnerkitError):
+            self._bill({repo.lower(): dollars for repo, dollars in self.spent().items()})
         return generate_latest(self._registry)
 
+    def _bill(self, spent: Mapping[str, float]) -> None:
+        with self._lock:
+            for repo, dollars in spent.items():
+                self._child("dollars_today", {"repo": repo}).set(dollars)
+            # Not emptied first: somebody may be reading just now.
+            for repo in self._billed - set(spent):
+                self._all["dollars_today"].remove(repo)
+            self._billed = set(spent)
+
     def _child(self, name: str, labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - one of the library's metrics
-        return self._all[name].labels(**labels) if labels else self._all[name]
+        # GitHub's names do not differ by case alone: one repository is one series, whoever wrote it how.
+        small = {label: value.lower() if label == "repo" else value for label, value in labels.items()}
+        return self._all[name].labels(**small) if small else self._all[name]
 
     def _quantile(self, share: float) -> float:
         oldest = self._clock.now() - RECENT

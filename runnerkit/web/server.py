@@ -18,10 +18,11 @@ from runnerkit.errors import ConfigError
 from runnerkit.web.receiver import LARGEST_BODY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from wsgiref.types import WSGIApplication
 
 CONNECTIONS = 500
+# With more than half of them taken, who says nothing for this long goes: a webhook is said all at once.
+SILENT = 1.0
 BACKLOG = 1024
 LARGEST_HEADERS = 65_536
 # GitHub hangs up after 10 s; whoever needs longer to say what he wants is not GitHub.
@@ -93,10 +94,23 @@ class Server:
             self._end()
             return
         # On the server's own thread: it must not be gone, and its pipe somebody else's, when it is woken.
-        self._server.trigger.pull_trigger(self._closing.set)
+        with suppress(OSError):  # its pipe is closed: it ended by itself
+            self._server.trigger.pull_trigger(self._closing.set)
         self._thread.join(ANSWER_WITHIN * 3)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it answers; False before the start, after the end, and when its thread failed."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
+        try:
+            self._answer()
+            self._let_go()
+        finally:
+            self._end()
+
+    def _answer(self) -> None:
         # waitress offers no loop that can be left.
         looked_at = 0.0
         while not self._closing.is_set():
@@ -104,12 +118,13 @@ class Server:
             # Not at every turn: a burst makes many, and looking at everybody each time takes longer than answering.
             if (now := time.monotonic()) - looked_at >= LOOK_EVERY:
                 looked_at = now
-                self._hang_up_on_slow(now)
+                self._hang_up(now)
+
+    def _let_go(self) -> None:
         wasyncore.dispatcher.close(self._server)
         until = time.monotonic() + ANSWER_WITHIN
         while any(map(_is_answered, self._channels())) and time.monotonic() < until:
             self._turn(LOOK_EVERY / 20)
-        self._end()
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._server._map, count=1)  # noqa: SLF001 - its own loop's
@@ -119,14 +134,28 @@ class Server:
         wasyncore.close_all(self._server._map)  # noqa: SLF001 - as above
         self._socket.close()
 
-    def _hang_up_on_slow(self, now: float) -> None:
-        """End connections on which a request has been arriving for too long: a byte now and then keeps none open."""
-        for channel in self._channels():
-            request = channel.request
-            if request is not None and now - self._slow.setdefault(request, now) > REQUEST_WITHIN:
-                channel.will_close = True
+    def _hang_up(self, now: float) -> None:
+        """End connections on which a request has been arriving for too long: a byte now and then keeps none open.
 
-    def _channels(self) -> Iterable[Any]:
+        When many are taken, those that have kept us waiting longest go too: strangers who say nothing, or say it
+        slowly, must not keep a webhook out.
+        """
+        channels = self._channels()
+        waiting = [(self._waits(each, now), each) for each in channels if not each.requests]
+        waiting.sort(key=lambda pair: pair[0], reverse=True)
+        spare = len(channels) - CONNECTIONS // 2
+        for place, (seconds, channel) in enumerate(waiting):
+            too_slow = channel.request is not None and seconds > REQUEST_WITHIN
+            if too_slow or (place < spare and seconds >= SILENT):
+                channel.handle_close()
+
+    def _waits(self, channel: Any, now: float) -> float:  # noqa: ANN401 - waitress's
+        """For how many seconds nothing whole has come; a request counts from the first look at it."""
+        if channel.request is None:
+            return time.time() - float(channel.last_activity)
+        return now - self._slow.setdefault(channel.request, now)
+
+    def _channels(self) -> list[Any]:
         return list(self._server.active_channels.values())
 
 

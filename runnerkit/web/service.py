@@ -90,7 +90,7 @@ class Service:
             if (redelivery := self._redelivery) is not None:
                 self._thread("redelivery", lambda: redelivery.run(self._ended))
             while not self._ended.wait(LOOK_EVERY):
-                pass
+                self._see_to_the_server()
             if self._signal is not None:
                 self._events.emit(ServiceStopping(self._signal.name))
             self._server.close()
@@ -99,6 +99,12 @@ class Service:
         if self._error is not None:
             raise self._error
         return 0 if self._signal is signal.SIGTERM else INTERRUPTED
+
+    def _see_to_the_server(self) -> None:
+        """End when nobody answers any more: whoever watches the process starts it again."""
+        if not self._server.alive:
+            self._error = RunnerkitError("the server's thread has ended", hint="start the service again")
+            self._ended.set()
 
     def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=name, daemon=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +62,9 @@ ALWAYS = (
     ("Referrer-Policy", "no-referrer"),
     ("X-Frame-Options", "DENY"),
 )
+# Smaller answers fit into a packet or two anyway.
+LEAST_PACKED = 2_000
+QUICK = 5
 READ, WRITE = ("GET", "HEAD"), ("POST",)
 KEEP_OUT = b"this is shown to people at this machine alone; set page_password under [serve] to show it to others\n"
 NO_HOOKS = "webhooks are off here: the service was started with --no-webhooks"
@@ -122,7 +127,7 @@ class Site:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        reply = _unchanged(self._reply(environ), environ)
+        reply = _packed(_unchanged(self._reply(environ), environ), environ)
         body = reply.body
         headers = [("Content-Type", reply.kind), ("Content-Length", str(len(body)))]
         if reply.status in EMPTY:
@@ -188,7 +193,27 @@ def _unchanged(reply: Reply, environ: Environ) -> Reply:
         return reply
     tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
     headers = (("ETag", tag), ("Cache-Control", "no-cache"))
+    # Packed it is the same to a reader, so tags are compared as weak ones.
     known = {each.strip().removeprefix("W/") for each in environ.get("HTTP_IF_NONE_MATCH", "").split(",")}
     if {tag, "*"} & known:
         return Reply(UNCHANGED, headers=headers)
     return Reply(reply.status, reply.body, reply.kind, headers)
+
+
+def _packed(reply: Reply, environ: Environ) -> Reply:
+    """Long answers get short for who can read that: the page of 1,000 machines is half a megabyte."""
+    if reply.status != OK or len(reply.body) < LEAST_PACKED:
+        return reply
+    headers = (*reply.headers, ("Vary", "Accept-Encoding"))
+    if not _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
+        return replace(reply, headers=headers)
+    # Source: RFC 9110: other bytes must not have the same strong tag.
+    weak = ((name, f"W/{value}" if name == "ETag" else value) for name, value in headers)
+    body = gzip.compress(reply.body, QUICK, mtime=0)
+    return replace(reply, body=body, headers=(*weak, ("Content-Encoding", "gzip")))
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether the header names gzip, and not as what is refused (``q=0``)."""
+    found = re.search(r"(?:^|,)\s*gzip\s*(?:;\s*q=([0-9.]+)\s*)?(?:,|$)", accepted, re.ASCII | re.IGNORECASE)
+    return found is not None and (found[1] or "1").strip("0.") != ""

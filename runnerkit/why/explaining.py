@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runnerkit.history import Run
-    from runnerkit.model import Job
+    from runnerkit.model import Instance, Job
     from runnerkit.why.evidence import Evidence
     from runnerkit.why.questions import Question
 
@@ -119,6 +119,9 @@ def _nexts(findings: list[Finding]) -> tuple[Next, ...]:
 
 
 def _machines(question: Question, evidence: Evidence, now: datetime) -> Iterator[Answer]:
+    for each in evidence.instances:
+        if question.instance and each.id == question.instance and each.unnamed:
+            yield _unnamed(each, evidence, now)
     for name in sorted(_names(question, evidence)):
         finding = machines.find(name, evidence, now)
         if finding is not None:
@@ -133,6 +136,12 @@ def _names(question: Question, evidence: Evidence) -> set[str]:
     shown = {each.name.lower() for each in evidence.instances if each.id == question.instance}
     noted = {note.text("runner").lower() for note in evidence.notes if note.text("instance") == question.instance}
     return (shown | noted) - {""}
+
+
+def _unnamed(instance: Instance, evidence: Evidence, now: datetime) -> Answer:
+    finding = machines.unnamed(instance, evidence, now)
+    facts: dict[str, Any] = {"runner": "", "instance": instance.id, "job": None, "run": None}
+    return Answer("machine", instance.id, instance.repo, finding, (), evidence.unknown, facts)
 
 
 def _machine(name: str, finding: Finding, evidence: Evidence) -> Answer:

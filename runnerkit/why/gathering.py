@@ -17,6 +17,7 @@ from runnerkit.why.notes import about, of_runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from runnerkit.history import Note, Run
     from runnerkit.model import Instance, Job
@@ -84,12 +85,12 @@ class Search:
     def evidence(self) -> Evidence:
         """Look everywhere, the cheap places first."""
         sources, now = self.sources, self.sources.clock.now()
-        every = sources.journal.notes(now - KEPT)
+        every = self._notes(now)
         instances = self._instances()
         notes = about(every, self._keys(instances))
         repo, jobs, runs = self._from_github(self._repositories(instances, notes), instances, notes)
         notes = about(every, {*self._keys(instances), *_keys_of(jobs)})
-        if not notes:
+        if not notes and not any(text.startswith("the journal") for text in self.unknown):
             self.unknown.append(
                 "the journal that this command reads is empty" if not every else "the journal says nothing about it"
             )
@@ -124,6 +125,13 @@ class Search:
             return self.sources.cloud.instances()
         except RunnerkitError as error:
             self._missed("EC2", error)
+            return ()
+
+    def _notes(self, now: datetime) -> Sequence[Note]:
+        try:
+            return self.sources.journal.notes(now - KEPT)
+        except RunnerkitError as error:
+            self._missed("the journal", error)
             return ()
 
     def _missed(self, what: str, error: RunnerkitError) -> None:

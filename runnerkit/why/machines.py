@@ -70,6 +70,21 @@ def find(name: str, evidence: Evidence, now: datetime) -> Finding | None:
     return next((finding for rule in RULES if (finding := rule(box)) is not None), None)
 
 
+def unnamed(instance: Instance, evidence: Evidence, now: datetime) -> Finding:
+    """The verdict about a machine of a burst that has been handed no runner's name."""
+    if not instance.live:
+        when = f" {relative(instance.ended_at, now)}" if instance.ended_at else ""
+        never = "before it was handed a runner's name, so it ran no job"
+        return Finding(Verdict.ENDED, f"{instance.id} has ended{when}, {never}: {said(instance.state_reason)}")
+    where = phase(Pair(instance, None), evidence.policy, now)
+    which = _which(instance, now)
+    if where is Phase.UNNAMED:
+        text = f"{instance.id} was started with others and handed no runner's name in time{which}"
+        return Finding(str(where), text, (Next("a pass ends it; the job gets another machine while it is queued"),))
+    text = f"{instance.id} was started with others and waits for its runner's name{which}"
+    return Finding(str(where), text, (Next("it must have one by then, or it is ended", instance.hand_over_by),))
+
+
 def _interrupted(box: Box) -> Finding | None:
     if box.name not in box.evidence.lost() or (box.instance is not None and box.instance.live):
         return None

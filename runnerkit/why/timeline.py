@@ -190,6 +190,7 @@ SENTENCES: dict[str, Callable[[Note], str]] = {
     "instance-ended": _ended,
     "instance-interrupted": lambda n: f"{n.text('runner')}: AWS took it back",
     "spot-paused": _paused,
+    "repeat-refused": lambda n: f"GitHub does not let run {n.id('run')} be repeated: {n.text('why')}",
     "run-repeated": lambda n: f"run {n.id('run')} goes on as attempt {int(n.number('attempt') or 0)}",
     "action-failed": lambda n: f"{n.text('runner')}: {n.text('action')} failed: {error(n)}",
 }

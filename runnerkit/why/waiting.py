@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit import labels
+from runnerkit.actions import Holds
 from runnerkit.errors import LabelError
 from runnerkit.phases import phase
 from runnerkit.why.answers import Finding, Next, Verdict
@@ -16,6 +17,7 @@ from runnerkit.why.words import clock, relative, span
 if TYPE_CHECKING:
     from runnerkit.phases import Pair
     from runnerkit.why.cases import Case
+    from runnerkit.why.failures import Tried
 
 # A controller looks more often than this; a job that none has noted for so long has not been seen.
 UNSEEN_AFTER = timedelta(minutes=10)
@@ -91,7 +93,8 @@ def _unreadable(case: Case) -> Finding | None:
 def _coming(case: Case) -> Finding | None:
     machines = case.evidence.capacity(case.job, case.now)
     waiting = case.evidence.waiting(case.job.id)
-    if not machines or case.evidence.launch(case.job.id) or (waiting and waiting.until):
+    # A machine with the same label may be meant for a sibling that is served first.
+    if not machines or case.evidence.launch(case.job.id) or (waiting and waiting.holds is not Holds.MACHINE):
         return None
     names = case.evidence.names_for(case.job)
     pair = min(machines, key=lambda each: (each.name.lower() not in names, each.name))
@@ -120,13 +123,24 @@ def _waits(case: Case) -> Finding | None:
     if waiting is None:
         return None
     past = tried(case.job, case.evidence)
-    until = waiting.until
-    when = f", next try {clock(until, case.now)}" if until else ""
-    # A cap or a budget has no end that is known, and an earlier trouble is not what holds the job now.
-    why = (past.trouble if until else "") or waiting.why
+    if waiting.holds is Holds.TRIES:
+        return _spent(case, waiting.why, past)
+    # Of a cap or a budget an earlier trouble is not the reason.
+    why = (past.trouble if waiting.holds is Holds.PAUSE else "") or waiting.why
+    until = clock(waiting.until, case.now) if waiting.until else ""
+    when = f", next try {until}" if until and until not in why else ""
     text = f"{case.name} waits: {why}{f'; {past.count}' if past.tries else ''}{when}"
-    plan = Next(waiting.why, until) if why != waiting.why or until else Next("the next pass decides again")
+    plan = Next(waiting.why, waiting.until) if waiting.until else Next("the next pass decides again")
     return Finding(Verdict.WAITS, text, (plan, *limit(case)))
+
+
+def _spent(case: Case, why: str, past: Tried) -> Finding:
+    """Nothing happens by itself any more: what to look at, and what to type."""
+    text = f"{case.name} gets no further machine: {why}{f'; {past.trouble}' if past.trouble else ''}"
+    named = case.evidence.instances_named(case.evidence.names_for(case.job))
+    look = [Next(f"the console of the last one may say why: `runnerkit logs {named[-1].id}`")] if named else []
+    again = f"`gh run cancel {case.job.run_id} -R {case.job.repo}`, then `gh run rerun` of the same"
+    return Finding(Verdict.WAITS, text, (*look, Next(f"once that is mended: {again}"), *limit(case)))
 
 
 def _launching(case: Case) -> Finding | None:
@@ -137,11 +151,24 @@ def _launching(case: Case) -> Finding | None:
     plan = Next(f"the next pass of a controller launches {launch.name}")
     seen = any(note.kind.startswith("job-") for note in case.evidence.notes_of(case.job.id)) or past.tries
     if seen or case.now < case.job.created_at + UNSEEN_AFTER:
-        text = f"{case.name} waits for the next pass, which launches {launch.name}{said(past)}"
-        return Finding(Verdict.LAUNCHING, text, (plan, *limit(case)))
+        pause = launch.spot_paused
+        how = f" on demand, spot pauses until {clock(pause.until, case.now)}" if pause else ""
+        text = f"{case.name} waits for the next pass, which launches {launch.name}{how}{said(past)}"
+        return Finding(Verdict.LAUNCHING, text, (plan, *_silence(case), *limit(case)))
     text = f"{case.name} waits {span((case.now - case.job.created_at).total_seconds())}, and no controller has seen it"
     start = Next("run `runnerkit serve`, or `runnerkit once`; this journal knows of no pass since it was queued")
     return Finding(Verdict.UNSEEN, text, (start, plan, *limit(case)))
+
+
+def _silence(case: Case) -> tuple[Next, ...]:
+    """A job that the next pass would serve, of which nothing has been noted for long: is there a next pass?"""
+    evidence = case.evidence
+    notes = [*evidence.notes_of(case.job.id), *evidence.notes_about(evidence.names_for(case.job))]
+    last = max((note.at for note in notes), default=case.now)
+    if case.now < last + UNSEEN_AFTER:
+        return ()
+    told = f"the journal tells nothing of it since {clock(last, case.now)}"
+    return (Next(f"{told}: if it goes on waiting, look whether a controller still runs (`runnerkit serve` or `once`)"),)
 
 
 def _queued(case: Case) -> Finding:

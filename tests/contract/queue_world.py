@@ -48,7 +48,7 @@ class Queue:
 
     def webhook(self, body: str, signature: str | None = None, event: str = "workflow_job") -> str:
         """What API Gateway does with a request; the id of the message."""
-        said = {"from": "webhook", "signature": signature or signed(body), "event": event}
+        said = {"signature": signature or signed(body), "event": event}
         said["content-type"] = "application/json"
         attributes = {key: {"DataType": "String", "StringValue": value} for key, value in said.items()}
         return str(

@@ -184,12 +184,21 @@ def test_records_of_any_shape_are_survived(function: Function) -> None:
         {},
         {"messageId": 5, "body": 7},
         {"messageAttributes": []},
-        {"messageAttributes": {"from": 1}},
+        {"messageAttributes": {"event": 1}},
     ]
-    records.append({"messageAttributes": {"from": {"stringValue": "webhook"}}, "body": None})
+    records.append({"messageAttributes": {"event": {"stringValue": "workflow_job"}}, "body": None})
     assert {"batchItemFailures": []} == function({"Records": records})
     assert len(records) == len(function.dropped())
     assert 0 == function.fleet.made
+
+
+@pytest.mark.parametrize("attribute", ["from", "signature", "x"])
+def test_no_attribute_lets_a_stranger_pass_for_eventbridge(queue: Queue, function: Function, attribute: str) -> None:
+    """A header may hold whatever breaks out of the text that API Gateway makes attributes of."""
+    attributes = {attribute: {"DataType": "String", "StringValue": "eventbridge"}}
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=json.dumps(WARNING), MessageAttributes=attributes)
+    assert 1 == queue.deliver(function)
+    assert (0, 1, 0) == (function.fleet.made, len(function.dropped()), queue.count())
 
 
 def test_a_call_without_records_is_a_pass(function: Function) -> None:

@@ -71,11 +71,20 @@ def test_a_fifth_of_all_boots_may_fail() -> None:
 
 def test_launched_is_not_done() -> None:
     """TAGR #3535: EC2 said yes, the message was deleted, user data failed, and the job never got a runner."""
-    world = small(habits=Habits(never_boots=1.0))
+    world = small(habits=Habits(never_boots=1.0, never_ends=1.0))
     job = world.forge.queue(REPO, [LABEL])
     world.fleet().once()
     world.clock.advance(10)
-    world.habits.never_boots = 0.0
+    world.habits.never_boots = world.habits.never_ends = 0.0
+    online_by = the_machine(world).online_by
+    assert online_by is not None
+    world.clock.advance((online_by - world.clock.now()).total_seconds() - 1)
+    world.fleet().once()
+    assert 1 == world.cloud.launches
+    # It does not end itself either; the first pass past the deadline does not wait for its end.
+    world.clock.advance(2)
+    world.fleet().once()
+    assert 2 == world.cloud.launches
     passes(world, 20)
     assert SUCCESS == state(world, job)
     assert 2 == world.cloud.launches

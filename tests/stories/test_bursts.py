@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow]
 
 PROFILE = "runnerkit-runner"
+SETTINGS = {"RUNNERKIT_AWS__SECRETS": "ssm", "RUNNERKIT_AWS__INSTANCE_PROFILE": PROFILE}
 MATRIX = """
 name: train
 on: pull_request
@@ -29,7 +30,7 @@ jobs:
   train:
     strategy:
       matrix:
-        lr: [0.1, 0.01, 0.001]
+        lr: [1, 0.1, 0.01, 0.001]
     runs-on: runnerkit=${{ github.run_id }}/gpu=t4
     steps:
       - run: echo ran ${{ matrix.lr }} >> COUNTER/train
@@ -38,10 +39,9 @@ jobs:
 
 @pytest.fixture
 def burster(theatre: Theatre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Burster:
-    """What the controller starts machines with when secrets go through Parameter Store."""
+    """What a controller starts machines with, for a story in which it dies in between."""
     theatre.world.aws("iam").create_instance_profile(InstanceProfileName=PROFILE)
-    settings = {"RUNNERKIT_AWS__SECRETS": "ssm", "RUNNERKIT_AWS__INSTANCE_PROFILE": PROFILE}
-    environment = {**theatre.world.environment(), **settings}
+    environment = {**theatre.world.environment(), **SETTINGS}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     config, _ = load(environment, tmp_path)
@@ -59,20 +59,20 @@ def launches(theatre: Theatre) -> list[Launch]:
     ]
 
 
-def test_a_burst_of_three(theatre: Theatre, burster: Burster) -> None:
-    """One CreateFleet, three machines that learn who they are from their parameters, three jobs green."""
+def test_a_controller_serves_equal_jobs_by_one_burst(theatre: Theatre) -> None:
+    """One CreateFleet, four machines that learn who they are from their parameters, four jobs green, nothing left."""
+    theatre.world.aws("iam").create_instance_profile(InstanceProfileName=PROFILE)
     pull = theatre.workflow(MATRIX)
-    theatre.until("three jobs wait", lambda: theatre.runs and len(theatre.jobs()) == 3)
-    outcomes = burster.start(launches(theatre))
-    assert all(outcome.started for outcome in outcomes), outcomes
-    theatre.ends("success", machines=3, pull=pull)
-    assert theatre.times("train") == 3
+    theatre.until("four jobs wait", lambda: theatre.runs and len(theatre.jobs()) == 4)
+    theatre.controller(**SETTINGS)
+    theatre.ends("success", machines=4, pull=pull)
+    assert theatre.times("train") == 4
     assert len(theatre.world.ec2.calls.of("CreateFleet")) == 1
     assert len(theatre.world.ec2.calls.of("CreateLaunchTemplate")) == 1
+    assert len(theatre.world.ec2.calls.of("PutParameter")) == 4
     (data,) = {machine.user_data for machine in theatre.machines()}
     assert b"rk-" not in data
-    names = {str(outcome.launch.name) for outcome in outcomes}
-    assert {job.runner_name for job in theatre.jobs()} == names
+    names = {job.runner_name for job in theatre.jobs()}
     assert {machine.tags["runnerkit:runner"] for machine in theatre.machines()} == names
     assert theatre.world.aws("ssm").get_parameters_by_path(Path="/runnerkit")["Parameters"] == []
 
@@ -80,7 +80,7 @@ def test_a_burst_of_three(theatre: Theatre, burster: Burster) -> None:
 def test_a_machine_that_is_never_handed_over_ends_itself(theatre: Theatre, burster: Burster) -> None:
     """Its controller crashed between launch and hand-over: the machine says so on its console and powers off."""
     theatre.workflow(MATRIX)
-    theatre.until("three jobs wait", lambda: theatre.runs and len(theatre.jobs()) == 3)
+    theatre.until("four jobs wait", lambda: theatre.runs and len(theatre.jobs()) == 4)
     burster._readier._policy = burster._readier._policy.model_copy(update={"online_within": 6})
 
     def crash(*_: object) -> None:

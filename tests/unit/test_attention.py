@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runnerkit.attention import TURN, Attention
-from runnerkit.errors import ForgeUnavailable
-from runnerkit.testing import FakeClock, FakeForge
+from runnerkit.errors import ForgeDenied, ForgeUnavailable
+from runnerkit.events import RepositorySkipped
+from runnerkit.testing import FakeClock, FakeForge, FakeWorld, Lies
 from runnerkit.testing.clock import EPOCH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MINUTE = timedelta(minutes=1)
 
@@ -78,7 +83,37 @@ def test_a_new_repository_is_found_when_the_list_is_read_again() -> None:
 
 def test_without_any_list_the_pass_is_blind_there() -> None:
     """The first failure is told rather than taken for an owner without repositories."""
-    forge = forge_with(1)
-    forge.lies.failing = 1.0
+    world = FakeWorld(repos=["acme/*"])
+    world.forge.lies = Lies(failing=1.0)
     with pytest.raises(ForgeUnavailable):
-        Attention(["acme/*"], forge).repositories(EPOCH, ())
+        world.fleet().once()
+    (skipped,) = world.events.of(RepositorySkipped)
+    assert skipped.repo == "acme/*"
+
+
+def test_one_owner_that_cannot_be_listed_does_not_blind_the_others() -> None:
+    """An App that was uninstalled from one organisation still serves the next one; the trouble is told."""
+    forge = forge_with(2)
+    real = forge.repositories
+
+    def listed(owner: str) -> Sequence[str]:
+        if owner == "gone":
+            raise ForgeDenied("the App is not installed there")
+        return real(owner)
+
+    forge.repositories = listed  # type: ignore[method-assign]  # this GitHub denies one owner
+    attention = Attention(["gone/*", "acme/*"], forge)
+    assert attention.repositories(EPOCH, ()) == ("acme/r000", "acme/r001")
+    assert [owner for owner, _ in attention.unlisted] == ["gone/*"]
+
+
+def test_what_no_list_has_yet_or_any_more_is_looked_at_on_a_hint_or_for_its_machines() -> None:
+    """A repository made a minute ago, and one that was archived while a machine of it runs."""
+    attention = Attention(["acme/*"], forge_with(1))
+    attention.repositories(EPOCH, ())
+    attention.hint("acme/Newest")
+    assert attention.repositories(EPOCH + MINUTE, {"acme/archived", "octo/other"}) == (
+        "acme/r000",
+        "acme/Newest",
+        "acme/archived",
+    )

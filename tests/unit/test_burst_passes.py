@@ -9,9 +9,12 @@ from datetime import timedelta
 import pytest
 
 from runnerkit.actions import Terminate
+from runnerkit.pacing import PACED
+from runnerkit.passes import Pass
 from runnerkit.phases import Phase, is_capacity, join, phase
 from runnerkit.plan import plan
 from runnerkit.testing import Crash, FakeWorld, Habits
+from runnerkit.testing.clock import EPOCH
 from runnerkit.wishes import Policy
 
 REPO, LABEL = "acme/widgets", "runnerkit=1/gpu=t4"
@@ -124,3 +127,79 @@ def test_its_lifetime_ends_a_machine_without_a_name_too() -> None:
     gone = max(each.expires_at for each in observed.instances if each.expires_at) + timedelta(seconds=1)
     actions = plan(replace(observed, at=gone), (), world.policy, gone).actions
     assert sum(isinstance(action, Terminate) and not action.unnamed for action in actions) == 3
+
+
+# No bound of policy is in the way of a crowd.
+WIDE = Policy(max_machines=2_000)
+
+
+def throng(world: FakeWorld, jobs: int) -> None:
+    """So many jobs of ten label sets, queued in turns."""
+    for number in range(jobs):
+        world.forge.queue(REPO, [f"runnerkit={number % 10}/gpu=t4"])
+
+
+def test_a_thousand_jobs_do_not_hold_up_a_pass() -> None:
+    """Each pass starts what GitHub's pace allows, says of the rest why it waits and until when, and goes on with it."""
+    world = FakeWorld(habits=Habits(boot=20, job=3_600), bursts=True, policy=WIDE)
+    throng(world, 1_000)
+    fleet, start = world.fleet(), world.clock.now()
+    passes: list[Pass] = []
+    fleet.run(interval=3_600, passes=6, after=lambda done: passes.append(done) if isinstance(done, Pass) else None)
+    assert [len(each.outcomes) for each in passes] == [180, 180, 180, 180, 180, 100]
+    assert {wait.why for wait in passes[0].plan.waiting} == {PACED}
+    assert len(passes[0].plan.waiting) == 820
+    assert {(wait.until - start).total_seconds() for wait in passes[0].plan.waiting if wait.until} == {60}
+    assert (passes[-1].put_off, passes[-1].plan.waiting) == (0, ())
+    assert (world.clock.now() - start).total_seconds() == 300
+    assert len(world.cloud.live()) == 1_000
+    assert len(world.cloud.fleets) <= 30
+
+
+def test_the_wait_for_the_pace_is_noted_once() -> None:
+    """However many webhooks make passes meanwhile."""
+    world = FakeWorld(bursts=True, policy=WIDE)
+    throng(world, 300)
+    fleet = world.fleet()
+    for _ in range(3):
+        fleet.once()
+    said = [note for note in world.journal.notes(EPOCH, {"job-waiting"}) if note.facts["why"] == PACED]
+    assert len(said) == 120
+    assert world.journal.notes(EPOCH, {"launch-skipped"}) == []
+
+
+def test_launches_with_user_data_keep_the_same_pace() -> None:
+    """They are registrations, too."""
+    world = FakeWorld(habits=Habits(boot=20, job=3_600), policy=WIDE)
+    for _ in range(200):
+        world.forge.queue(REPO, [LABEL])
+    done = world.fleet().once()
+    assert (world.forge.registrations, len(done.outcomes), len(done.plan.waiting)) == (180, 180, 20)
+
+
+def test_ends_do_not_wait_for_the_pace() -> None:
+    """While a crowd waits for its registrations, no pass takes long, and a machine that is due ends with the next."""
+    world = FakeWorld(
+        habits=Habits(boot=20, job=7_200), bursts=True, policy=WIDE.model_copy(update={"max_life": 3_600})
+    )
+    throng(world, 400)
+    fleet, start = world.fleet(), world.clock.now()
+    fleet.once()
+    assert world.clock.now() == start
+    due = {each.id for each in world.cloud.live()}
+    world.clock.advance(3_600)
+    began = world.clock.now()
+    fleet.once()
+    assert world.clock.now() == began
+    assert not due & {each.id for each in world.cloud.live()}
+
+
+def test_a_machine_on_request_gets_a_parameter_as_well() -> None:
+    """`launch` keeps the secret out of user data as the controller does, and finds its machine when asked again."""
+    world = FakeWorld(habits=Habits(boot=20, job=60), bursts=True)
+    fleet = world.fleet()
+    request = fleet.request(LABEL, REPO, count=2, run_id=7)
+    slots = fleet.wait(fleet.launch(request))
+    assert set(world.cloud.handed) == {slot.instance_id for slot in slots} == {i.id for i in world.cloud.live()}
+    assert [slot.instance_id for slot in world.fleet().launch(request)] == [slot.instance_id for slot in slots]
+    assert all(b"jit-" not in data for data in world.cloud.user_data.values())

@@ -9,12 +9,14 @@ import pytest
 
 from runnerkit import boot
 from runnerkit.actions import Launch
-from runnerkit.bursting import MOST_AT_ONCE, Burster
-from runnerkit.errors import CloudUnavailable, ForgeUnavailable, LaunchRejected, NoCapacity
+from runnerkit.bursting import MOST_AT_ONCE, Burster, Starter
+from runnerkit.errors import CloudUnavailable, ForgeUnavailable, LaunchRejected, NameTaken, NoCapacity
 from runnerkit.events import InstanceLaunched, InstanceTerminated, LaunchFailed, LaunchSkipped, RunnerRegistered
 from runnerkit.handing import Papers
+from runnerkit.launching import Launcher
 from runnerkit.model import Market
 from runnerkit.names import RunnerName, Secret
+from runnerkit.pacing import PACED
 from runnerkit.readying import Outside, Readier
 from runnerkit.settings import AwsSettings
 from runnerkit.testing import FakeClock, FakeCloud, FakeForge, MemoryJournal, RecordedEvents, shop
@@ -127,11 +129,55 @@ def test_a_large_burst_is_cut(yard: Yard) -> None:
 
 
 def test_registrations_keep_githubs_pace(yard: Yard) -> None:
-    """Never more than 180 within a minute, and no burst is half registered while it waits."""
-    yard.start(yard.launches(250))
-    births = sorted(r.birth.at for r in yard.forge.real_runners() if r.birth)
-    assert len(births) == 250
-    assert all((later - early).total_seconds() >= 60 for early, later in zip(births, births[180:], strict=False))
+    """Never more than 180 within a minute, no burst is half registered, and nobody waits: the rest is for later."""
+    launches, start = yard.launches(250), yard.clock.now()
+    outcomes = yard.start(launches)
+    assert yard.clock.now() == start
+    assert [outcome.note for outcome in outcomes if not outcome.started] == [PACED] * 70
+    assert len(yard.forge.real_runners()) == 180
+    yard.clock.advance(60)
+    outcomes = yard.start(launches[180:])
+    assert all(outcome.started for outcome in outcomes)
+    assert yard.cloud.fleets == [100, 80, 70]
+
+
+def test_what_little_the_pace_allows_is_left_for_a_whole_burst(yard: Yard) -> None:
+    """Else a crowd would be ordered machine by machine."""
+    yard.start(yard.launches(100))
+    yard.start(yard.launches(60))
+    assert {outcome.note for outcome in yard.start(yard.launches(40))} == {PACED}
+    assert all(outcome.started for outcome in yard.start(yard.launches(20)))
+
+
+def test_one_by_itself_is_told_by_its_parameter_too(yard: Yard) -> None:
+    """Its secret is in no user data, and a name that is taken is told as for every single launch."""
+    starter = Starter(Launcher(yard.outside, Policy(), "runnerkit", boot.user_data), yard.burster)
+    (launch,) = yard.launches(1)
+    started = starter.start(launch)
+    (instance,) = yard.cloud.live()
+    assert (instance.id, instance.name) == (started.launched.instance_id, str(launch.name))
+    assert set(yard.cloud.handed) == {instance.id}
+    assert b"jit-" not in yard.cloud.user_data[instance.id]
+    with pytest.raises(NameTaken):
+        starter.start(launch)
+    assert (yard.events.of(LaunchSkipped), len(yard.cloud.live())) == ([], 1)
+
+
+def test_one_by_itself_that_fails_leaves_nothing(yard: Yard) -> None:
+    """No registration stays, and the breaker counts one failure."""
+    starter = Starter(Launcher(yard.outside, Policy(), "runnerkit", boot.user_data), yard.burster)
+    yard.cloud.refuse_all()
+    with pytest.raises(NoCapacity):
+        starter.start(yard.launches(1)[0])
+    assert (yard.forge.real_runners(), yard.cloud.live()) == ([], [])
+    assert len(yard.journal.failures(EPOCH)) == 1
+
+
+def test_a_profile_without_our_statement_is_launched_with_user_data(yard: Yard) -> None:
+    """Its machine could not read a parameter."""
+    starter = Starter(Launcher(yard.outside, Policy(), "runnerkit", boot.user_data), yard.burster)
+    starter.start(yard.launches(1, spec=replace_spec(profile="theirs"))[0])
+    assert (yard.cloud.handed, len(yard.cloud.live())) == ({}, 1)
 
 
 def test_a_name_that_is_taken_leaves_the_burst(yard: Yard) -> None:

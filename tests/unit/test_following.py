@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit import costs
 from runnerkit.events import InstanceEnded, InstanceInterrupted, JobOver, JobSeen, JobTaken, RunnerOnline
+from runnerkit.history import Note
 from runnerkit.testing import FakeWorld, Habits
+from runnerkit.wishes import Bounds, Policy
 
 if TYPE_CHECKING:
     from runnerkit.events import Event
@@ -104,3 +107,50 @@ def test_a_rental_costs_what_it_ran() -> None:
     assert costs.saved(rental, now) == (rental.on_demand - rental.price) * hours
     assert costs.spent([rental], now) == {REPO: rental.price * hours}
     assert 0.2 < rental.price < rental.on_demand < 0.6
+
+
+def test_an_end_is_counted_once_and_by_who_saw_it_first() -> None:
+    """Of two controllers one may have been away, and miss the machine only hours later."""
+    world = FakeWorld(habits=Habits(boot=60, job=3000))
+    world.forge.queue(REPO, [LABEL])
+    world.fleet().run(interval=30, passes=300)
+    notes = world.journal.notes(world.clock.now().replace(year=2000))
+    (ended,) = [note for note in notes if note.kind == "instance-ended"]
+    late = replace(ended, facts={**ended.facts, "until": world.clock.now().replace(year=2100).isoformat()})
+    assert costs.rentals([*notes, late], ()) == costs.rentals(notes, ())
+
+
+def test_a_machine_that_a_running_controller_loses_sight_of_is_closed_as_well() -> None:
+    """AWS may not be readable for hours; a budget must not count a machine that is long gone."""
+    world = FakeWorld(habits=Habits(boot=30, job=300))
+    world.forge.queue(REPO, [LABEL])
+    fleet = world.fleet()
+    fleet.run(interval=30, passes=2)
+    world.clock.advance(3 * 3600)
+    fleet.once()
+    (ended,) = world.events.of(InstanceEnded)
+    assert "does not show it" in ended.reason
+
+
+def test_what_has_no_price_counts_all_the_same() -> None:
+    """As on demand, as the dearest that policy allows, or as dear: a budget of nothing is no budget."""
+    world = FakeWorld()
+    now = world.clock.now()
+    facts = {"instance": "i-1", "runner": "rk-1-1", "repo": REPO}
+    notes = [
+        Note(now, "instance-launched", facts),
+        Note(now, "instance-launched", {**facts, "instance": "i-2", "on_demand": 2.0}),
+    ]
+    for note in notes:
+        world.journal.note(note)
+    later = now + timedelta(hours=1)
+    today = [
+        costs.spent_today(world.journal, (), policy, later)
+        for policy in (
+            Policy(dollars_per_day=9),
+            Policy(dollars_per_day=9, max_price=1),
+            Policy(repositories={"acme/*": Bounds(dollars_per_day=9, max_price=3)}),
+            Policy(),
+        )
+    ]
+    assert today == [{REPO: 7.0}, {REPO: 3.0}, {REPO: 5.0}, {}]

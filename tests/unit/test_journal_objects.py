@@ -132,6 +132,23 @@ def test_a_journal_tidies_by_itself_once_an_hour() -> None:
     assert list(range(1, 301)) == numbers(objects)
 
 
+def test_a_service_that_reads_for_months_forgets_what_is_of_no_use() -> None:
+    """Entries, their ids and the names of objects, of others' writing as well; nothing that is kept is missing."""
+    at, objects = [NOW], FakeObjects()
+    writer, reader = journal(objects, lambda: at[0]), journal(objects, lambda: at[0])
+    for number in range(120):
+        writer.note(Note(at[0], "job-over", {"number": number}))
+        writer.note(Note(at[0], "job-waiting", {"number": number}))
+        writer.flush()
+        reader.notes(at[0] - timedelta(days=2))
+        at[0] += timedelta(days=1)
+    for each in (writer, reader):
+        told = each.notes(at[0] - KEPT, {"job-over"})
+        assert [note.facts["number"] for note in told] == list(range(85, 120))
+        assert len(each._ledger.every()) == len(each._ids) <= 36 + 15
+        assert len(each._seen) <= 2 * 37
+
+
 # --- several at once --------------------------------------------------------------------------------------------------
 
 

@@ -381,6 +381,14 @@ def test_costs_by_repository_and_run() -> None:
     assert found.runs[0].url == "https://github.com/acme/widgets/actions/runs/9"
 
 
+def test_a_run_pays_for_the_machines_that_its_jobs_took() -> None:
+    """Whoever has the same labels may take a machine that was launched for another run; unused ones stay with that."""
+    taken = note(50, "job-taken", runner="rk-1-1", run=12, job=77, repo=REPO, seconds=9.0)
+    earlier = note(300, "job-taken", runner="rk-1-1", run=11, job=76, repo=REPO, seconds=9.0)
+    found = show(Look(), earlier, launched(60), ended(30), taken, launched(60, 2), ended(30, 2))
+    assert [(9, 0.3, 1), (12, 0.3, 1)] == sorted((run.run, round(run.dollars, 6), run.machines) for run in found.runs)
+
+
 # --- troubles ---------------------------------------------------------------------------------------------------------
 
 

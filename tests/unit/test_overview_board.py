@@ -165,14 +165,14 @@ def test_old_notes_are_let_go(world: FakeWorld) -> None:
     """Memory is bounded: what the page no longer shows is forgotten, the bill's part after a week."""
     journal, clock = MemoryJournal(), FakeClock()
     shown = Board(journal, clock, Policy(), About())
-    for kind in ("job-taken", "instance-launched"):
+    for kind in ("job-over", "instance-launched"):
         journal.note(Note(clock.now(), kind, {"job": 1, "seconds": 1.0, "instance": "i-1", "runner": "rk-1-1"}))
     left = []
     for days in (0, 2, 6):
         clock.advance(days * 86_400)
         shown.saw(world.fleet().once())
         left.append(sorted(note.kind for note in shown._notes.values()))
-    assert [["instance-launched", "job-taken"], ["instance-launched"], []] == left
+    assert [["instance-launched", "job-over"], ["instance-launched"], []] == left
 
 
 def test_strange_texts(world: FakeWorld) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from runnerkit.history import Interruption
 from runnerkit.model import Instance, Job, Market, Observed, State
 from runnerkit.plan import plan
 from runnerkit.specs import digest, for_job, resolve, ungated
+from runnerkit.testing import FakeWorld
 from runnerkit.wishes import Bounds, Policy, RunnerSpec, SpotUse
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -155,3 +157,50 @@ def test_entries_are_checked_where_they_are_written() -> None:
     with pytest.raises(ValueError, match="max_machine"):
         Config.model_validate({"policy": {"repositories": {"acme/*": {"max_machine": 3}}}})
     assert ConfigError.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("bounds", "type_"),
+    [({"types": ["g6.*"]}, "g6.xlarge"), ({"gpus": ["l4"]}, "g6.xlarge"), ({"regions": ["eu-*"]}, "g4dn.xlarge")],
+)
+def test_what_a_label_leaves_open_is_filled_within_the_entry(bounds: dict[str, object], type_: str) -> None:
+    """The wider policy would allow other types; the narrower entry decides, also where it allows more."""
+    policy = Policy.model_validate(
+        {"types": ["g4dn.*"] if "types" in bounds else [], "repositories": {"acme/*": bounds}}
+    )
+    world = FakeWorld(policy=policy)
+    world.forge.queue("acme/widgets", ["runnerkit=1/gpu=any"])
+    world.fleet().once()
+    assert [instance.type for instance in world.cloud.live()] == [type_]
+
+
+def test_a_life_that_an_entry_lengthens_reaches_the_machine() -> None:
+    """And one that nothing lengthens does not."""
+    policy = Policy.model_validate({"max_life": 3600, "repositories": {"acme/long": {"max_life": 7200}}})
+    world = FakeWorld(policy=policy, repos=["acme/long", "acme/short"])
+    for repo in world.repos:
+        world.forge.queue(repo, ["runnerkit=1/gpu=t4/life=10h"])
+    world.fleet().once()
+    lives = {each.repo: each.expires_at - each.launched_at for each in world.cloud.live() if each.expires_at}
+    assert {repo: round(life.total_seconds(), -2) for repo, life in lives.items()} == {
+        "acme/long": 7200,
+        "acme/short": 3600,
+    }
+
+
+@pytest.mark.parametrize(
+    ("policy", "count", "reason"),
+    [
+        ({"repositories": {"acme/*": {"max_machines": 1}}}, 2, "for acme/*, policy allows 1 (max_machines)"),
+        ({"repositories": {"acme/*": {"dollars_per_day": 0.0}}}, 1, "policy allows 0.00 (dollars_per_day)"),
+        ({"dollars_per_day": 0.0}, 1, "policy allows 0.00 (dollars_per_day)"),
+        ({"max_machines_per_repo": 1}, 2, "policy allows 1 (max_machines_per_repo)"),
+    ],
+)
+def test_machines_on_request_keep_to_caps_and_budgets(policy: dict[str, object], count: int, reason: str) -> None:
+    """`launch` has no controller behind it that would."""
+    world = FakeWorld(policy=Policy.model_validate(policy))
+    fleet = world.fleet()
+    with pytest.raises(PolicyRefused, match=re.escape(reason)):
+        fleet.launch(fleet.request("runnerkit=1/gpu=t4", "acme/widgets", count=count))
+    assert world.cloud.launches == 0

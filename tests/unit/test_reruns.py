@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from runnerkit.actions import Rerun
 from runnerkit.errors import ForgeDenied, ForgeRejected
-from runnerkit.events import RunRepeated, SpotPaused
+from runnerkit.events import RepeatRefused, RunRepeated, SpotPaused
 from runnerkit.model import Market
 from runnerkit.testing import FakeWorld, Habits
+from runnerkit.testing.memory import MemoryJournal
+from runnerkit.testing.world import TRUSTING
+from runnerkit.wishes import Policy
 
 REPO = "acme/widgets"
 LABEL = "runnerkit=1/gpu=t4"
@@ -232,3 +238,96 @@ def test_two_interruptions_put_the_third_attempt_on_demand() -> None:
     assert [job.run_attempt for job in world.forge.real_jobs()] == [1, 2, 3]
     assert instance.market is Market.ON_DEMAND
     assert len(world.events.of(SpotPaused)) == 1
+
+
+def by_hand(policy: Policy = TRUSTING) -> FakeWorld:
+    """A job on a machine that `launch` made, which AWS takes back; its run is over."""
+    world = FakeWorld(habits=Habits(boot=10, job=6000), policy=policy)
+    fleet = world.fleet()
+    fleet.launch(fleet.request(LABEL, REPO, run_id=1))
+    world.forge.queue(REPO, [LABEL], run_id=1)
+    world.fleet().run(interval=30, passes=3)
+    (machine,) = world.cloud.live()
+    world.interrupt(machine.id)
+    world.clock.advance(1200)
+    return world
+
+
+def refuse(world: FakeWorld) -> list[int]:
+    """GitHub lets no run be repeated; how often it was asked to."""
+    asked: list[int] = []
+
+    def no(_repo: str, run_id: int) -> None:
+        asked.append(run_id)
+        raise ForgeRejected("the workflow file is gone")
+
+    world.forge.rerun_failed = no  # type: ignore[method-assign,assignment]  # this GitHub refuses every time
+    return asked
+
+
+def test_refusals_are_counted_over_all_processes_and_cost_one_machine() -> None:
+    """`once` is a new process each time: a machine for each of its passes would be a leak of money."""
+    world = by_hand()
+    asked = refuse(world)
+    for _ in range(20):
+        world.fleet().once()
+        world.clock.advance(400)
+    assert (asked, world.cloud.launches) == ([1, 1, 1], 2)
+    assert [event.attempt for event in world.events.of(RepeatRefused)] == [1, 1, 1]
+
+
+def test_without_a_journal_a_refused_run_costs_no_machine_a_pass() -> None:
+    """EC2 shows the machine that was launched for the attempt before, dead or alive."""
+    world = by_hand()
+    refuse(world)
+    for _ in range(6):
+        world.journal = MemoryJournal()
+        world.fleet().once()
+        world.clock.advance(400)
+    assert world.cloud.launches == 2
+
+
+@pytest.mark.parametrize("bound", [{"max_machines": 0}, {"dollars_per_day": 0.0}])
+def test_machines_made_anew_stay_within_the_caps(bound: dict[str, object]) -> None:
+    """The run goes on, and its job waits for room like any other."""
+    world = by_hand()
+    world.policy = Policy.model_validate({**TRUSTING.model_dump(), **bound})
+    world.fleet().once()
+    assert (world.cloud.launches, len(world.forge.reruns)) == (1, 1)
+    assert len(world.fleet().once().plan.waiting) == 1
+
+
+def test_a_machine_without_a_name_that_aws_takes_is_no_job_s_machine() -> None:
+    """A machine of a burst may be taken before it is anybody's; jobs without a runner have nothing to do with it."""
+    world = FakeWorld(habits=Habits(boot=10, job=6000))
+    job = world.forge.queue(REPO, [LABEL])
+    world.fleet().once()
+    (machine,) = world.cloud.live()
+    world.cloud._change(replace(machine, name="", batch="b-1", runner_id=None, run_id=None, job_id=None))
+    world.interrupt(machine.id)
+    world.fleet().once()
+    world.forge._change_job(replace(job, status="completed", conclusion="cancelled", completed_at=world.clock.now()))
+    world.fleet().run(interval=60, passes=5)
+    assert world.forge.reruns == []
+
+
+def test_a_run_that_is_left_as_it_is_costs_the_next_process_nothing() -> None:
+    """`once` would otherwise ask about every job that failed in the last hours, each time."""
+    world, machine = working()
+    world.forge.finish(1, "failure")
+    world.cloud.end(machine)
+    world.fleet().run(interval=60, passes=3)
+    asked: list[int] = []
+    world.forge.run = lambda _repo, run_id: asked.append(run_id)  # type: ignore[method-assign,assignment,func-returns-value]
+    world.fleet().once()
+    assert asked == []
+
+
+def test_a_preview_notes_nothing() -> None:
+    """Also where it finds that a run is to be left as it is."""
+    world, machine = working(label=f"{LABEL}/retry=never")
+    world.interrupt(machine)
+    world.clock.advance(1200)
+    before = len(world.journal.notes(world.clock.now().replace(year=2000)))
+    world.fleet().preview()
+    assert len(world.journal.notes(world.clock.now().replace(year=2000))) == before

@@ -9,7 +9,7 @@ import pytest
 
 from runnerkit.cli.say import SENTENCES, Narrator, dollars, refusal_lines, tell_error
 from runnerkit.errors import ConfigError, NoCapacity
-from runnerkit.events import Event, RunnerOnline
+from runnerkit.events import Event, JobWaiting, PassEnded, RunnerOnline
 from runnerkit.model import Breadth, Market, Refusal
 from tests.unit.test_events import KINDS, an_event
 
@@ -40,6 +40,22 @@ def test_every_sentence_says_whom_it_is_about(kind: type[Event]) -> None:
     subject = next(str(value) for key, value in event.as_dict().items() if key != "event")
     assert subject in stream.getvalue()
     assert stream.getvalue().endswith("\n")
+
+
+def test_what_every_pass_says_again_is_told_when_it_changes() -> None:
+    """A job that waits for hours is a line for each reason, not for each pass; other jobs and other news are told."""
+    stream = io.StringIO()
+    narrator = Narrator(stream)
+    for job, why in ((1, "a cap"), (2, "a cap"), (1, "a cap"), (1, "a budget"), (1, "a budget"), (1, "a cap")):
+        narrator.emit(JobWaiting(job, "acme/widgets", why))
+        narrator.emit(PassEnded(2, 0, 0, 0, 0.1 * job))
+    narrator.emit(RunnerOnline("rk-7-1", 31.4))
+    narrator.emit(RunnerOnline("rk-7-1", 31.4))
+    told = [line.split(": ", 1) for line in stream.getvalue().splitlines()]
+    jobs = [(who.split()[1], what) for who, what in told if who.startswith("job")]
+    assert [("1", "waits: a cap"), ("2", "waits: a cap"), ("1", "waits: a budget"), ("1", "waits: a cap")] == jobs
+    assert 2 == stream.getvalue().count("online after")
+    assert 1 == stream.getvalue().count("pass done")
 
 
 def test_an_unknown_event_is_passed_over() -> None:

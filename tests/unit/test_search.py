@@ -97,3 +97,19 @@ def test_the_search_goes_on_where_capacity_returns() -> None:
     world.fleet().run(interval=20, passes=60)
     assert [job.conclusion for job in world.forge.real_jobs()] == ["success"]
     assert world.left() == {"instances": 0, "runners": 0, "jobs": 0}
+
+
+def test_a_new_drought_begins_with_the_short_pause() -> None:
+    """A machine that could be had is the end of the search before it, whatever happened before."""
+    world = two_regions()
+    drought(world, HERE, THERE)
+    world.fleet().run(interval=20, passes=80)
+    world.cloud.accept_all()
+    world.fleet().run(interval=20, passes=60)
+    assert world.cloud.launches == 1
+    drought(world, HERE, THERE)
+    world.forge.queue(REPO, [LABEL])
+    world.clock.advance(200)
+    world.fleet().once()
+    (waiting,) = world.fleet().once().plan.waiting
+    assert "a moment ago" in waiting.why

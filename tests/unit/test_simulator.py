@@ -99,6 +99,22 @@ def test_controllers_die_and_two_work_at_once() -> None:
     assert report.crashes > 0
 
 
+def test_bursts_start_many_machines_with_one_call() -> None:
+    """Equal jobs get their machines together, and every machine is known by its job in the end; controllers die."""
+    load = crowd(60, matrix=0.5, matrix_size=12)
+    controllers = Controllers(bursts=True, crashes=150)
+    simulation = Simulation(Scenario(days=0.06, load=(load,), policy=QUICK, controllers=controllers))
+    report = simulation.play()
+    assert report.ok, complaint(report)
+    assert report.launches >= report.jobs
+    calls = sum(
+        control.calls["ec2", "launch_batch"] + control.calls["ec2", "launch"] for control in simulation.controls
+    )
+    assert calls < report.launches / 2
+    worked = [hire for hire in simulation.world.ledger.hires.values() if hire.worked]
+    assert all(hire.rental.job_id and hire.rental.runner for hire in worked)
+
+
 def test_percentiles_are_by_nearest_rank() -> None:
     """p50 of four is the second, p99 the last; nothing gives zeros."""
     found = waits([4, 1, 3, 2])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from runnerkit import boot
 from runnerkit.errors import ForgeDenied, ForgeUnavailable
 from runnerkit.events import ActionFailed, RefusalTold
 from runnerkit.fleet import Fleet
+from runnerkit.telling import MOST_IN_A_PASS, MOST_OF_A_RUN
 from runnerkit.testing import FakeForge, FakeWorld
 from runnerkit.understanding import Wishes
-from runnerkit.wishes import RunnerSpec
+from runnerkit.wishes import Policy, RunnerSpec
 
 REPO = "acme/widgets"
 
@@ -119,3 +122,73 @@ def test_words_of_strangers_stay_words() -> None:
     assert "@octocat" not in summary
     assert "\\[x](" in summary
     assert world.cloud.launches == 0
+
+
+def test_a_refusal_that_does_not_hold_any_more_is_taken_back_once() -> None:
+    """An approval may reach us late; a red mark that stays would say what is not so."""
+    world, papers, controller = ground("runnerkit=1/gpu=t4")
+    world.policy = strict = Policy(require_environment=("production",))
+    controller = fleet(world, papers)
+    controller.once()
+    assert [check[3] for check in papers.checks] == ["action_required"]
+    world.forge.gates = lambda _repo, _job: frozenset({"production"})  # type: ignore[method-assign]
+    assert world.policy is strict
+    fleet(world, papers).run(interval=30, passes=3)
+    assert [check[3] for check in papers.checks] == ["action_required", "neutral"]
+    assert [event.how for event in world.events.of(RefusalTold)] == ["check", "withdrawn"]
+    fleet(world, papers).once()
+    assert len(papers.checks) == 2
+
+
+def test_the_next_process_knows_who_may_not_write_and_asks_again_later() -> None:
+    """`once` would otherwise cost two refused calls a job each time; a permission may be given, though."""
+    world, papers, _ = ground()
+    papers.no_checks = papers.nothing = True
+    for _ in range(3):
+        fleet(world, papers).once()
+    assert len(world.events.of(ActionFailed)) == 1
+    papers.no_checks = False
+    world.clock.advance(3700)
+    fleet(world, papers).once()
+    assert len(papers.checks) == 1
+
+
+def test_a_stranger_s_matrix_is_no_flood_of_checks() -> None:
+    """GitHub limits what anybody may write in an hour, and registrations come out of the same purse."""
+    world, papers, controller = ground()
+    for _ in range(50):
+        job = world.forge.queue(REPO, ["runnerkit=1/gpu=h10"], run_id=1)
+        world.forge._change_job(replace(job, head_sha="a" * 40))
+    controller.run(interval=30, passes=8)
+    assert len(papers.checks) == MOST_OF_A_RUN
+
+
+def test_trouble_with_github_costs_a_bounded_number_of_tries() -> None:
+    """However many refused jobs there are."""
+    world, papers, controller = ground()
+    for number in range(2, 60):
+        job = world.forge.queue(REPO, [f"runnerkit={number}/gpu=h10"])
+        world.forge._change_job(replace(job, head_sha="a" * 40))
+    papers.down = 1000
+    controller.once()
+    assert 1000 - papers.down == MOST_IN_A_PASS
+
+
+@pytest.mark.parametrize(
+    ("name", "never"),
+    [
+        ("\\[x](http://evil.example)", "\\\\["),
+        ("a\n# Approved", "\n# "),
+        ("&#64;octocat", "&#64;"),
+        ("see https://evil.example", "https://"),
+        ("see www.evil.example", "www.evil"),
+    ],
+)
+def test_names_of_jobs_stay_words(name: str, never: str) -> None:
+    """No link, no line of its own, no mention, however it is spelt."""
+    world, papers, controller = ground()
+    (job,) = world.forge.real_jobs()
+    world.forge._change_job(replace(job, name=name))
+    controller.once()
+    summary = papers.checks[0][5]
+    assert never not in summary.replace("\\\\\\[", "")

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from runnerkit import events
 from runnerkit.errors import ForgeUnavailable, NoCapacity
 from runnerkit.model import Breadth, Market, Refusal
+from runnerkit.overview import About, Board
 from runnerkit.testing import FakeClock, FakeWorld, Habits
 from runnerkit.web.measures import COUNTER, MEASURES
 from runnerkit.web.metrics import Metrics
@@ -109,6 +110,58 @@ def test_what_a_pass_saw_is_shown() -> None:
     assert 1 == sum(value for (name, _), value in told(metrics).items() if name == "runnerkit_machines")
     live = sum(instance.price or 0 for instance in done.observed.instances if instance.live)
     assert live == of(metrics, "dollars_per_hour")
+
+
+def test_a_real_day_is_counted_as_it_was() -> None:
+    """Real events of a controller: three jobs, one of them interrupted and repeated; also what they cost."""
+    world = FakeWorld(habits=Habits(boot=20, job=600))
+    board = Board(world.journal, world.clock, world.policy, About())
+    metrics, fleet = Metrics(world.clock), world.fleet()
+    metrics.spent = board.spent
+    for number in range(3):
+        world.forge.queue(REPO, [f"runnerkit={number}/gpu=t4"], run_id=number + 1)
+    for turn in range(80):
+        board.saw(fleet.once(tidy=False))
+        world.clock.advance(30)
+        if turn == 5:
+            world.interrupt(world.cloud.live()[0].id)
+    for event in world.events.seen:
+        metrics.emit(event)
+    waits = [event.seconds for event in world.events.of(events.JobTaken)]
+    ended = world.events.of(events.InstanceEnded)
+    assert len(waits) == of(metrics, "job_queue_seconds_count", repo=REPO) == len(ended) == 4
+    assert sum(waits) == of(metrics, "job_queue_seconds_sum", repo=REPO)
+    assert 4 == sum(value for (name, _), value in told(metrics).items() if name == "runnerkit_launches_total")
+    assert 1 == of(metrics, "interruptions_total", repo=REPO, family="g4dn") == of(metrics, "reruns_total", repo=REPO)
+    assert 3 == of(metrics, "jobs_over_total", repo=REPO, conclusion="success")
+    prices = {event.instance: event.price or 0.0 for event in world.events.of(events.InstanceLaunched)}
+    spans = {e.instance: datetime.fromisoformat(e.until) - datetime.fromisoformat(e.since) for e in ended}
+    dollars = sum(prices[instance] * span.total_seconds() / 3600 for instance, span in spans.items())
+    assert dollars == pytest.approx(of(metrics, "dollars_today", repo=REPO))
+
+
+def test_repositories_that_nothing_was_spent_on_are_gone(metrics: Metrics) -> None:
+    """Yesterday's amounts vanish; when the journal cannot be read the last ones stay."""
+    metrics.spent = lambda: {"Acme/Widgets": 2.5, "acme/other": 1.0}
+    assert (2.5, 1.0) == (of(metrics, "dollars_today", repo=REPO), of(metrics, "dollars_today", repo="acme/other"))
+    metrics.spent = lambda: {REPO: 3.0}
+    assert (3.0, None) == (of(metrics, "dollars_today", repo=REPO), of(metrics, "dollars_today", repo="acme/other"))
+
+    def unreadable() -> dict[str, float]:
+        raise ForgeUnavailable("no journal")
+
+    metrics.spent = unreadable
+    assert 3.0 == of(metrics, "dollars_today", repo=REPO)
+
+
+def test_a_pass_that_failed_is_a_pass(metrics: Metrics, clock: FakeClock) -> None:
+    """Nothing before the first one, so that no alarm rings at the start; then the last one, whatever became of it."""
+    before = of(metrics, "last_pass_timestamp_seconds")
+    assert before != before  # noqa: PLR0124 - that is what NaN is
+    metrics.emit(events.ActionFailed("launch", "rk-1-1", ForgeUnavailable("down")))
+    assert (still := of(metrics, "last_pass_timestamp_seconds")) != still
+    metrics.emit(events.ActionFailed("pass", "", ForgeUnavailable("down")))
+    assert clock.now().timestamp() == of(metrics, "last_pass_timestamp_seconds")
 
 
 @pytest.mark.parametrize(("left", "shown"), [(4321, 4321.0), (0, 0.0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -99,6 +100,62 @@ def _is_closed(there: socket.socket) -> bool:
         return False
     except OSError:
         return True
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /hooks HTTP/1.1\r\nContent-Length: 9\r\n\r\n"], ids=["silent", "slow"])
+def test_idle_strangers_do_not_keep_a_webhook_out(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """More connections than the server takes, none of which says a whole request: a webhook is answered soon."""
+    monkeypatch.setattr(server, "CONNECTIONS", 20)
+    monkeypatch.setattr(server, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(server, "SILENT", 0.1)
+    with visited() as site, ExitStack() as strangers:
+        for _ in range(40):
+            strangers.enter_context(site.raw(said))
+        assert 202 == site.hook(job()).status
+
+
+def test_few_idle_visitors_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that keeps its connection for the next question finds it still there."""
+    monkeypatch.setattr(server, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(server, "SILENT", 0.0)
+    with visited() as site, site.raw(b"") as there:
+        for _ in range(5):
+            assert 200 == site.ask("GET", "/healthz").status
+            time.sleep(0.1)
+        there.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert there.recv(100).startswith(b"HTTP/1.0 200")
+
+
+def test_a_server_that_failed_is_told_and_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread is gone and its pipe closed: nobody is there to be woken, and nothing is raised."""
+    failing = Server(lambda *_: [], bind="127.0.0.1", port=0)
+    monkeypatch.setattr(failing, "_turn", lambda _seconds: 1 // 0)
+    monkeypatch.setattr(threading, "excepthook", lambda _told: None)
+    failing.start()
+    until = time.monotonic() + PATIENCE
+    while failing.alive and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not failing.alive
+    failing.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (b"POST /hooks HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", b"501"),
+        (b"POST /hooks HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (b"POST /hooks HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", b"400"),
+        (b"POST /hooks HTTP/1.1\r\nContent-Length: -2\r\n\r\n", b"400"),
+        (b"POST /hooks HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n", b"413"),
+        (b"GET /healthz HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", b"431"),
+    ],
+    ids=["unknown coding", "space before colon", "two lengths", "negative length", "huge", "long header"],
+)
+def test_what_could_mean_two_things_is_refused(text: bytes, status: bytes) -> None:
+    """Requests that a proxy in front may read in another way than we do, and too large ones, get no further."""
+    with visited() as site, site.raw(text) as there:
+        assert status == there.recv(100).split()[1]
+        assert [] == site.hints
 
 
 def test_a_service_without_secrets_serves_no_hooks() -> None:

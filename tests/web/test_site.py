@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,30 @@ def test_what_a_visitor_has_already_is_not_sent_again(site: Visited, path: str) 
         answer = site.ask("GET", path, headers={"If-None-Match": given})
         assert (304, b"", tag) == (answer.status, answer.body, answer.headers["etag"])
     assert 200 == site.ask("GET", path, headers={"If-None-Match": '"x"'}).status
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br, GZIP;q=0.5", "deflate,gzip , br"])
+def test_long_answers_are_packed_for_who_can_unpack(accepted: str) -> None:
+    """A tenth of the bytes, with a weak tag; the tag of either form is known again."""
+    body = b'{"jobs":[' + b'"the same", ' * 10_000 + b'""]}'
+    with visited(document=lambda: body) as site:
+        packed = site.ask("GET", "/status.json", headers={"Accept-Encoding": accepted})
+        plain = site.ask("GET", "/status.json", headers={"Accept-Encoding": "identity"})
+        assert ("gzip", "Accept-Encoding") == (packed.headers["content-encoding"], packed.headers["vary"])
+        assert (body, body) == (gzip.decompress(packed.body), plain.body)
+        assert len(packed.body) < len(body) / 10
+        assert f"W/{plain.headers['etag']}" == packed.headers["etag"]
+        for tag in (packed.headers["etag"], plain.headers["etag"]):
+            again = {"Accept-Encoding": accepted, "If-None-Match": tag}
+            assert (304, b"") == ((answer := site.ask("GET", "/status.json", headers=again)).status, answer.body)
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip; q=0.0", "xgzip", "gzipped"])
+def test_nobody_gets_what_he_cannot_unpack(accepted: str) -> None:
+    """Without the word, with another, or with one that refuses it, the bytes come as they are."""
+    with visited(document=lambda: b" " * 5_000) as site:
+        answer = site.ask("GET", "/status.json", headers={"Accept-Encoding": accepted})
+        assert (None, 5_000) == (answer.headers.get("content-encoding"), len(answer.body))
 
 
 @pytest.mark.parametrize("path", [*GUARDED, "/healthz"])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runnerkit.actions import Waiting
+from runnerkit.actions import Holds, Waiting
+from runnerkit.breakers import Pause
 from runnerkit.names import RunnerName
 from runnerkit.recovery import Reason, recoverable
 from runnerkit.wishes import Policy, RunnerSpec
@@ -38,9 +39,22 @@ if TYPE_CHECKING:
 HAND = f"rk-5-1-{'0' * 8}-1"
 SEEN = note("job-seen", 2, job=77, run=5, repo="acme/widgets")
 FAILED = [note("launch-failed", 20 * n, runner="rk-77-1", error=NO_CAPACITY) for n in (1, 2, 3)]
-LATER = Waiting(JOB, "nothing that it asks for could be had", until=at(700))
+LATER = Waiting(JOB, "nothing that it asks for could be had", at(700), Holds.PAUSE)
 FULL = Waiting(JOB, "20 machines are running, policy allows 20 (max_machines)")
-SERVED = Waiting(JOB, "a machine that can take it is on its way or ready")
+SERVED = Waiting(JOB, "a machine that can take it is on its way or ready", holds=Holds.MACHINE)
+SPENT = Waiting(JOB, "3 machines were launched for it and none took it; cancel and re-run", holds=Holds.TRIES)
+BROKE = Waiting(JOB, "9.00 dollars were spent today, policy allows 9.00 (dollars_per_day)", at(90_000))
+NEVER_ONLINE = (
+    note("instance-launched", 5, runner="rk-77-1", job=77, instance="i-1"),
+    note("runner-deregistered", 305, runner="rk-77-1", reason="it never came online"),
+)
+BOUGHT = seen(launch=True)
+BOUGHT = replace(
+    BOUGHT,
+    plan=replace(
+        BOUGHT.plan, actions=tuple(replace(each, spot_paused=Pause(at(2400), 2)) for each in BOUGHT.plan.actions)
+    ),  # type: ignore[type-var]
+)
 SIBLING = replace(RUNNING, id=78, name="test", runner_name="rk-77-1")
 STRANGER = replace(JOB, labels=("self-hosted", "gpu"))
 
@@ -94,16 +108,38 @@ WAITING = {
     "the breaker": (
         evidence(
             seen=seen(
-                waiting=Waiting(JOB, "launching for this label pauses after 3 failures in a row", until=at(1800))
+                waiting=Waiting(JOB, "launching for this label pauses after 3 failures in a row", at(1800), Holds.PAUSE)
             ),
-            notes=(
-                note("instance-launched", 5, runner="rk-77-1", job=77, instance="i-1"),
-                note("runner-deregistered", 305, runner="rk-77-1", reason="it never came online"),
-            ),
+            notes=NEVER_ONLINE,
         ),
         "waits",
         "rk-77-1 never came online",
         "pauses after 3 failures",
+    ),
+    "a budget, after trouble": (
+        evidence(seen=seen(waiting=BROKE), notes=(SEEN, *FAILED)),
+        "waits",
+        "job 77 waits: 9.00 dollars were spent today",
+        str(at(90_000)),
+    ),
+    "a cap, while a sibling's machine boots": (
+        evidence(seen=seen(waiting=FULL, instances=(INSTANCE,), runners=(RUNNER,))),
+        "waits",
+        "max_machines",
+        "decides again",
+    ),
+    "its tries are spent": (
+        evidence(seen=seen(waiting=SPENT, instances=(ENDED,)), notes=NEVER_ONLINE),
+        "waits",
+        "gets no further machine: 3 machines were launched for it and none took it; cancel and re-run; rk-77-1 never",
+        "runnerkit logs i-0123456789abcdef0",
+    ),
+    "the next pass, on demand": (evidence(seen=BOUGHT, notes=(SEEN,)), "launching", "spot pauses until 00:40", ""),
+    "the next pass, of which there is no sign": (
+        evidence(seen=seen(launch=True), notes=(note("job-seen", -1200, job=77),)),
+        "launching",
+        "rk-77-2",
+        "look whether a controller still runs",
     ),
     "a cap": (evidence(seen=seen(waiting=FULL), notes=(SEEN, *FAILED)), "waits", "max_machines", "decides again"),
     "the next pass": (evidence(seen=seen(launch=True), notes=(SEEN,)), "launching", "rk-77-2", "launches rk-77-2"),

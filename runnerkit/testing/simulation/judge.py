@@ -94,7 +94,7 @@ class Judge:
         most = policy.max_machines * self._witnesses()
         if len(live) > most:
             self.breach("caps are never crossed", f"{len(live)} machines live, policy allows {policy.max_machines}")
-        claims = Counter(instance.runner_id for instance in live)
+        claims = Counter(instance.runner_id for instance in live if instance.runner_id is not None)
         for runner_id, number in claims.items():
             if number > 1:
                 self.breach("a registration has one machine", f"{number} machines claim runner {runner_id}")

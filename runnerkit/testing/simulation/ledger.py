@@ -120,9 +120,19 @@ class Ledger:
         )
         hire = Hire(rental, spot=instance.market is Market.SPOT)
         self.hires[instance.id] = hire
+        self._count(instance)
+        return hire
+
+    def handed_over(self, hire: Hire, instance: Instance) -> None:
+        """A machine of a burst learns only after its start whose it is."""
+        if instance.name and not hire.rental.runner:
+            whose = {"runner": instance.name, "run_id": instance.run_id, "job_id": instance.job_id}
+            hire.rental = replace(hire.rental, **whose)  # type: ignore[arg-type]
+            self._count(instance)
+
+    def _count(self, instance: Instance) -> None:
         if instance.job_id is not None:
             self.launches[instance.job_id] = self.launches.get(instance.job_id, 0) + 1
-        return hire
 
     def over(self, job_id: int, at: datetime, conclusion: str) -> None:
         """An attempt ended."""

@@ -108,7 +108,7 @@ class Controllers(Written):
     """Who runs passes: how many, how often (``interval``), whether they share a journal, and how they die.
 
     ``crashes`` are those of one controller in a day, each before or after some effect; it is back after ``restart``.
-    ``latency`` is how long a call that changes something takes.
+    ``latency`` is how long a call that changes something takes. With ``bursts`` equal machines are started together.
     """
 
     count: int = Field(default=1, ge=1, le=4)
@@ -118,6 +118,7 @@ class Controllers(Written):
     crashes: float = Field(default=0.0, ge=0, le=1000)
     restart: Seconds = 30.0
     latency: Seconds = 0.3
+    bursts: bool = False
 
 
 class Happening(Written):

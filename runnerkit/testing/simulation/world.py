@@ -52,7 +52,8 @@ class SimWorld(FakeWorld):
         self._open: dict[str, SimBox] = {}
         faults, machines = scenario.faults, scenario.machines
         lies = Lies(faults.lag, faults.missing, faults.lost, faults.failing, scenario.seed)
-        super().__init__(lies, Habits(boot=machines.boot), scenario.policy, scenario.repos)
+        bursts = scenario.controllers.bursts
+        super().__init__(lies, Habits(boot=machines.boot), scenario.policy, scenario.repos, bursts=bursts)
 
     def __post_init__(self) -> None:
         """Build the fakes over the agenda."""
@@ -179,6 +180,8 @@ class SimWorld(FakeWorld):
         """What FakeWorld does, and what AWS does to spot."""
         assert isinstance(box, SimBox)  # noqa: S101 - all of ours are
         now = self.clock.now()
+        if box.hire is not None:
+            self.ledger.handed_over(box.hire, instance)
         if instance.live and now >= box.taken_at - LISTENER_ENDS:
             self._being_taken(instance, box, now)
             instance = self.ec2.true(instance.id) or instance
