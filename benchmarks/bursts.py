@@ -2,8 +2,8 @@
 
 1,000 jobs of ten label sets are queued, and the launches for them are started by one :class:`Burster` over the fakes.
 The limits are those of the design: at most 30 CreateFleet calls and 30 seconds of our own. GitHub's write points allow
-180 registrations a minute: the rest is started when there is room again. How long that makes it is told in the simulated
-time of the fakes' clock, in which calls themselves take none.
+180 registrations a minute, and the rest is started when there is room again. How long that makes it is told in the
+simulated time of the fakes' clock, in which calls themselves take none.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +108,18 @@ class Figure:
 def ratio(ours: Spread, theirs: Spread) -> float:
     """How many times as much we take as they do, by the medians of both."""
     return ours.middle / theirs.middle
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of all do not exceed."""
+    return sorted(values)[ceil(share * len(values)) - 1]
+
+
+def covered(spans: Iterable[tuple[float, float]], since: float, until: float) -> float:
+    """The seconds between two moments in which at least one span was going on."""
+    total, reached = 0.0, since
+    for span in sorted(spans):
+        begin, end = max(span[0], reached), min(span[1], until)
+        if end > begin:
+            total, reached = total + end - begin, end
+    return total

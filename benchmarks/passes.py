@@ -71,7 +71,9 @@ def _busy_world(folder: Path) -> FakeWorld:
     there.habits.job = 86_400
     for number in range(MACHINES):
         there.forge.queue(REPO, [f"runnerkit={number % 50}/gpu=t4"])
-    there.fleet(workers=1).once()
+    for _ in range(20):  # each controller keeps to the pace of registrations
+        if len(there.cloud.live()) < MACHINES:
+            there.fleet(workers=1).once()
     for _ in range(20):
         there.clock.advance(10)
     journal = FileJournal(folder / "journal.jsonl")

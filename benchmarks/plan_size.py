@@ -70,6 +70,7 @@ class _Kind(NamedTuple):
     busy: bool
     connected: bool
     age: float
+    batch: str = ""
 
 
 KINDS = (
@@ -79,6 +80,7 @@ KINDS = (
     _Kind(State.RUNNING, online=True, busy=True, connected=True, age=4_000),  # busy
     _Kind(State.RUNNING, online=False, busy=False, connected=True, age=4_000),  # lost
     _Kind(State.RUNNING, online=None, busy=False, connected=False, age=900),  # gone
+    _Kind(State.RUNNING, online=None, busy=False, connected=False, age=900, batch="1-0-0"),  # unnamed, of a burst
     _Kind(State.TERMINATED, online=False, busy=False, connected=False, age=900),  # dangling
     _Kind(State.STOPPED, online=False, busy=False, connected=True, age=900),  # stopped
     _Kind(State.RUNNING, online=True, busy=True, connected=True, age=90_000),  # beyond its lifetime
@@ -115,7 +117,7 @@ def _instance(number: int, job: Job, kind: _Kind) -> Instance:
     launched = NOW - timedelta(seconds=kind.age)
     return Instance(
         f"i-{number:017x}",
-        str(RunnerName.for_job(job.id)),
+        "" if kind.batch else str(RunnerName.for_job(job.id)),
         job.repo,
         "us-east-1",
         "us-east-1a",
@@ -124,10 +126,12 @@ def _instance(number: int, job: Job, kind: _Kind) -> Instance:
         kind.state,
         launched,
         digest=label_digest(job.repo, job.labels),
-        runner_id=number,
+        runner_id=None if kind.batch else number,
         online_by=launched + timedelta(seconds=300),
         idle_until=launched + timedelta(seconds=600),
         expires_at=launched + timedelta(days=1),
+        batch=kind.batch,
+        hand_over_by=launched + timedelta(seconds=60) if kind.batch else None,
     )
 
 

@@ -20,14 +20,13 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import burst
 import stamps
-from figures import Figure, Spread
+from figures import Figure, Spread, covered, percentile
 from processes import runnerkit
 from world import World, world
 
@@ -35,7 +34,7 @@ from runnerkit.sandbox.ec2.layer import Layer
 from runnerkit.sandbox.github.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
 BURST, BURSTS, LAUNCHES = 50, 10, 9
 SHARE = 0.99
@@ -52,17 +51,12 @@ def measure() -> list[Figure]:
         # The first one imports and connects; a service does that once.
         fleets = [_launch(there, address, number) for number in range(LAUNCHES + 1)][1:]
         bursts = [_burst(address, f"burst-{number}") for number in range(BURSTS)]
-        _wait_until_quiet(there)
-        before, began = _cpu(process), time.monotonic()
-        time.sleep(IDLE_FOR)
-        share = 100 * (_cpu(process) - before) / (time.monotonic() - began)
-        memory = stamps.memory(Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8")).resident
+        share, memory = _idle(there, process)
     slowest, whole = Spread.of([max(burst) for burst in bursts]), Spread.of([until - since for since, until in fleets])
+    most = percentile([each for burst in bursts for each in burst], SHARE)
     own = Spread.of([until - since - covered(answers, since, until) for since, until in fleets])
     return [
-        Figure(
-            f"{BURST} webhooks at once, 99 % answered within", percentile(bursts), "s", ANSWER_LIMIT, spread=slowest
-        ),
+        Figure(f"{BURST} webhooks at once, 99 % answered within", most, "s", ANSWER_LIMIT, spread=slowest),
         Figure("from a webhook to CreateFleet, without answers of APIs", own.middle, "s", LAUNCH_LIMIT, spread=own),
         Figure("from a webhook to CreateFleet, with the sandbox's answers", whole.middle, "s", spread=whole),
         Figure("idle `serve`, of one processor", share, "%", IDLE_LIMIT),
@@ -70,20 +64,13 @@ def measure() -> list[Figure]:
     ]
 
 
-def percentile(bursts: Sequence[Sequence[float]]) -> float:
-    """What 99 % of all answers did not exceed."""
-    order = sorted(seconds for burst in bursts for seconds in burst)
-    return order[ceil(SHARE * len(order)) - 1]
-
-
-def covered(spans: Iterable[tuple[float, float]], since: float, until: float) -> float:
-    """The seconds between two moments in which at least one span was going on."""
-    total, reached = 0.0, since
-    for span in sorted(spans):
-        begin, end = max(span[0], reached), min(span[1], until)
-        if end > begin:
-            total, reached = total + end - begin, end
-    return total
+def _idle(there: World, process: subprocess.Popen[str]) -> tuple[float, float]:
+    """What it takes while nothing happens: per cent of a processor, and MB."""
+    _wait_until_quiet(there)
+    before, began = _cpu(process), time.monotonic()
+    time.sleep(IDLE_FOR)
+    share = 100 * (_cpu(process) - before) / (time.monotonic() - began)
+    return share, stamps.memory(Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8")).resident
 
 
 @contextmanager

@@ -82,10 +82,10 @@ class Applier:
         """Start machines by the burst; what each of them needs to be told is as if it were started alone."""
         if self._burster is None or not launches:
             return ()
-        for launch in launches:
-            self._tell_pause(launch)
         found = self._burster.start(launches)
         for outcome in found:
+            if outcome.note != PACED:
+                self._tell_pause(outcome.launch)
             if outcome.error is not None:
                 self._outside.events.emit(ActionFailed("launch", str(outcome.launch.name), outcome.error))
         return [Outcome(each.launch, each.error, each.note) for each in found]

@@ -266,7 +266,7 @@ class SpotPaused(Event):
 
 @dataclass(frozen=True, slots=True)
 class RefusalTold(Event):
-    """The author of a workflow can see why a job gets no machine; ``how`` is check, status, or withdrawn."""
+    """The author can see why a job gets no machine (``how`` is check or status), or that it gets one (withdrawn)."""
 
     job: int
     repo: str

@@ -265,9 +265,9 @@ class Fleet:
 
     # --- machines on request ------------------------------------------------------------------------------------------
 
-    def choose(self, spec: RunnerSpec) -> tuple[Attempt, ...]:
-        """The launch calls that would be made for a wish, best first; nothing is started."""
-        return self._launcher.chooser.choose(spec)
+    def choose(self, spec: RunnerSpec, repo: str = "") -> tuple[Attempt, ...]:
+        """The launch calls that would be made for a wish (of a repository), best first; nothing is started."""
+        return self._launcher.chooser.choose(spec, repo)
 
     def request(self, label: str, repo: str, *, count: int = 1, run_id: int = 0, run_attempt: int = 1) -> LaunchRequest:
         """A wish for machines from a label, with the configuration's specs, defaults and policy applied.

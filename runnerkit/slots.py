@@ -149,8 +149,7 @@ class SlotKeeper:
         """Count the machines of others; those of this request, replacements included, are the ones asked for."""
         policy, stem, now = self._policy, self._name(request, 1).stem, self._outside.clock.now()
         there = self._outside.cloud.instances()
-        named = [(i, RunnerName.parse(i.name)) for i in there if i.live]
-        others = tuple(instance for instance, name in named if name is None or name.stem != stem)
+        others = tuple(each for each in there if each.live and each.name.rpartition("-")[0] != stem)
         spent = costs.spent_today(self._outside.journal, there, policy, now)
         room = Room(Known(Observed(now, frozenset(), others, spent=spent), (), (), policy, now))
         for _ in range(request.count):

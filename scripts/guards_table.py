@@ -232,6 +232,22 @@ BOUNDS = (
     ),
     Guard(
         7,
+        "machines made anew for a run stay within the caps",
+        "runnerkit/starting.py",
+        "held = _closed(failed[label_set], label_set, known) or room.full(launch.repo)",
+        "held = None",
+        f"{UNIT}reruns.py::test_machines_made_anew_stay_within_the_caps",
+    ),
+    Guard(
+        7,
+        "and are not made again in every pass while GitHub refuses",
+        "runnerkit/starting.py",
+        "if str(launch.name) not in tried and held is None:",
+        "if held is None:",
+        f"{UNIT}reruns.py::test_without_a_journal_a_refused_run_costs_no_machine_a_pass",
+    ),
+    Guard(
+        7,
         "machines for one job are capped",
         "runnerkit/starting.py",
         "    if serial <= policy.max_tries:\n",

@@ -1,8 +1,8 @@
 """What the queue's messages mean: webhooks that API Gateway put there, and events of EventBridge. Pure.
 
 A message is a hint: it says that a look may be worth while. Nothing in it is believed; what there is to do, the pass
-finds out. Of what comes from outside API Gateway makes a message with attributes, which EventBridge's never have; so nobody
-outside can pass for EventBridge, whatever is in the headers that become attributes.
+finds out. What comes from outside has attributes, which API Gateway makes of headers, and what EventBridge sends never
+has any: so nobody outside can pass for EventBridge, whatever those headers hold.
 """
 
 from __future__ import annotations

@@ -47,9 +47,9 @@ def s3_journal(
 
         session: Any = boto3.Session(profile_name=aws.profile)
         region = os.environ.get("AWS_REGION") or session.region_name or (aws.regions or (None,))[0]
-        # A pass waits for this, and can do without.
+        # A pass waits for this, and can do without; a function has seconds left for it.
         short = Config(
-            connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2},
+            connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=READERS, user_agent_extra="runnerkit",
         )  # fmt: skip
         return session.client("s3", region_name=region, endpoint_url=aws.endpoint_url, config=short)

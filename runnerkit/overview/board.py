@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from runnerkit.errors import RunnerkitError
-from runnerkit.events import ActionFailed
+from runnerkit.events import ActionFailed, PassEnded, RepositorySkipped
 from runnerkit.overview.past import DAY, ENDED, INTERRUPTED, JOB_OVER, JOB_SEEN, JOB_TAKEN, LAUNCHED, ONLINE, WEEK
 from runnerkit.overview.past import TERMINATED as ORDERED
-from runnerkit.overview.troubles import ACTION_FAILED, LAUNCH_FAILED
+from runnerkit.overview.troubles import ACTION_FAILED, LAUNCH_FAILED, unread_lines
 from runnerkit.overview.whole import overview
 from runnerkit.overview.words import Trouble
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runnerkit.events import Event
     from runnerkit.history import Note
     from runnerkit.overview.seen import Seen
-    from runnerkit.overview.words import About
+    from runnerkit.overview.words import About, FailureLine
     from runnerkit.ports import Clock, Journal
     from runnerkit.wishes import Policy
 
@@ -62,6 +62,8 @@ class Board:
         self._lock = threading.Lock()
         self._seen: Seen | None = None
         self._trouble: Trouble | None = None
+        self._skipped: dict[str, RunnerkitError] = {}
+        self._unread: tuple[FailureLine, ...] = ()
         self._notes: OrderedDict[tuple[object, ...], Note] = OrderedDict()
         self._read_at: datetime | None = None
         self._sheet: Sheet | None = None
@@ -79,8 +81,16 @@ class Board:
                 self._read_on()
 
     def emit(self, event: Event) -> None:
-        """Hear of a pass that failed, as an :class:`runnerkit.ports.Events` listener; told twice it is the same."""
-        if isinstance(event, ActionFailed) and event.action == "pass":
+        """Hear of passes that fail, wholly or in part, as an :class:`runnerkit.ports.Events` listener."""
+        # Locked for few of them: while a document is made, which takes a moment, the controller goes on.
+        if isinstance(event, RepositorySkipped):
+            self._skipped[event.repo] = event.error
+        elif isinstance(event, PassEnded):
+            with self._lock:
+                self._unread = unread_lines(self._skipped, self._clock.now())
+                self._skipped, self._sheet = {}, None
+        elif isinstance(event, ActionFailed) and event.action == "pass":
+            # Told twice it is the same.
             with self._lock:
                 self._sheet = None
                 self._failed(event.error)
@@ -121,6 +131,7 @@ class Board:
             now,
             about=self._about,
             trouble=self._trouble,
+            unread=self._unread,
         )
         self._spent = {line.repo: line.today for line in shown.repos}
         body = json.dumps(shown.as_dict(), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(

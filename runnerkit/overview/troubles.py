@@ -10,9 +10,10 @@ from runnerkit.moments import moment
 from runnerkit.overview.words import FailureLine, RefusalLine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from runnerkit.errors import RunnerkitError
     from runnerkit.history import Note
     from runnerkit.overview.past import Past
     from runnerkit.wishes import Policy
@@ -47,6 +48,21 @@ def failure_lines(past: Past) -> tuple[FailureLine, ...]:
         times = 1 if known is None else known.times + (known.at != line.at)
         found[key] = replace(line, times=times)
     return tuple(reversed(list(found.values())[-MOST:]))
+
+
+def unread_lines(errors: Mapping[str, RunnerkitError], at: datetime) -> tuple[FailureLine, ...]:
+    """The repositories that the last pass could not read: a line for each reason, for an outage is one of all."""
+    found: dict[str, list[str]] = {}
+    for repo, error in errors.items():
+        found.setdefault(error.code, []).append(repo)
+    return tuple(
+        FailureLine(at, "look at GitHub", _some(repos), code, errors[repos[0]].message, errors[repos[0]].hint)
+        for code, repos in found.items()
+    )
+
+
+def _some(repos: Sequence[str]) -> str:
+    return repos[0] if len(repos) == 1 else f"{repos[0]} and {len(repos) - 1} more"
 
 
 def _failure(note: Note) -> FailureLine:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runnerkit.history import Note
     from runnerkit.overview.seen import Seen
-    from runnerkit.overview.words import About, JobLine, MachineLine, Trouble
+    from runnerkit.overview.words import About, FailureLine, JobLine, MachineLine, Trouble
     from runnerkit.wishes import Policy
 
 
@@ -29,6 +29,7 @@ def overview(
     *,
     about: About,
     trouble: Trouble | None = None,
+    unread: Sequence[FailureLine] = (),
 ) -> Overview:
     """All that the status page shows.
 
@@ -39,6 +40,7 @@ def overview(
         now: Aware UTC.
         about: The installation.
         trouble: Why the passes since then failed; None when they did not.
+        unread: What the last pass could not read.
     """
     going = tuple(seen.active) if seen else ()
     observed = seen.observed if seen else None
@@ -62,7 +64,7 @@ def overview(
         repos=money.repo_costs(bill),
         runs=money.run_costs(bill, past),
         refusals=troubles.refusal_lines(past, policy),
-        failures=troubles.failure_lines(past),
+        failures=(*unread, *troubles.failure_lines(past)),
         github=about.allowance(),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ class Door:
         local: Whether the server is bound to a loopback address and no proxy was configured.
     """
 
-    password: str | None
+    password: str | None = field(repr=False)
     local: bool
 
     def judge(self, environ: Mapping[str, Any]) -> Verdict:

@@ -92,7 +92,7 @@ class Search:
         notes = about(every, {*self._keys(instances), *_keys_of(jobs)})
         if not notes and not any(text.startswith("the journal") for text in self.unknown):
             self.unknown.append(
-                "the journal that this command reads is empty" if not every else "the journal says nothing about it"
+                f"the journal {'says nothing about it' if every else 'that this command reads is empty'}"
             )
         evidence = Evidence(
             policy=sources.policy.of(repo) if repo else sources.policy,
@@ -124,19 +124,18 @@ class Search:
         try:
             return self.sources.cloud.instances()
         except RunnerkitError as error:
-            self._missed("EC2", error)
-            return ()
+            return self._missed("EC2", error)
 
     def _notes(self, now: datetime) -> Sequence[Note]:
         try:
             return self.sources.journal.notes(now - KEPT)
         except RunnerkitError as error:
-            self._missed("the journal", error)
-            return ()
+            return self._missed("the journal", error)
 
-    def _missed(self, what: str, error: RunnerkitError) -> None:
+    def _missed(self, what: str, error: RunnerkitError) -> tuple[()]:
         self.errors.append(error)
         self.unknown.append(f"{what} could not be read: {error.message}")
+        return ()
 
     def _keys(self, instances: Sequence[Instance]) -> set[Key]:
         """What the question names, and for machines what their tags name."""
@@ -187,9 +186,8 @@ class Search:
         return repos[0] if len(repos) == 1 else "", [], {}
 
     def _named(self, forge: Forge, repos: tuple[str, ...]) -> list[str]:
-        found: list[str] = []
-        for repo in repos:
-            found += forge.repositories(repo.removesuffix("/*")) if repo.endswith("/*") else [repo]
+        listed = (forge.repositories(repo[:-2]) if repo.endswith("/*") else [repo] for repo in repos)
+        found = [repo for each in listed for repo in each]
         if len(found) > MOST_REPOSITORIES:
             self.unknown.append(f"only {MOST_REPOSITORIES} of {len(found)} repositories were looked at (--repo)")
         return found[:MOST_REPOSITORIES]
@@ -198,8 +196,7 @@ class Search:
         self, forge: Forge, repo: str, instances: Sequence[Instance], notes: Sequence[Note]
     ) -> tuple[list[Job], dict[int, Run]]:
         jobs: dict[int, Job] = {}
-        numbers = dict.fromkeys(self._job_numbers(notes))
-        for number in numbers:
+        for number in dict.fromkeys(self._job_numbers(notes)):
             job = forge.job(repo, number)
             if job is not None:
                 jobs[job.id] = job

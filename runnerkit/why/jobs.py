@@ -121,7 +121,7 @@ def _will_recover(decided: Recovery) -> tuple[Next, ...]:
     count = sum(wanted.count for wanted in decided.machines)
     first = f"launches {count} machine{'s' if count > 1 else ''} first, then " if count else ""
     controller = f"the next pass of a controller {first}runs {what} again, as attempt {decided.attempt}"
-    return Next(controller), Next(f"without a controller: `runnerkit resume {decided.run.id} -R {decided.run.repo}`")
+    return Next(controller), Next(f"without a controller: `runnerkit resume {decided.run.id} -r {decided.run.repo}`")
 
 
 # --- under way --------------------------------------------------------------------------------------------------------

@@ -178,7 +178,11 @@ SENTENCES: dict[str, Callable[[Note], str]] = {
     "job-waiting": lambda n: f"waits: {n.text('why')}",
     "job-taken": lambda n: f"job {n.id('job')} began on {n.text('runner')}, after {span(n.number('seconds') or 0)}",
     "job-over": lambda n: f"job {n.id('job')} ended: {n.text('conclusion')}",
-    "refusal-told": lambda n: f"the author was told by a {n.text('how')}",
+    "refusal-told": lambda n: (
+        "the author was told that it holds no more"
+        if n.text("how") == "withdrawn"
+        else f"the author was told by a {n.text('how')}"
+    ),
     "runner-registered": lambda n: f"{n.text('runner')}: registered at {n.text('repo')}",
     "instance-launched": _launched,
     "launch-failed": lambda n: f"{n.text('runner')}: not launched: {error(n)}",

@@ -92,6 +92,21 @@ def test_count_and_scope_ask_for_more_machines(bench: Bench) -> None:
     assert len(names) == 4
 
 
+def test_secrets_go_through_parameter_store_where_that_is_set(bench: Bench) -> None:
+    """User data tell neither name nor secret; launching again finds the machine."""
+    bench.world.aws("iam").create_instance_profile(InstanceProfileName="runnerkit-runner")
+    ssm = {"RUNNERKIT_AWS__SECRETS": "ssm", "RUNNERKIT_AWS__INSTANCE_PROFILE": "runnerkit-runner"}
+    (machine,) = bench.launch(**ssm).json["machines"]
+    (instance,) = bench.world.ec2.instances("pending", "running")
+    assert instance.tags["runnerkit:runner"] == machine["runner"]
+    assert machine["runner"].encode() not in instance.user_data
+    name = f"/runnerkit/{instance.id}"
+    assert bench.wire(["PutParameter"]) == ["PutParameter"]
+    found = bench.world.aws("ssm").get_parameters(Names=[name], WithDecryption=True)["Parameters"]
+    assert all(machine["runner"] in each["Value"] for each in found), "it may have read and deleted it already"
+    assert bench.launch(**ssm).json["machines"][0]["instance"] == instance.id
+
+
 def test_single_keys_spell_the_same_label(bench: Bench) -> None:
     """Flags are the label's keys, and the scope is the workflow run's id."""
     done = bench.run("launch", "--gpu", "T4", "--spot", "never", "--json", GITHUB_RUN_ID="42")

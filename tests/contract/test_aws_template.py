@@ -7,16 +7,18 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from cfnlint.api import lint_file
 from cfnlint.decode import decode
 
 from runnerkit.aws import messages
-from runnerkit.aws.controller import LEAST_SECONDS
+from runnerkit.aws.controller import LEAST_SECONDS, RESERVE_SECONDS
 from runnerkit.config import load
-from runnerkit.journals.s3 import S3_ACTIONS
+from runnerkit.journal import KEPT
+from runnerkit.journals.s3 import S3_ACTIONS, s3_journal
+from runnerkit.settings import AwsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +171,15 @@ def test_the_numbers_fit_each_other() -> None:
     assert mapping["MaximumBatchingWindowInSeconds"] >= 1
     kept = one("AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"]
     assert kept > number("KeptDays")
+
+
+def test_a_dead_s3_does_not_outlive_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a pass leaves for the journal is enough for each try to run out of time."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    made = s3_journal(("bucket", "p/"), AwsSettings(regions=("eu-west-1",)), kept=KEPT, told=lambda _: None)
+    config = cast("Any", made._objects)._connect().meta.config
+    assert config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout) < RESERVE_SECONDS
 
 
 def test_the_gateway_hands_over_what_the_function_reads() -> None:

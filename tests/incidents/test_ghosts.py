@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runnerkit.errors import CloudUnavailable, ForgeUnavailable
-from runnerkit.events import ActionFailed
+from runnerkit.events import ActionFailed, TerminationSpared
 from runnerkit.model import State
 from runnerkit.testing import FakeCloud, Habits
 from runnerkit.wishes import Policy
@@ -116,6 +116,8 @@ def test_an_outage_of_github_strands_nobody() -> None:
     for runner in world.forge.real_runners():
         world.forge.disconnect(runner.id)
     passes(world, 5)
+    # GitHub would refuse for those that work; within minutes nobody even asks.
+    assert [] == world.events.of(TerminationSpared)
     for runner in world.forge.real_runners():
         world.forge.connect(runner.id)
     passes(world, 70)

@@ -210,7 +210,7 @@ def test_hours_without_capacity_lose_no_job() -> None:
     passes(world, 45)
     assert {SUCCESS} == {state(world, job) for job in jobs}
     # Ever more slowly meanwhile: not once in each pass.
-    assert 120 > asked
+    assert 30 > asked
 
 
 def test_the_last_pool_that_has_a_gpu_is_found() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
-from runnerkit.actions import Launch, Mark
+from runnerkit.actions import Launch, Mark, Terminate
 from runnerkit.events import TerminationSpared
 from runnerkit.model import Observed
 from runnerkit.plan import plan
@@ -134,3 +135,9 @@ def test_an_absence_is_marked_before_it_counts() -> None:
     (action,) = plan(seen, (), world.policy, now).actions
     assert isinstance(action, Mark)
     assert not any(isinstance(each, Launch) for each in plan(seen, (), world.policy, now).actions)
+    marked = replace(seen, instances=(replace(machine, gone_since=now),))
+    window = timedelta(seconds=world.policy.confirm)
+    assert () == plan(marked, (), world.policy, now + window - timedelta(seconds=1)).actions
+    (end,) = plan(marked, (), world.policy, now + window).actions
+    assert isinstance(end, Terminate)
+    assert end.confirm

@@ -60,7 +60,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def webhook(body: str, secret: str = SECRET) -> dict[str, Any]:
     signature = "sha256=" + hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()
-    said = {"from": "webhook", "signature": signature, "event": "workflow_job", "content-type": "application/json"}
+    said = {"signature": signature, "event": "workflow_job", "content-type": "application/json"}
     attributes = {name: {"stringValue": value, "dataType": "String"} for name, value in said.items()}
     return {"messageId": f"m-{len(body)}-{secret[:1]}", "body": body, "messageAttributes": attributes}
 

@@ -60,6 +60,19 @@ def test_one_outlier_does_not_change_a_ratio(bench: Callable[[str], Any]) -> Non
     assert bench("figures").ratio(spread([2.0, 2.0, 90.0]), spread([1.0, 0.0, 1.0])) == 2.0
 
 
+def test_answers_that_overlap_are_taken_off_once(bench: Callable[[str], Any]) -> None:
+    """Of two seconds, what at least one answer covered; what was before or after does not count."""
+    spans = [(9.0, 10.25), (10.5, 11.0), (10.75, 11.25), (10.6, 10.7), (11.9, 14.0), (20.0, 30.0)]
+    assert 1.1 == pytest.approx(bench("figures").covered(spans, 10.0, 12.0))
+    assert 0.0 == bench("figures").covered([], 10.0, 12.0)
+
+
+def test_the_percentile_is_that_of_all_answers(bench: Callable[[str], Any]) -> None:
+    """Of two hundred answers two may be slower."""
+    assert 0.02 == bench("figures").percentile([9.0, *[0.01] * 197, 9.0, 0.02], 0.99)
+    assert 3.0 == bench("figures").percentile([3.0], 0.99)
+
+
 def test_a_figure_as_a_line_of_the_table(bench: Callable[[str], Any]) -> None:
     """The table says what, how much, the limit, the verdict, and what lies behind it."""
     figures = bench("figures")

@@ -8,7 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from runnerkit.actions import Terminate
+from runnerkit import labels
+from runnerkit.actions import Launch, Terminate
+from runnerkit.breakers import Pause
+from runnerkit.events import SpotPaused
+from runnerkit.names import RunnerName
 from runnerkit.pacing import PACED
 from runnerkit.passes import Pass
 from runnerkit.phases import Phase, is_capacity, join, phase
@@ -166,6 +170,17 @@ def test_the_wait_for_the_pace_is_noted_once() -> None:
     said = [note for note in world.journal.notes(EPOCH, {"job-waiting"}) if note.facts["why"] == PACED]
     assert len(said) == 120
     assert world.journal.notes(EPOCH, {"launch-skipped"}) == []
+
+
+def test_what_is_put_off_is_not_said_to_be_bought_on_demand() -> None:
+    """That is told of each machine once, when it is started."""
+    world = FakeWorld(bursts=True, policy=WIDE)
+    jobs = [world.forge.queue(REPO, [LABEL]) for _ in range(200)]
+    spec, pause = labels.parse(LABEL).spec, Pause(EPOCH, 2)
+    launches = [Launch(RunnerName.for_job(j.id), REPO, j.labels, spec, 1, j.id, pause) for j in jobs]
+    outcomes = world.fleet()._applier.apply(launches)
+    assert sum(outcome.note == PACED for outcome in outcomes) == 20
+    assert len(world.events.of(SpotPaused)) == 180
 
 
 def test_launches_with_user_data_keep_the_same_pace() -> None:

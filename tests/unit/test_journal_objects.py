@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from runnerkit.history import Note
 from runnerkit.journals import keys as names
 from runnerkit.journals.s3 import S3Journal
 from runnerkit.journals.tidying import merge, tidy
+from runnerkit.testing import FakeWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,6 +132,23 @@ def test_a_journal_tidies_by_itself_once_an_hour() -> None:
     assert max(count for _, count in told) < 110
     assert 5 == objects.calls.count("delete") + 1
     assert list(range(1, 301)) == numbers(objects)
+
+
+def test_a_pass_with_nothing_to_do_costs_one_list() -> None:
+    """A function that wakes each minute writes nothing while nothing happens, and reads nothing twice."""
+    world, objects = FakeWorld(bursts=True), FakeObjects()
+    fleet = world.fleet(outside=replace(world.outside, journal=journal(objects, world.clock.now)))
+    world.forge.queue("acme/widgets", ["runnerkit=1/gpu=t4"])
+    world.clock.advance(60)
+    for _ in range(2):
+        fleet.once()
+        world.clock.advance(60)
+    assert "put" in objects.calls
+    objects.calls.clear()
+    for _ in range(3):
+        fleet.once()
+        world.clock.advance(60)
+    assert objects.calls == ["keys"] * 3
 
 
 def test_a_service_that_reads_for_months_forgets_what_is_of_no_use() -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runnerkit.errors import ForgeUnavailable, NoCapacity
-from runnerkit.events import ActionFailed
+from runnerkit.errors import ForgeUnavailable, NoCapacity, NotFound
+from runnerkit.events import ActionFailed, PassEnded, RepositorySkipped
 from runnerkit.history import Note
 from runnerkit.overview import About, Allowance, Board
 from runnerkit.testing import FakeClock, FakeWorld, MemoryJournal
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 REPO = "acme/widgets"
+DOWN = ForgeUnavailable("GitHub answered 503", hint="wait")
 
 
 class CountedJournal(MemoryJournal):
@@ -126,6 +127,22 @@ def test_failed_pass(world: FakeWorld) -> None:
     assert read(shown)["passed"] == int(EPOCH.timestamp())
     shown.saw(fleet.once())
     assert read(shown)["trouble"] is None
+
+
+def test_repositories_that_cannot_be_read_are_told(world: FakeWorld) -> None:
+    """One line for each reason as long as it holds: the page must not look as if nobody had a job there."""
+    shown, clock = board(world), world.clock
+    gone = NotFound("acme/old is not there", hint="take it from the list")
+    for repo, error in (("acme/old", gone), ("acme/a", DOWN), ("acme/b", DOWN), ("acme/c", DOWN)):
+        shown.emit(RepositorySkipped(repo, error))
+    shown.emit(PassEnded(0, 0, 0, 0, 1.0))
+    lines = read(shown)["failures"]
+    assert [("acme/old", "take it from the list"), ("acme/a and 2 more", "wait")] == [
+        (line["runner"], line["hint"]) for line in lines
+    ]
+    assert {int(clock.now().timestamp())} == {line["at"] for line in lines}
+    shown.emit(PassEnded(0, 0, 0, 0, 1.0))
+    assert [] == read(shown)["failures"]
 
 
 def test_journal_is_read_once(world: FakeWorld) -> None:

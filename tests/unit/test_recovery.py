@@ -89,6 +89,7 @@ LEFT = {
     "all went well": ([job(1, "success", "rk-1-1")], {"lost": ["rk-1-1"]}, Because.WELL),
     "it merely failed": ([A], {}, Because.NOT_INTERRUPTED),
     "another's machine was taken": ([A], {"lost": ["rk-2-1"]}, Because.NOT_INTERRUPTED),
+    "a machine without a name was taken": ([job(1)], {"lost": [""]}, Because.NOT_INTERRUPTED),
     "a merge queue's": ([A], {"lost": ["rk-1-1"], "run": replace(RUN, event="merge_group")}, Because.MERGE_QUEUE),
     "a person cancelled it": (
         [A, job(2, "cancelled")],

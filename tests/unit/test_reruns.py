@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -297,20 +296,6 @@ def test_machines_made_anew_stay_within_the_caps(bound: dict[str, object]) -> No
     assert len(world.fleet().once().plan.waiting) == 1
 
 
-def test_a_machine_without_a_name_that_aws_takes_is_no_job_s_machine() -> None:
-    """A machine of a burst may be taken before it is anybody's; jobs without a runner have nothing to do with it."""
-    world = FakeWorld(habits=Habits(boot=10, job=6000))
-    job = world.forge.queue(REPO, [LABEL])
-    world.fleet().once()
-    (machine,) = world.cloud.live()
-    world.cloud._change(replace(machine, name="", batch="b-1", runner_id=None, run_id=None, job_id=None))
-    world.interrupt(machine.id)
-    world.fleet().once()
-    world.forge._change_job(replace(job, status="completed", conclusion="cancelled", completed_at=world.clock.now()))
-    world.fleet().run(interval=60, passes=5)
-    assert world.forge.reruns == []
-
-
 def test_a_run_that_is_left_as_it_is_costs_the_next_process_nothing() -> None:
     """`once` would otherwise ask about every job that failed in the last hours, each time."""
     world, machine = working()
@@ -318,7 +303,7 @@ def test_a_run_that_is_left_as_it_is_costs_the_next_process_nothing() -> None:
     world.cloud.end(machine)
     world.fleet().run(interval=60, passes=3)
     asked: list[int] = []
-    world.forge.run = lambda _repo, run_id: asked.append(run_id)  # type: ignore[method-assign,assignment,func-returns-value]
+    world.forge.run = lambda _repo, run_id: asked.append(run_id)  # type: ignore[method-assign,assignment]
     world.fleet().once()
     assert asked == []
 

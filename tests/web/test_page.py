@@ -133,7 +133,7 @@ def test_lost_connection(document: dict[str, Any], chrome: Browser) -> None:
     [
         (
             {"trouble": {"at": 1, "since": 1, "code": "x", "message": "GitHub is down", "hint": "wait"}},
-            "GitHub is down. wait.",
+            "GitHub is down. wait. The next pass tries again. What you see is as of",
         ),
         ({"passed": 1_700_000_000}, "Is the service busy, or stuck?"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import pytest
 
 from runnerkit.errors import ForgeUnavailable
 from runnerkit.events import ActionFailed, PassEnded
+from runnerkit.phases import Phase
 from runnerkit.web.door import Door, Verdict
 from runnerkit.web.front import PAGE
 from tests.web.visits import Visited, job, password, visited
@@ -49,6 +52,13 @@ def test_the_files_of_the_page_are_served_and_nothing_else(site: Visited) -> Non
         assert answer.headers["content-type"].startswith("text/")
     for path in ("/index.html", "/page", "/../site.py", "/..%2fsite.py", "//etc/passwd", "/page.js/", "/\x00"):
         assert 404 == site.ask("GET", path.replace("\x00", "%00")).status
+
+
+def test_the_page_counts_machines_of_every_phase() -> None:
+    """A phase that the page does not know would be missing from the sum under the number of machines."""
+    listed = re.search(r"const PHASES = (\[.*?\]);", (PAGE / "lines.js").read_text(encoding="utf-8"))
+    assert listed is not None
+    assert {*map(str, Phase), "unknown"} - {"ended"} == set(json.loads(listed[1]))
 
 
 @pytest.mark.parametrize("path", ["/", "/status.json"])
@@ -192,6 +202,7 @@ def test_the_door_takes_no_odd_credentials() -> None:
     door = Door("pässwörd of some length", local=True)
     given = password("pässwörd of some length")["Authorization"]
     assert Verdict.OPEN is door.judge({"HTTP_AUTHORIZATION": given})
+    assert "pässwörd" not in repr(door)
     for odd in ("Basic //8=", "Basic \xff", "basic", "Basic " + "A" * 10_000, ""):
         assert Verdict.ASK is door.judge({"HTTP_AUTHORIZATION": odd})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runnerkit.actions import Launch, Plan, Refused, Waiting
 from runnerkit.errors import PolicyRefused
@@ -17,6 +17,9 @@ from runnerkit.why.evidence import Evidence
 from runnerkit.why.explaining import explain
 from runnerkit.why.questions import Question
 from runnerkit.wishes import Policy, RunnerSpec
+
+if TYPE_CHECKING:
+    from runnerkit.breakers import Pause
 
 REPO, LABEL = "acme/widgets", "runnerkit=5/gpu=t4"
 NOW = EPOCH + timedelta(minutes=10)
@@ -76,6 +79,7 @@ def seen(
     *,
     waiting: Waiting | None = None,
     launch: bool = False,
+    pause: Pause | None = None,
     refused: str = "",
     unserved: bool = False,
     instances: tuple[Instance, ...] = (),
@@ -83,7 +87,8 @@ def seen(
     job: Job = JOB,
 ) -> Pass:
     """What a pass would see and decide."""
-    launches = (Launch(RunnerName.for_job(77, 2), REPO, (LABEL,), RunnerSpec(), run_id=5, job_id=77),) if launch else ()
+    second = Launch(RunnerName.for_job(77, 2), REPO, (LABEL,), RunnerSpec(), run_id=5, job_id=77, spot_paused=pause)
+    launches = (second,) if launch else ()
     told = (Refused(job, PolicyRefused(refused, hint="ask for less")),) if refused else ()
     return Pass(
         Observed(NOW, frozenset({REPO}), instances, runners),

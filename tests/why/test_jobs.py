@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from runnerkit.actions import Holds, Waiting
 from runnerkit.breakers import Pause
+from runnerkit.cli.commands import app
 from runnerkit.names import RunnerName
 from runnerkit.recovery import Reason, recoverable
 from runnerkit.wishes import Policy, RunnerSpec
@@ -48,13 +51,7 @@ NEVER_ONLINE = (
     note("instance-launched", 5, runner="rk-77-1", job=77, instance="i-1"),
     note("runner-deregistered", 305, runner="rk-77-1", reason="it never came online"),
 )
-BOUGHT = seen(launch=True)
-BOUGHT = replace(
-    BOUGHT,
-    plan=replace(
-        BOUGHT.plan, actions=tuple(replace(each, spot_paused=Pause(at(2400), 2)) for each in BOUGHT.plan.actions)
-    ),  # type: ignore[type-var]
-)
+BOUGHT = seen(launch=True, pause=Pause(at(2400), 2))
 SIBLING = replace(RUNNING, id=78, name="test", runner_name="rk-77-1")
 STRANGER = replace(JOB, labels=("self-hosted", "gpu"))
 
@@ -330,6 +327,17 @@ def test_a_merge_queues_run_is_not_promised_a_repetition() -> None:
     answer = recoverable(queue, known.jobs, known.lost(), (), Policy(), lambda _job: RunnerSpec())
     assert isinstance(answer, Reason)
     assert "merge queue" in verdict(replace(known, runs={5: queue}, recoveries={5: answer}))[2]
+
+
+def test_what_is_told_to_type_can_be_typed() -> None:
+    """Every option of our own commands in an answer is one that the command has."""
+    for known, *_ in (WAITING | AFTER).values():
+        _, text, after = verdict(known)
+        for name, options in re.findall(r"`runnerkit ([a-z]+)([^`]*)`", f"{text} {after}"):
+            shown = CliRunner().invoke(app, [name, "--help"]).stdout
+            assert "Usage" in shown, name
+            for option in re.findall(r"(?<= )--?[a-zA-Z-]+", options):
+                assert re.search(rf"{option}\b", shown), (name, option)
 
 
 def test_a_young_job_is_not_called_unseen() -> None:

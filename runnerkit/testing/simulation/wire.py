@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 GITHUB, EC2 = "github", "ec2"
 # The calls that change something: they take time, and a controller may die before or after each.
 EFFECTS = frozenset(
-    {"register", "deregister", "launch", "launch_batch", "hand_over", "tag", "terminate", "remove", "rerun_failed", "rerun_job",
-     "cancel", "check", "status", "comment"}
+    {"register", "deregister", "launch", "launch_batch", "hand_over", "tag", "terminate", "remove", "rerun_failed",
+     "rerun_job", "cancel", "check", "status", "comment"}
 )  # fmt: skip
 # What costs no call: they only name something that is known.
 FREE = frozenset({"place", "prepare"})

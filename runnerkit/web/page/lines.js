@@ -8,7 +8,7 @@ const LABEL = "runs-on: runnerkit=${{ github.run_id }}/gpu=t4";
 const STATES = {
   refused: "refused", failed: "failed", waiting: "waiting", unserved: "nobody’s", launching: "launching", coming: "on its way",
 };
-const PHASES = ["busy", "ready", "booting", "registered", "lost", "gone", "stopped", "dangling", "unknown"];
+const PHASES = ["busy", "ready", "booting", "registered", "lost", "gone", "stopped", "unnamed", "dangling", "unknown"];
 
 const body = (id) => document.getElementById(id);
 

@@ -102,7 +102,8 @@ function health(view) {
   if (!view) return ["idle", "connecting", ""];
   if (view.trouble) {
     const hint = view.trouble.hint ? ` ${view.trouble.hint}.` : "";
-    return ["warn", "passes fail", `Passes have failed since ${clock(view.trouble.since, true)}: ${view.trouble.message}.${hint} The next pass tries again.`];
+    const seen = view.passed === null ? "" : ` What you see is as of ${clock(view.passed, true)}.`;
+    return ["warn", "passes fail", `Passes have failed since ${clock(view.trouble.since, true)}: ${view.trouble.message}.${hint} The next pass tries again.${seen}`];
   }
   if (view.passed === null) return ["idle", "first look under way", ""];
   const age = now() - view.passed;

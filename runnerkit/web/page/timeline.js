@@ -11,7 +11,7 @@ const KINDS = {
   booting: "boots", ready: "online, waits for a job", busy: "runs a job", ending: "job over, ends itself",
   lost: "lost, gone or stopped",
 };
-const TROUBLED = new Set(["lost", "gone", "stopped", "dangling"]);
+const TROUBLED = new Set(["lost", "gone", "stopped", "unnamed", "dangling"]);
 const ENDS = { interrupted: "taken back by AWS", failed: "never came online", done: "ended" };
 const STEPS = { 1: 600, 6: 3600, 24: 4 * 3600 };
 
