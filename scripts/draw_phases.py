@@ -27,6 +27,8 @@ STEPS: Mapping[tuple[Phase, Phase], str] = {
     (Phase.BOOTING, Phase.READY): "the runner comes online",
     (Phase.BOOTING, Phase.DANGLING): "the machine gave up",
     (Phase.BOOTING, Phase.ENDED): "retired, it missed its deadline",
+    (Phase.BOOTING, Phase.UNNAMED): "of a burst, and nobody named it",
+    (Phase.UNNAMED, Phase.ENDED): "terminated",
     (Phase.READY, Phase.BUSY): "it takes a job",
     (Phase.READY, Phase.DANGLING): "no job came, it powers off",
     (Phase.READY, Phase.LOST): "it falls silent",

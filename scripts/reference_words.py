@@ -156,8 +156,8 @@ MEANINGS = {
         "port": "the port; 0 for any that is free",
         "interval": "seconds between two passes when nothing wakes the loop",
         "webhook_secrets": "the secrets that webhooks are signed with; a second one while the first is replaced",
-        "public_url": "the webhook's address as GitHub has it, such as `https://runners.example.org/hooks`; not set: lost "
-        "webhooks are not asked for again",
+        "public_url": "the webhook's address as GitHub has it, such as `https://runners.example.org/hooks`; not set: "
+        "lost webhooks are not asked for again",
         "trusted_proxy": "the IP address of the proxy in front; its `X-Forwarded-*` headers are believed",
         "page_password": "what the status page and the metrics ask for; not set: they are shown at this machine only",
         "workers": "threads that answer requests",
@@ -184,8 +184,8 @@ MEANINGS = {
         "spot_breaker_interruptions": "after so many interruptions of the same wish ...",
         "spot_breaker_window": "... within so many seconds ...",
         "spot_breaker_pause": "... it is bought on demand for so many seconds, unless it says `spot=only`",
-        "backoff_limit": "longest pause, in seconds, between two searches for a wish that cannot be had; each search that "
-        "finds nothing doubles the pause, which begins at `refusal_memory`",
+        "backoff_limit": "longest pause, in seconds, between two searches for a wish that cannot be had; each search "
+        "that finds nothing doubles the pause, which begins at `refusal_memory`",
         "refusal_memory": "seconds for which a pool that AWS refused is not tried again",
         "gpus": "the GPU models that labels may name; empty: any",
         "types": "the instance types they may name, with `*` and `?`; empty: any",
@@ -194,8 +194,8 @@ MEANINGS = {
         "profiles": "the IAM instance profiles they may name, with `*` and `?`; empty: **none**",
         "specs": "the named specs that labels may use; empty: any",
         "specs_only": "labels must name a spec",
-        "require_environment": "environments, with `*` and `?`, one of which must have let a job through; empty: none is "
-        "required",
+        "require_environment": "environments, with `*` and `?`, one of which must have let a job through; empty: none "
+        "is required",
         "public_repositories": "serve jobs of public repositories",
         "forks": "serve jobs that run a fork's code",
         "pull_request_target": "serve jobs triggered by `pull_request_target`",

@@ -16,13 +16,13 @@ from runnerkit.applying import Outcome
 from runnerkit.config import Config, Origins
 from runnerkit.events import Event, InstanceLaunched, RunnerOnline
 from runnerkit.fleet import Fleet
-from runnerkit.passes import MachineStatus, Pass
+from runnerkit.journals import FileJournal
 from runnerkit.launching import Outside
 from runnerkit.model import Attempt, Instance, Job, Leftover, Market, Refusal, Runner
 from runnerkit.names import RunnerName, Secret
+from runnerkit.passes import MachineStatus, Pass
 from runnerkit.ports import Clock, Cloud, Events, Forge, Journal, Reports
 from runnerkit.slots import LaunchRequest, Slot
-from runnerkit.journals import FileJournal
 from runnerkit.system import LogEvents, SeveralEvents, SilentEvents, SystemClock
 from runnerkit.testing import FakeClock, FakeCloud, FakeForge, FakeWorld, Habits, Lies, MemoryJournal, RecordedEvents
 from runnerkit.wishes import GpuWish, Policy, Range, RunnerSpec, SpotUse

@@ -32,7 +32,7 @@ class HostileWorld(RuleBasedStateMachine):
         never_ends=st.sampled_from([0.0, 0.2]),
         bursts=st.booleans(),
     )
-    def begin(  # noqa: D102, PLR0913 - the strategies say it
+    def begin(  # noqa: D102 - the strategies say it
         self,
         seed: int,
         lag: float,

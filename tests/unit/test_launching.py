@@ -16,6 +16,7 @@ import pytest
 
 from runnerkit import boot, labels, tags
 from runnerkit.actions import Launch
+from runnerkit.breakers import breaker_open_until
 from runnerkit.errors import (
     CloudDenied,
     CloudError,
@@ -44,7 +45,6 @@ from runnerkit.events import (
 from runnerkit.launching import Launcher, Outside, Started
 from runnerkit.model import Gpu, InstanceType, Market, Offering
 from runnerkit.names import Birth, RunnerName, Secret, label_digest
-from runnerkit.breakers import breaker_open_until
 from runnerkit.testing import FakeClock, FakeCloud, FakeForge, FakeWorld, MemoryJournal, RecordedEvents, shop
 from runnerkit.testing.clock import EPOCH
 from runnerkit.wishes import Policy, RunnerSpec

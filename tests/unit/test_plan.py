@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runnerkit.actions import Demand, Deregister, Launch, Mark, Retire, Terminate
+from runnerkit.breakers import breaker_open_until
 from runnerkit.model import Failure, Instance, Job, LaunchNote, Market, Observed, Runner, State
 from runnerkit.names import Birth, RunnerName, label_digest
 from runnerkit.phases import LIFE, Pair, Phase, is_capacity, join, phase
-from runnerkit.breakers import breaker_open_until
 from runnerkit.plan import RULES, plan
 from runnerkit.wishes import Policy, RunnerSpec
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from runnerkit.errors import NoCapacity
 from runnerkit.events import Event, LaunchFailed, OfferingRefused, PassEnded, RunnerOnline
-from runnerkit.model import Breadth, Failure, Market, Refusal
 from runnerkit.journal import KEPT
 from runnerkit.journals.file import COMPACT_OVER, FileJournal
+from runnerkit.model import Breadth, Failure, Market, Refusal
 from runnerkit.system import LogEvents, SeveralEvents, SilentEvents, SystemClock
 from runnerkit.testing import FakeWorld, Habits, RecordedEvents
 from runnerkit.wishes import Policy
