@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from figures import Figure
 
 # The quick ones first; each name is a file beside this one.
-BENCHMARKS = ("plan_size", "bursts", "passes", "help", "dry_run", "wire", "dvc_run", "webhooks", "wait", "machine")
+BENCHMARKS = (
+    "plan_size",
+    "bursts",
+    "passes",
+    "crowds",
+    "help",
+    "dry_run",
+    "wire",
+    "dvc_run",
+    "webhooks",
+    "wait",
+    "machine",
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -47,9 +47,9 @@ CLIENT = Path(burst.__file__)
 
 def measure() -> list[Figure]:
     """One service through all of it: launches, bursts, then half a minute of nothing."""
-    with _answering() as answers, world() as there, _serving(there) as (process, address):
+    with _answering() as answers, world() as there, serving(there) as (process, address):
         # The first one imports and connects; a service does that once.
-        fleets = [_launch(there, address, number) for number in range(LAUNCHES + 1)][1:]
+        fleets = [launch(there, address, number) for number in range(LAUNCHES + 1)][1:]
         bursts = [_burst(address, f"burst-{number}") for number in range(BURSTS)]
         share, memory = _idle(there, process)
     slowest, whole = Spread.of([max(burst) for burst in bursts]), Spread.of([until - since for since, until in fleets])
@@ -66,7 +66,7 @@ def measure() -> list[Figure]:
 
 def _idle(there: World, process: subprocess.Popen[str]) -> tuple[float, float]:
     """What it takes while nothing happens: per cent of a processor, and MB."""
-    _wait_until_quiet(there)
+    wait_until_quiet(there)
     before, began = _cpu(process), time.monotonic()
     time.sleep(IDLE_FOR)
     share = 100 * (_cpu(process) - before) / (time.monotonic() - began)
@@ -95,7 +95,7 @@ def _timed(work: Callable[..., Any], spans: list[tuple[float, float]]) -> Callab
 
 
 @contextmanager
-def _serving(there: World) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(there: World) -> Iterator[tuple[subprocess.Popen[str], str]]:
     environment = {**there.environment, "RUNNERKIT_SERVE__WEBHOOK_SECRETS": SECRET}
     process = subprocess.Popen(
         runnerkit("serve", "--port", "0", "--interval", str(INTERVAL), "--json"),
@@ -120,24 +120,24 @@ def _address(process: subprocess.Popen[str]) -> str:
     return str(first["address"])
 
 
-def _launch(there: World, address: str, number: int) -> tuple[float, float]:
+def launch(there: World, address: str, number: int) -> tuple[float, float]:
     """When a webhook was sent, and when EC2 had the request for a fleet."""
-    _wait_until_quiet(there)
+    wait_until_quiet(there)
     there.sandbox.github.queue_job(REPO, [f"runnerkit=launch-{number}/gpu=t4"])
-    known, began = _fleets(there), time.time()
-    _send(address, f"launch-{number}")
-    while len(asked := _fleets(there)) == len(known):
+    known, began = ordered(there), time.time()
+    send(address, f"launch-{number}")
+    while len(asked := ordered(there)) == len(known):
         if time.time() > began + PATIENCE:
             raise RuntimeError("nothing was launched")
         time.sleep(0.002)
     return began, asked[len(known)]
 
 
-def _fleets(there: World) -> list[float]:
+def ordered(there: World) -> list[float]:
     return [call.at for call in there.sandbox.ec2.calls if call.action == "CreateFleet"]
 
 
-def _send(address: str, guid: str) -> None:
+def send(address: str, guid: str) -> None:
     asyncio.run(burst.send(f"{address}/hooks", burst.request(f"{address}/hooks", SECRET.encode(), REPO, guid)))
 
 
@@ -147,7 +147,7 @@ def _burst(address: str, turn: str) -> list[float]:
     return [float(seconds) for seconds in json.loads(done.stdout)]
 
 
-def _wait_until_quiet(there: World) -> None:
+def wait_until_quiet(there: World) -> None:
     """Until every job is over and nobody has asked GitHub anything for a second."""
     until, known, since = time.monotonic() + PATIENCE, -1, time.monotonic()
     while time.monotonic() < until:

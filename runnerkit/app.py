@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # No launch takes so many settle windows: what it made and is older, it has left behind.
 SETTLES_OF_A_LAUNCH = 10
+# A launch waits for AWS and GitHub most of its time, and EC2 lets fifty be ordered at once.
+ACTIONS_AT_ONCE = 32
 
 
 def fleet(
@@ -74,6 +76,7 @@ def fleet_over(config: Config, served: Sequence[str], ports: Outside) -> Fleet:
     return Fleet(
         ports,
         papers=papers if config.aws.secrets == "ssm" else None,
+        workers=ACTIONS_AT_ONCE,
         reports=getattr(ports.forge, "reports", None),
         policy=config.policy,
         repos=served,

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
     from runnerkit.settings import AwsSettings
 
-_TIMEOUTS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 60, "user_agent_extra": "runnerkit"}
+# As many connections as a controller carries out actions at once: further ones would be opened and thrown away.
+CONNECTIONS = 32
+_TIMEOUTS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "read_timeout": 60,
+    "user_agent_extra": "runnerkit",
+    "max_pool_connections": CONNECTIONS,
+}
 _PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 3}, **_TIMEOUTS)
 # botocore repeats HTTP 500 and 503 answers, and that is how EC2 reports missing capacity: a launch decides for itself.
 _ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, **_TIMEOUTS)
