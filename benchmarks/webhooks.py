@@ -96,6 +96,7 @@ def _timed(work: Callable[..., Any], spans: list[tuple[float, float]]) -> Callab
 
 @contextmanager
 def serving(there: World) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """``serve`` as a process of its own, and where it listens."""
     environment = {**there.environment, "RUNNERKIT_SERVE__WEBHOOK_SECRETS": SECRET}
     process = subprocess.Popen(
         runnerkit("serve", "--port", "0", "--interval", str(INTERVAL), "--json"),
@@ -134,10 +135,12 @@ def launch(there: World, address: str, number: int) -> tuple[float, float]:
 
 
 def ordered(there: World) -> list[float]:
+    """When EC2 had each request for a fleet."""
     return [call.at for call in there.sandbox.ec2.calls if call.action == "CreateFleet"]
 
 
 def send(address: str, guid: str) -> None:
+    """Send one webhook that wakes the service."""
     asyncio.run(burst.send(f"{address}/hooks", burst.request(f"{address}/hooks", SECRET.encode(), REPO, guid)))
 
 

@@ -6,7 +6,6 @@ GitHub hold themselves.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from runnerkit.chronicle import Chronicle
 from runnerkit.errors import RunnerkitError
 from runnerkit.events import ActionFailed, JobRefused, JobWaiting, LeftoverRemoved, PassEnded
 from runnerkit.launching import Launcher
+from runnerkit.looping import Loop
 from runnerkit.observing import Observer
 from runnerkit.passes import MachineStatus, Pass
 from runnerkit.phases import Pair, Phase, join, phase
@@ -31,7 +31,6 @@ from runnerkit.telling import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
 
     from runnerkit.actions import Action
     from runnerkit.applying import Outcome
@@ -45,11 +44,8 @@ if TYPE_CHECKING:
     from runnerkit.wishes import Policy, RunnerSpec
 
 
-# How often one pass plans anew around wishes that cannot be had, and how seldom a loop looks for leftovers.
+# How often one pass plans anew around wishes that cannot be had.
 ROUNDS = 3
-TIDY_EVERY = 20
-# Seconds between two passes at least, whoever wakes the loop.
-SHORTEST_REST = 0.5
 
 
 class Fleet:
@@ -87,7 +83,7 @@ class Fleet:
         self.repos = tuple(repos)
         self._outside = outside
         self._wishes = wishes
-        self._stopping, self._hinted = threading.Event(), threading.Event()
+        self._loop = Loop(outside.clock, outside.events)
         self._attention = Attention(self.repos, outside.forge)
         self._observer = Observer(outside, policy, owner, self._attention, wishes)
         self._teller = Teller(outside, reports)
@@ -167,40 +163,7 @@ class Fleet:
         A pass that fails is an event, and the next one is the retry: also while GitHub is limited or refuses, machines
         are held to their lifetimes. Only a first pass that can never succeed ends it. ``after`` hears of each pass.
         """
-        done, due = 0, None
-        while (passes is None or done < passes) and not self._stopping.is_set():
-            # What was hinted at during a pass may have been overlooked by it, and something else may have been woken.
-            if done and not self._rest(self._until(due, interval)):
-                break
-            self._hinted.clear()
-            done, due = done + 1, None
-            try:
-                made = self.once(tidy=done % TIDY_EVERY == 1)
-                due = made.due
-                after(made)
-            except RunnerkitError as error:
-                if done == 1 and not error.retryable:
-                    raise
-                self._outside.events.emit(ActionFailed("pass", "", error))
-                after(error)
-
-    def _until(self, due: datetime | None, interval: float) -> float:
-        """Seconds to the next pass: what was put off is not kept waiting for the rest of an interval."""
-        left = (due - self._outside.clock.now()).total_seconds() if due else interval
-        return max(0.0, min(interval, left))
-
-    def _rest(self, interval: float) -> bool:
-        """Wait for the next pass; False when there shall be none. However many hints come, a pass ends before the next.
-
-        A flood of webhooks would otherwise mean passes without a pause, each of them with reads that cost something.
-        """
-        clock = self._outside.clock
-        earliest = clock.now() + timedelta(seconds=min(interval, SHORTEST_REST))
-        if not self._hinted.is_set():
-            clock.wait(interval)
-        while (left := (earliest - clock.now()).total_seconds()) > 0 and not self._stopping.is_set():
-            clock.wait(left)
-        return not self._stopping.is_set()
+        self._loop.run(lambda tidy: self.once(tidy=tidy), interval, passes, after)
 
     def hint(self, repo: str) -> bool:
         """Something happened in a repository: :meth:`run` looks there at once. False when it is not served.
@@ -209,14 +172,12 @@ class Fleet:
         """
         served = self._attention.hint(repo)
         if served:
-            self._hinted.set()
-            self._outside.clock.wake()
+            self._loop.wake()
         return served
 
     def stop(self) -> None:
         """Let :meth:`run` end after the pass that is under way. Any thread may call this."""
-        self._stopping.set()
-        self._outside.clock.wake()
+        self._loop.stop()
 
     def sweep(self, *, dry_run: bool = False) -> tuple[Pass, tuple[Leftover, ...]]:
         """End what is due and remove what launches left behind, but start nothing."""
