@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,31 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 _missing_tools: list[str] = []
+# Tests that one worker runs, each group after the other: they share one slow start, or would disturb each other.
+TOGETHER = {
+    "tests/guards/": "guards",
+    "tests/commands/test_demo.py": "demo",
+    "tests/sandbox/web/test_browser.py": "chromium",
+    "tests/web/test_page": "chromium",
+    "tests/docs/test_docs_executed.py::test_a_pipeline": "pipeline",
+    "tests/docs/test_docs_executed.py::test_the_example": "pipeline",
+}
+
+
+class Together(LoadScopeScheduling):
+    """Sends each group to one worker, and every other test to whoever is free.
+
+    xdist's own marks for that write into a test's id where this pytest does not look any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((group for start, group in TOGETHER.items() if nodeid.startswith(start)), nodeid)
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together | None:
+    """The scheduler of ``--dist loadgroup``."""
+    return Together(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:

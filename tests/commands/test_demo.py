@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # A demo fills two cores by itself.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.slow]
 
 NOTHING = {"instances": 0, "runners": 0, "volumes": 0, "launch_templates": 0}
 ORDER = [

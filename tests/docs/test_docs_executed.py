@@ -152,7 +152,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("pipeline")
 def test_a_pipeline_is_run_and_reported(project: tuple[Path, dict[str, str]]) -> None:
     """The page's session: three stages run, then those that a changed param concerns, and the report tells so."""
     folder, environ = project
@@ -169,7 +168,6 @@ def test_a_pipeline_is_run_and_reported(project: tuple[Path, dict[str, str]]) ->
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("pipeline")
 def test_the_example_can_be_tried(project: tuple[Path, dict[str, str]]) -> None:
     """The commands of its README: what it needs is there, the pipeline runs, the service answers."""
     folder, environ = project

@@ -43,7 +43,7 @@ from remove_guards import main
 sys.exit(main(["--json"], (*GUARDS, *{useless!r})))
 """
 # One worker runs all of them: they share one start of everything that is loaded only once.
-pytestmark = [pytest.mark.xdist_group("guards"), pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ from guards_table import Guard
 from remove_guards import main
 sys.exit(main(["--json"], {rules!r}))
 """
-pytestmark = [pytest.mark.xdist_group("guards"), pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(scope="session")

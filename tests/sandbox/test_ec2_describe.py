@@ -124,13 +124,13 @@ def test_tags_can_be_changed_later(stage: Stage, refused: Callable[..., str]) ->
     assert refused(stage.ec2.create_tags, **reserved) == "InvalidParameterValue"
 
 
-def test_a_hundred_machines_are_listed_in_less_than_a_second(stage: Stage) -> None:
-    """By tag, which is quadratic in moto; and a fleet of a hundred takes no minute either."""
+def test_a_hundred_machines_are_listed_quickly(stage: Stage) -> None:
+    """By tag, which is quadratic in moto and would take half a minute; a busy computer may take some seconds."""
     tags = tagged(owner="me")["TagSpecifications"]
     stage.ec2.create_fleet(**stage.fleet_request(stage.template(), count=100, TagSpecifications=tags))
     begun = time.perf_counter()
     assert len(stage.listed(tag__owner=["me"])) == 100
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < 10
 
 
 def test_the_console_shows_what_the_machine_wrote(stage: Stage) -> None:

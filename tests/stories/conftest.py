@@ -26,7 +26,7 @@ PATIENCE = 90.0
 # Leases of seconds, so that stories see them end.
 SHORT = {
     "RUNNERKIT_POLICY__SETTLE": "4",
-    "RUNNERKIT_POLICY__CONFIRM": "2",
+    "RUNNERKIT_POLICY__CONFIRM": "8",
     "RUNNERKIT_POLICY__ONLINE_WITHIN": "15",
     "RUNNERKIT_POLICY__IDLE": "20",
     "RUNNERKIT_POLICY__LOST_WITHIN": "5",

@@ -189,7 +189,7 @@ class HostileWorld(RuleBasedStateMachine):
 TestHostileWorld = HostileWorld.TestCase
 TestHostileWorld.__doc__ = HostileWorld.__doc__
 TestHostileWorld.settings = settings(
-    max_examples=40,
+    max_examples=30,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

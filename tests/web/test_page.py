@@ -20,7 +20,7 @@ from take_page_pictures import take
 if TYPE_CHECKING:
     from tests.sandbox.web.browser import Browser
 
-pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 
 def test_everything_is_there(story: Story, browser: Browser) -> None:

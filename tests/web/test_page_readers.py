@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.sandbox.web.browser import Browser
     from tests.web.page_story import Story
 
-pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 
 WIDE = "return document.documentElement.scrollWidth - window.innerWidth"

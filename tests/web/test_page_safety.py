@@ -12,7 +12,7 @@ from tests.web.page_server import FOLDER, serving
 if TYPE_CHECKING:
     from tests.sandbox.web.browser import Browser
 
-pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 
 def test_hostile_names(document: dict[str, Any], browser: Browser) -> None:

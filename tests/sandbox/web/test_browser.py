@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REPO = "acme/train"
 T = "2026-11-22T01:02:03.1234567Z "
-pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.slow]
+pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)
