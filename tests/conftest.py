@@ -29,7 +29,7 @@ TOGETHER = {
 }
 
 
-class Together(LoadScopeScheduling):
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # a class without types
     """Sends each group to one worker, and every other test to whoever is free.
 
     xdist's own marks for that write into a test's id where this pytest does not look any more.
