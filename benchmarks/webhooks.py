@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -117,8 +117,14 @@ def _address(process: subprocess.Popen[str]) -> str:
     """Where it listens, told by its first event; the rest is read away, so that it never waits for us."""
     assert process.stderr is not None
     first = json.loads(process.stderr.readline())
-    threading.Thread(target=lambda: [None for _ in process.stderr or ()], daemon=True).start()
+    threading.Thread(target=_read_away, args=(process.stderr,), daemon=True).start()
     return str(first["address"])
+
+
+def _read_away(stream: Iterable[str]) -> None:
+    with suppress(ValueError):  # closed at the end
+        for _ in stream:
+            pass
 
 
 def launch(there: World, address: str, number: int) -> tuple[float, float]:
