@@ -34,7 +34,7 @@ from runnerkit.sandbox.ec2.layer import Layer
 from runnerkit.sandbox.github.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 BURST, BURSTS, LAUNCHES = 50, 10, 9
 SHARE = 0.99
