@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from runnerkit.model import Market
+from runnerkit.names import RunnerName
 from runnerkit.testing.cloud import SPOT_SHARE, FakeCloud, shop
 from runnerkit.testing.forge import OVER, FakeForge
 from runnerkit.testing.world import Box
 
 if TYPE_CHECKING:
-    from runnerkit.model import Instance, Offering
+    from collections.abc import Sequence
+
+    from runnerkit.model import Instance, Offering, Registration
+    from runnerkit.ports import Clock
+    from runnerkit.testing.lies import Lies
     from runnerkit.testing.simulation.ledger import Hire
     from runnerkit.testing.simulation.scenario import Scenario
 
@@ -47,7 +53,22 @@ class SimCloud(FakeCloud):
 
 
 class SimForge(FakeForge):
-    """A GitHub that forgets old runs, so that days of them cost no more than hours."""
+    """A GitHub that forgets old runs, so that days of them cost no more than hours.
+
+    ``tried`` tells how many names were ever registered for a job: each is a try, whether a machine came of it or not.
+    """
+
+    def __init__(self, clock: Clock, lies: Lies | None = None) -> None:
+        super().__init__(clock, lies)
+        self.tried: Counter[int] = Counter()
+
+    def register(self, repo: str, name: str, labels: Sequence[str]) -> Registration:
+        """Register a runner, and count its name as a try for its job."""
+        known = RunnerName.parse(name)
+        job = known.stem.removeprefix("rk-") if known else ""
+        if known and job.isdecimal():
+            self.tried[int(job)] = max(self.tried[int(job)], known.serial)
+        return super().register(repo, name, labels)
 
     def forget(self, before: datetime) -> None:
         """Forget the jobs of runs that ended before."""

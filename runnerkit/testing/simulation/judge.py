@@ -140,7 +140,7 @@ class Judge:
         world, policy = self._world, self._scenario.policy
         if calm and len(world.cloud.live()) < policy.max_machines:
             for job in world.waiting():
-                if world.ledger.launches.get(job.id, 0) < policy.max_tries:
+                if world.tries(job.id) < policy.max_tries:
                     self._wait(job.id, seconds)
         for instance in world.cloud.live() if working else ():
             for why in self._late(instance):
@@ -174,7 +174,7 @@ class Judge:
         for runner in world.forge.real_runners():
             self.breach("nothing is left", f"runner {runner.name} is still registered")
         for job in world.forge.real_jobs():
-            given_up = world.ledger.launches.get(job.id, 0) >= policy.max_tries
+            given_up = world.tries(job.id) >= policy.max_tries
             if job.status != "completed" and not given_up:
                 self.breach("no queued job waits for ever", f"job {job.id} is {job.status} in the end")
         launches, jobs = world.cloud.launches, len(world.ledger.of_job)

@@ -177,10 +177,7 @@ class Simulation:
             return False
         tries = self.scenario.policy.max_tries
         return (
-            all(
-                job.status == "completed" or world.ledger.launches.get(job.id, 0) >= tries
-                for job in world.forge.real_jobs()
-            )
+            all(job.status == "completed" or world.tries(job.id) >= tries for job in world.forge.real_jobs())
             and not self._recoverable()
         )
 

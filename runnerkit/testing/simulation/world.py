@@ -96,6 +96,10 @@ class SimWorld(FakeWorld):
             box.conclusion, box.due = conclusion, None
             box.done_at = self.clock.now() + timedelta(seconds=CANCEL_TAKES)
 
+    def tries(self, job_id: int) -> int:
+        """How many machines were tried for a job, those included of which only the registration came to be."""
+        return max(self.ledger.launches.get(job_id, 0), self.github.tried[job_id])
+
     def waiting(self) -> list[Job]:
         """The jobs that truly wait."""
         return [job for job in self.forge.real_jobs() if job.status == "queued"]
