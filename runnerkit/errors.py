@@ -32,6 +32,8 @@
         ├── PipelineFailed       a stage failed, or DVC did; nothing is wrong with the machine
         │   └── OutputsMissing   DVC says that all is well, but declared outputs do not exist
         ├── NotPushed            the pipeline is done, but its results are not on the remote
+        ├── GateFailed           a metric is missing, out of its bounds, or worse than allowed
+        ├── PromotionRefused     a model version that must not go to a stage as things are
         ├── SpotInterrupted      AWS takes the machine; what was finished is pushed
         └── JobCancelled         the job was cancelled, or somebody pressed Ctrl-C
 
@@ -63,6 +65,7 @@ EXIT_CODES: dict[int, str] = {
     10: "the pipeline failed; the output names the stage and its own exit code",
     11: "AWS takes the machine back; what the pipeline finished is pushed, so run the job again",
     12: "an image could not be baked, or is too old to be used; the output says why and what to do",
+    13: "a gate does not hold, or a promotion was refused; the output names every reason",
     130: "interrupted",
 }
 
@@ -344,6 +347,20 @@ class NotPushed(JobError):
     code = "not-pushed"
     exit_code = 9
     retryable = True
+
+
+class GateFailed(JobError):
+    """A metric is missing, not a number, out of its bounds, or worse than the base by more than is allowed."""
+
+    code = "gate-failed"
+    exit_code = 13
+
+
+class PromotionRefused(JobError):
+    """A model version must not go to a stage as things are: a dirty tree, an unpushed lock, a missing object."""
+
+    code = "promotion-refused"
+    exit_code = 13
 
 
 class SpotInterrupted(JobError):

@@ -11,13 +11,14 @@ from runnerkit import __version__
 from runnerkit.cli import (
     ami,
     demo,
+    dvc,
     inside,
     interrupt,
-    job,
     launch,
     loop,
     machines,
     market,
+    report,
     resume,
     sandbox,
     serve,
@@ -28,7 +29,8 @@ from runnerkit.cli import (
 
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
-10 the pipeline failed - 11 spot interruption - 12 no usable image - 130 interrupted."""
+10 the pipeline failed - 11 spot interruption - 12 no usable image -
+13 a gate does not hold - 130 interrupted."""
 
 
 class _Group(TyperGroup):
@@ -86,7 +88,7 @@ app.command("demo")(demo.demo)
 app.command("interrupt")(interrupt.interrupt)
 app.command("simulate")(simulate.simulate)
 app.add_typer(sandbox.app, name="sandbox", cls=_Group)
-app.add_typer(job.dvc, name="dvc", cls=_Group)
-app.command("report")(job.report)
+app.add_typer(dvc.app, name="dvc", cls=_Group)
+app.command("report")(report.report)
 app.add_typer(ami.app, name="ami", cls=_Group)
 app.add_typer(show.app, name="config", cls=_Group)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runnerkit.errors import CloudDenied, CloudUnavailable, ConfigError, RunnerkitError
+from runnerkit.stores.trouble import DELETE, GET, LIST, PUT, S3Call, explained, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_NOT_ALLOWED = frozenset({"AccessDenied", "AllAccessDisabled", "403"})
-_NOT_US = frozenset(
-    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "TokenRefreshRequired"}
-)
-_NO_CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"})
+NAME, SET_WHERE = "the journal", "[journal]"
 DELETED_AT_ONCE = 1_000
 
 
@@ -35,21 +29,6 @@ class Objects(Protocol):
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; absent ones are removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What is done and which permission it takes."""
-
-    doing: str
-    permission: str
-    on_objects: bool = True
-
-
-_LIST = _Call("listed", "s3:ListBucket", on_objects=False)
-_GET = _Call("read", "s3:GetObject")
-_PUT = _Call("written", "s3:PutObject")
-_DELETE = _Call("tidied up", "s3:DeleteObject")
 
 
 class S3Objects:
@@ -70,14 +49,14 @@ class S3Objects:
 
     def keys(self, prefix: str, after: str = "") -> Sequence[str]:
         """By ListObjectsV2, a thousand a call."""
-        with self._told(_LIST):
+        with self._told(LIST):
             pages = self._client().get_paginator("list_objects_v2")
             found = pages.paginate(Bucket=self._bucket, Prefix=prefix, StartAfter=after)
             return [each["Key"] for page in found for each in page.get("Contents", [])]
 
     def get(self, key: str) -> bytes | None:
         """By GetObject."""
-        with self._told(_GET):
+        with self._told(GET):
             try:
                 return bytes(self._client().get_object(Bucket=self._bucket, Key=key)["Body"].read())
             except self._client().exceptions.NoSuchKey:
@@ -85,17 +64,19 @@ class S3Objects:
 
     def put(self, key: str, content: bytes) -> None:
         """By PutObject."""
-        with self._told(_PUT):
+        with self._told(PUT):
             self._client().put_object(Bucket=self._bucket, Key=key, Body=content, ContentType="application/x-ndjson")
 
     def delete(self, keys: Sequence[str]) -> None:
         """By DeleteObjects, a thousand a call."""
         for first in range(0, len(keys), DELETED_AT_ONCE):
             some = [{"Key": key} for key in keys[first : first + DELETED_AT_ONCE]]
-            with self._told(_DELETE):
+            with self._told(DELETE):
                 answer = self._client().delete_objects(Bucket=self._bucket, Delete={"Objects": some, "Quiet": True})
             for error in answer.get("Errors", []):
-                raise _explained(error["Code"], error.get("Message", ""), _DELETE, self._bucket, self._prefix)
+                raise told(
+                    error["Code"], error.get("Message", ""), DELETE, NAME, (self._bucket, self._prefix), SET_WHERE
+                )
 
     def _client(self) -> Any:  # noqa: ANN401 - boto3's clients are made at run time
         with self._lock:
@@ -104,27 +85,10 @@ class S3Objects:
             return self._made
 
     @contextmanager
-    def _told(self, call: _Call) -> Iterator[None]:
+    def _told(self, call: S3Call) -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             yield
         except (ClientError, BotoCoreError) as fault:
-            error = getattr(fault, "response", {}).get("Error", {})
-            code, words = error.get("Code", type(fault).__name__), error.get("Message", str(fault))
-            raise _explained(code, words, call, self._bucket, self._prefix) from fault
-
-
-def _explained(code: str, words: str, call: _Call, bucket: str, prefix: str) -> RunnerkitError:
-    what = f"the journal s3://{bucket}/{prefix} cannot be {call.doing}"
-    if code == "NoSuchBucket":
-        return ConfigError(f"{what}: there is no bucket {bucket}", hint="make it, or set where in [journal]")
-    if code in _NOT_ALLOWED:
-        resource = f"arn:aws:s3:::{bucket}" + (f"/{prefix}*" if call.on_objects else "")
-        hint = f"allow {call.permission} on {resource} in the IAM policy of these credentials"
-        return CloudDenied(f"{what}: the permission {call.permission} is missing ({words})", aws_code=code, hint=hint)
-    if code in _NOT_US | _NO_CREDENTIALS:
-        hint = "see to the AWS credentials of this process"
-        return CloudDenied(f"{what}: AWS does not accept the credentials: {words}", aws_code=code, hint=hint)
-    hint = "it is tried again; check the network and the endpoint settings if this lasts"
-    return CloudUnavailable(f"{what}: {code}: {words}", aws_code=code, hint=hint)
+            raise explained(fault, call, NAME, self._bucket, self._prefix, set_where=SET_WHERE) from fault
