@@ -1,180 +1,26 @@
-"""Whole stories: real commands, machines that boot, jobs that run their steps, and one way to end for all of them."""
+"""The theatre of stories in which any repository will do."""
 
 from __future__ import annotations
 
-import os
-import time
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import ClientError
 
-from runnerkit.sandbox.controller import Controller
-from runnerkit.sandbox.together import Sandbox
+from tests.theatre import SHORT, Theatre, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from runnerkit.sandbox.ec2 import InstanceView, SandboxEc2
-    from runnerkit.sandbox.github.records import Issue, Job, Run
+    from runnerkit.sandbox.ec2 import SandboxEc2
+
+__all__ = ["REPO", "SHORT", "Theatre"]
 
 REPO = "acme/widgets"
-PATIENCE = 90.0
-# Leases of seconds, so that stories see them end.
-SHORT = {
-    "RUNNERKIT_POLICY__SETTLE": "4",
-    "RUNNERKIT_POLICY__CONFIRM": "8",
-    "RUNNERKIT_POLICY__ONLINE_WITHIN": "15",
-    "RUNNERKIT_POLICY__IDLE": "20",
-    "RUNNERKIT_POLICY__LOST_WITHIN": "5",
-}
-
-
-@dataclass
-class Theatre:
-    """A sandbox with machines that run their jobs, and what stories do in it and ask of it."""
-
-    world: Sandbox
-    folder: Path
-    open: ExitStack
-    expected_refusals: bool = False
-    events: list[Mapping[str, Any]] = field(default_factory=list)
-
-    # --- what people do -----------------------------------------------------------------------------------------------
-
-    def workflow(self, text: str, name: str = "train", **more: str) -> Issue:
-        """Put a workflow on the main branch, then open a pull request that changes something."""
-        github = self.world.github
-        files = {f".github/workflows/{name}.yml": text.replace("COUNTER", str(self.folder)), "README.md": "# x\n"}
-        github.push(REPO, {**files, **more}, message="Add the workflow")
-        github.push(REPO, {"change.txt": f"{time.time()}\n"}, branch="change", message="Change something")
-        return github.open_pull_request(REPO, head="change", title="Change something")
-
-    def controller(self, **settings: str) -> Controller:
-        """Start ``runnerkit run`` until the story ends."""
-        return self.open.enter_context(Controller(self.world, self.events.append, {**SHORT, **settings}))
-
-    # --- what there is ------------------------------------------------------------------------------------------------
-
-    @property
-    def runs(self) -> list[Run]:
-        """Every run, oldest first."""
-        state = self.world.github.state
-        with state.open(reading=True):
-            return sorted(state.live.runs.values(), key=lambda run: run.id)
-
-    @property
-    def run(self) -> Run:
-        """The one run."""
-        (run,) = self.runs
-        return run
-
-    def jobs(self, run: Run | None = None) -> list[Job]:
-        """The jobs of a run's latest attempt."""
-        return self.world.github.jobs(run or self.run)
-
-    def job(self, name: str = "train") -> Job:
-        """One job of the one run."""
-        return next(job for job in self.jobs() if job.name == name)
-
-    def machines(self, *states: str) -> list[InstanceView]:
-        """The machines, those that ended included."""
-        return self.world.ec2.instances(*states)
-
-    def times(self, name: str) -> int:
-        """How often a step really ran: it leaves a line in a file outside of every machine."""
-        file = self.folder / name
-        return len(file.read_text(encoding="utf-8").splitlines()) if file.exists() else 0
-
-    # --- waiting ------------------------------------------------------------------------------------------------------
-
-    def until(self, what: str, true: Callable[[], object], patience: float = PATIENCE) -> None:
-        """Wait until something is so; the failure tells the world as it is."""
-        end = time.monotonic() + patience
-        while not true():
-            if time.monotonic() > end:
-                pytest.fail(f"after {patience:.0f} s still not: {what}\n{self.describe()}")
-            time.sleep(0.05)
-
-    def until_over(self, patience: float = PATIENCE) -> None:
-        """Wait until no run has a job left to do."""
-
-        def over() -> bool:
-            return bool(self.runs) and all(job.status == "completed" for run in self.runs for job in self.jobs(run))
-
-        self.until("every job is over", over, patience)
-
-    def until_nothing_left(self, patience: float = PATIENCE) -> None:
-        """Wait until EC2 and GitHub, when asked, have nothing of ours any more."""
-        self.until("nothing is left", self._nothing_left, patience)
-
-    def _nothing_left(self) -> bool:
-        try:
-            return not any(self.world.left().values())
-        except ClientError:
-            return False  # a bad day at AWS: a refused look has seen nothing
-
-    def describe(self) -> str:
-        """The world in words, for failures."""
-        jobs = [
-            f"{j.name} #{j.attempt}: {j.status} {j.conclusion} on {j.runner_name}"
-            for r in self.runs
-            for j in self.jobs(r)
-        ]
-        logs = [f"--- {j.name}\n{j.log[-1500:]}\n{j.annotations}" for r in self.runs for j in self.jobs(r)]
-        told = [str(dict(event)) for event in self.events[-15:]]
-        return "\n".join([str(self.world.left()), *jobs, *logs, *told, *map(self._machine, self.machines())])
-
-    def _machine(self, view: InstanceView) -> str:
-        console = self.world.aws("ec2").get_console_output(InstanceId=view.id).get("Output", "")
-        return f"--- {view.id} {view.state} {view.reason}\n{console[-1500:]}"
-
-    # --- the end of every story ---------------------------------------------------------------------------------------
-
-    def ends(self, conclusion: str, *, machines: int, pull: Issue | None = None) -> None:
-        """Nothing left, nothing double, the right conclusion on the pull request."""
-        self.until_over()
-        self.until_nothing_left()
-        launched = self.machines()
-        assert len(launched) == machines, self.describe()
-        ran = [job.runner_name for run in self.runs for job in self.all_jobs(run) if job.started_at and not job.hosted]
-        assert len(ran) == len(set(ran)), "a machine served two jobs"
-        if pull is not None:
-            assert self.concluded(pull) == conclusion, self.describe()
-        assert self.world.github.violations == []
-        if not self.expected_refusals:
-            assert self.world.github.refused_requests == []
-
-    def all_jobs(self, run: Run) -> list[Job]:
-        """The jobs of all attempts of a run."""
-        state = self.world.github.state
-        with state.open(reading=True):
-            return [job for job in state.live.jobs.values() if job.run_id == run.id]
-
-    def concluded(self, pull: Issue) -> str:
-        """How the runs of a pull request's head ended, as GitHub's API tells everybody."""
-        assert pull.pull is not None
-        found = self.world.asked(f"/repos/{REPO}/actions/runs?head_sha={pull.pull.head_sha}&event=pull_request")
-        said = {run["conclusion"] for run in found["workflow_runs"]}
-        return ", ".join(sorted(map(str, said)))
 
 
 @pytest.fixture
 def theatre(_ec2_server: SandboxEc2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Theatre]:
-    """An empty sandbox with process machines, and no setting of this machine."""
-    for name in list(os.environ):
-        if name.startswith(("AWS_", "GITHUB_", "GH_", "RUNNERKIT_")):
-            monkeypatch.delenv(name)
-    # The job may run as another user, which cannot look into pytest's own folders.
-    folder = tmp_path / "counters"
-    folder.mkdir()
-    for each in (folder, *tmp_path.parents[:2], tmp_path):
-        each.chmod(0o777 if each == folder else 0o755)
-    _ec2_server.reset()
-    with ExitStack() as stack:
-        world = stack.enter_context(Sandbox(REPO, boot=0.3, ec2=_ec2_server))
-        yield Theatre(world, folder, stack.enter_context(ExitStack()))
-    _ec2_server.reset()
+    """An empty sandbox with process machines, and no setting of this computer."""
+    with opened(_ec2_server, tmp_path, REPO, monkeypatch) as found:
+        yield found

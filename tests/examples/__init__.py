@@ -1,0 +1,1 @@
+"""The repositories below `examples/`, played end to end."""
