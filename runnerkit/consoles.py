@@ -198,14 +198,21 @@ class Consoles:
         there = self._cloud.find(instance.name) if instance.name else self._cloud.instances()
         return next((each for each in there if each.id == instance.id), None)
 
-    def follow(self, instance: Instance, *, raw: bool = False) -> Iterator[Piece]:
+    def follow(
+        self, instance: Instance, *, raw: bool = False, listened: Callable[[], bool] = lambda: True
+    ) -> Iterator[Piece]:
         """Give out what is new until the machine has terminated, and then its last lines.
+
+        Args:
+            instance: The machine.
+            raw: Keep what a terminal would take for orders.
+            listened: Whether anybody is still there to read; asked before each look.
 
         Raises:
             CloudError: EC2 could not be read several times in a row, or refuses.
         """
         tail, pause, unseen = Tail(), SOONEST, 0
-        while unseen < LOOKS_AFTER_THE_END:
+        while unseen < LOOKS_AFTER_THE_END and listened():
             over, text = self._look(instance)
             unseen = unseen + 1 if over else 0
             pieces = tail.look(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import sys
@@ -82,7 +83,7 @@ def _follow(consoles: Consoles, instance: Instance, *, raw: bool, as_json: bool)
     if not as_json:
         _note(f"following {instance.name} ({instance.id}, {instance.state}); Ctrl-C ends this, not the machine")
     try:
-        for piece in consoles.follow(instance, raw=raw):
+        for piece in consoles.follow(instance, raw=raw, listened=_listened):
             _tell(piece, as_json=as_json)
     except KeyboardInterrupt:
         # Whoever waited for the machine's end must be able to tell that this is not it.
@@ -103,6 +104,16 @@ def _tell(piece: Piece, *, as_json: bool) -> None:
     if piece.lost:
         _note(LOST)
     _print(piece.text)
+
+
+def _listened() -> bool:
+    """Whether anybody reads: a pipe that has lost its reader says so only to those who ask, or write again."""
+    watch = select.poll()
+    try:
+        watch.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError, AttributeError):  # no file behind it, as in tests
+        return True
+    return not any(seen & (select.POLLERR | select.POLLNVAL) for _, seen in watch.poll(0))
 
 
 def _facts(instance: Instance) -> dict[str, Any]:

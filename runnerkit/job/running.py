@@ -21,11 +21,15 @@ from runnerkit.job.recorder import Recorder
 from runnerkit.job.result import FILE, Result, StageResult, folder_for_results, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from runnerkit.job.listening import Signals
 
+    # Hears `start`, and at the end `success`, `failure` (cancelled too) or `interruption`; each with the result so far.
+    Listener = Callable[[str, Result], None]
+
 OUTCOMES = {SpotInterrupted.exit_code: "interrupted", JobCancelled.exit_code: "cancelled"}
+MOMENTS = {"success": "success", "interrupted": "interruption"}
 # Stages write as they go, so that the log lives; and nothing is sent to DVC's makers from a job.
 MASK = "::add-mask::"
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
@@ -53,6 +57,7 @@ class Pipeline:
         say: Takes every line, DVC's and ours.
         start: The folder; the current one by default.
         environ: The environment of DVC and its stages.
+        listeners: Are told when a run starts and how it ended, also when it died; one that fails is only a warning.
 
     Raises:
         ConfigError: It cannot run here; the message says what is missing.
@@ -65,8 +70,10 @@ class Pipeline:
         say: Callable[[str], None],
         start: Path | None = None,
         environ: Mapping[str, str] = os.environ,
+        listeners: Sequence[Listener] = (),
     ) -> None:
         self._options = options
+        self.listeners = list(listeners)
         self._say = say
         self._environ = {**ENVIRONMENT, **environ}
         self._dvc = checks.find_dvc(self._environ)
@@ -117,9 +124,14 @@ class Pipeline:
         folder = folder_for_results(self.project.work)
         self.result.machine = machine_facts(self._environ)
         self.result.write(folder)
+        with signals() as heard:
+            return self._told(heard, folder)
+
+    def _told(self, heard: Signals, folder: Path) -> Result:
+        """Run, and keep and tell what came of it."""
+        self._tell("start")
         try:
-            with signals() as heard:
-                self._go(heard, folder)
+            self._go(heard, folder)
         except RunnerkitError as error:
             self.result.outcome = OUTCOMES.get(error.exit_code, "failed")
             self.result.exit_code, self.result.hint = error.exit_code, error.hint
@@ -131,6 +143,14 @@ class Pipeline:
         finally:
             self.result.finished = time.time()
             self._write(folder)
+            self._tell(MOMENTS.get(self.result.outcome, "failure"))
+
+    def _tell(self, moment: str) -> None:
+        for listener in self.listeners:
+            try:
+                listener(moment, self.result)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the run
+                self._say(f"::warning::runnerkit: {moment} could not be told: {error}")
 
     def _write(self, folder: Path) -> None:
         """Write the result; a full disk must end neither a training nor the telling of what really happened."""

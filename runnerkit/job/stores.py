@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-# S3 takes nearly everything; a folder, a shell and an address do not.
-_KEY = re.compile(r"[\w@%=+:,.-]+(?:/[\w@%=+:,.-]+)*")
+# S3 takes nearly everything; a folder, a shell and an address do not. A part neither begins nor ends with a space.
+_PART = r"[\w@%=+:,.~!()\[\]&'-](?:[\w@%=+:,.~!()\[\]&' -]*[\w@%=+:,.~!()\[\]&'-])?"
+_KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 LONGEST_KEY = 900  # bytes; S3 allows 1,024 with the prefix
 
 
@@ -79,10 +80,27 @@ def checked_key(key: str) -> str:
     Raises:
         ConfigError: It does not.
     """
-    parts = key.split("/")
-    if not _KEY.fullmatch(key) or {".", ".."} & set(parts) or len(key.encode()) > LONGEST_KEY:
+    if not is_key(key):
         raise ConfigError(
             f"{key!r} cannot be the name of something in a store",
             hint="use letters, digits and @%=+:,.-_ with / between the parts",
         )
     return key
+
+
+def is_key(key: str) -> bool:
+    """Whether every store takes it."""
+    if not _KEY.fullmatch(key) or {".", ".."} & set(key.split("/")):
+        return False
+    return len(key.encode("utf-8", "replace")) <= LONGEST_KEY
+
+
+def checked_prefix(prefix: str) -> str:
+    """The beginning of a key, if there can be such keys; empty for all.
+
+    Raises:
+        ConfigError: There cannot.
+    """
+    if prefix:
+        checked_key(prefix.removesuffix("/"))
+    return prefix

@@ -146,8 +146,12 @@ class Play:
     # --- what it starts and leaves ------------------------------------------------------------------------------------
 
     def started(self) -> list[int]:
-        """Every process below it, or left behind by it: orphans are adopted here."""
-        return [pid for pid in kernel.descendants(os.getpid()) if pid not in self._before]
+        """Every process below it, or left behind by it: orphans are adopted here.
+
+        What processes from before it start meanwhile (a browser that other tests share) is not its own.
+        """
+        others = {below for pid in self._before for below in kernel.descendants(pid)} | self._before
+        return [pid for pid in kernel.descendants(os.getpid()) if pid not in others]
 
     def sockets(self) -> set[str]:
         """The sockets at which it, or anything it started, listens."""

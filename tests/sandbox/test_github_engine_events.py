@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 
-from runnerkit.sandbox.github import GitHubWorld
+from runnerkit.sandbox.github import GitHubWorld, Refused
 from runnerkit.sandbox.github.records import Run
-from tests.sandbox.engine_ground import BOX, FOLDER, end, one, push
+from tests.sandbox.engine_ground import BOX, FOLDER, end, one, push, states
 from tests.sandbox.github_world import REPO, call
 
 TRAIN = f"""
@@ -186,3 +186,30 @@ def _ask(url: str) -> None:
         urllib.request.urlopen(f"{url}/somewhere", timeout=10).close()
     except OSError:
         return
+
+
+NIGHTLY = f"""
+name: NAME
+on: {{schedule: [{{cron: '0 3 * * *'}}, {{cron: '0 4 * * 1'}}]}}
+jobs:
+  score:
+    {BOX}
+"""
+
+
+def test_a_scheduled_time_comes_on_the_default_branch_only(world: GitHubWorld) -> None:
+    """The run is of the branch's tip, knows its time, and files of other branches are not asked."""
+    push(world, NIGHTLY.replace("NAME", "score"), name="score.yml")
+    push(world, NIGHTLY.replace("NAME", "elsewhere"), name="elsewhere.yml", branch="dev")
+    (run,) = world.fire_schedule(REPO, "0 4 * * 1")
+    tip = world.state.ref_sha(REPO, "refs/heads/main")
+    assert ("score", "schedule", "main", tip) == (run.workflow, run.event, run.head_branch, run.sha)
+    assert run.payload["schedule"] == "0 4 * * 1"
+    assert {"score": "queued"} == states(world, run)
+
+
+def test_a_time_that_no_file_has_is_refused(world: GitHubWorld) -> None:
+    """A story with a mistyped time must not go on as if nothing was to happen."""
+    push(world, NIGHTLY.replace("NAME", "score"), name="score.yml")
+    with pytest.raises(Refused, match="No workflow on main has the schedule '0 5"):
+        world.fire_schedule(REPO, "0 5 * * *")

@@ -25,6 +25,7 @@ class Event:
         changed: The changed paths; None where that is not known, which counts as a match.
         inputs: Inputs of a dispatch.
         workflow: The name of the workflow that ran, for ``workflow_run``.
+        cron: The time that has come, as the file writes it, for ``schedule``.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Event:
     changed: tuple[str, ...] | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     workflow: str = ""
+    cron: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,12 @@ class Workflow:
     def job_keys(self) -> tuple[str, ...]:
         """The keys of the jobs, as they stand in the file."""
         return tuple(self.jobs)
+
+    @property
+    def crons(self) -> tuple[str, ...]:
+        """The times of its ``schedule``, as they are written."""
+        listed = self.on.get("schedule") or ()
+        return tuple(str(each["cron"]) for each in listed)
 
     @property
     def concurrency(self) -> Any:  # noqa: ANN401 - text or a mapping, as the file has it

@@ -15,13 +15,15 @@ _DEFAULT_TYPES = {
     "pull_request": ("opened", "synchronize", "reopened"),
     "pull_request_target": ("opened", "synchronize", "reopened"),
 }
-_NEVER = frozenset({"schedule", "workflow_call"})
+_NEVER = frozenset({"workflow_call"})
 
 
 def triggered(workflow: Workflow, event: Event) -> bool:
     """Tell whether an event starts the workflow."""
     if event.name not in workflow.on or event.name in _NEVER or _deletes(event):
         return False
+    if event.name == "schedule":
+        return event.cron in workflow.crons
     filters = workflow.on[event.name]
     if not isinstance(filters, dict) or not _type_fits(filters, event):
         return False

@@ -109,6 +109,8 @@ def pull(action: str = "opened", base: str = "main", *changed: str, name: str = 
         ("pull_request_target", pull("closed", name="pull_request_target"), False),
         ("workflow_dispatch", Event("workflow_dispatch", ref=MAIN), True),
         ("{schedule: [{cron: '0 0 * * *'}]}", Event("schedule"), False),
+        ("{schedule: [{cron: '0 0 * * *'}, {cron: '0 6 * * 1'}]}", Event("schedule", cron="0 6 * * 1"), True),
+        ("{schedule: [{cron: '0 0 * * *'}]}", Event("schedule", cron="0 6 * * 1"), False),
         ("workflow_call", Event("workflow_call"), False),
         ("issue_comment", Event("issue_comment", "edited"), True),
         ("{issue_comment: {types: [created]}}", Event("issue_comment", "edited"), False),

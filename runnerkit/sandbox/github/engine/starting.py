@@ -26,6 +26,7 @@ MOST_INPUTS = 25
 DISPATCH = "workflow_dispatch"
 MERGE_QUEUE = "merge_group"
 FOLLOWS = "workflow_run"
+SCHEDULE = "schedule"
 MOST_LEVELS = 3
 
 
@@ -74,6 +75,7 @@ def _event(happening: Happening) -> Event:
         head_ref=_head_ref(happening),
         changed=happening.changed,
         workflow=str((happening.payload.get("workflow") or {}).get("name", "")),
+        cron=str(happening.payload.get("schedule", "")) if happening.event == SCHEDULE else "",
     )
 
 

@@ -8,7 +8,7 @@ from runnerkit.sandbox.github.engine import approvals, starting
 from runnerkit.sandbox.github.engine.catalogue import FOLDER, find_workflow
 from runnerkit.sandbox.github.events import common
 from runnerkit.sandbox.github.records import Environment, Happening, Run
-from runnerkit.sandbox.github.refusals import missing
+from runnerkit.sandbox.github.refusals import invalid, missing
 from runnerkit.sandbox.github.state import State
 
 
@@ -28,6 +28,24 @@ def dispatch(
     return starting.dispatch(state, happening, path.removeprefix(FOLDER), dict(inputs))
 
 
+def come(state: State, repository: str, cron: str, login: str) -> list[Run]:
+    """Let a scheduled time come; only the workflow files of the default branch count.
+
+    Source: GitHub's documentation of the event ``schedule``.
+
+    Raises:
+        Refused: 422 when no workflow there is scheduled for that time.
+    """
+    found = state.repository(repository)
+    ref, sha = starting.resolve(state, found.full_name, found.default_branch)
+    payload = common(state, found.full_name, login) | {"schedule": cron}
+    happening = Happening(found.full_name, starting.SCHEDULE, login, ref=ref, sha=sha, head_sha=sha, payload=payload)
+    started = starting.happened(state, happening)
+    if not started:
+        raise invalid(f"No workflow on {found.default_branch} has the schedule {cron!r}; write it as the file does")
+    return started
+
+
 class WorkflowStories:
     """The stories that need workflow files; the world mixes them in."""
 
@@ -45,6 +63,20 @@ class WorkflowStories:
         """Press the button that runs a workflow."""
         with self.state.open():
             return dispatch(self.state, repository, workflow_file, ref, inputs or {}, login)
+
+    def fire_schedule(self, repository: str, cron: str, *, login: str = "octocat") -> list[Run]:
+        """Let the time of a ``schedule`` come, written as in the file; nothing is scheduled by the clock.
+
+        Args:
+            repository: Whose workflows; those on its default branch.
+            cron: The time.
+            login: Who is the run's actor: on GitHub who changed the file's times last.
+
+        Raises:
+            Refused: 422 when no workflow there is scheduled for that time.
+        """
+        with self.state.open():
+            return come(self.state, repository, cron, login)
 
     def approve(
         self, run: Run, environment: str, login: str = "octocat", *, state: str = "approved", comment: str = ""
