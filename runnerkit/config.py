@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 FILE = "runnerkit.toml"
 PREFIX = "RUNNERKIT_"
-# Variables of ours that are not settings: they say where to look for settings and where to keep things.
-NOT_SETTINGS = {f"RUNNERKIT_{name}" for name in ("CONFIG", "STATE_DIR", "CACHE_DIR", "LOG", "PARAMETERS")}
+# Variables of ours that are not settings: they say where to look, where to keep things, and whom a job tells.
+_OWN = ("CONFIG", "STATE_DIR", "CACHE_DIR", "LOG", "PARAMETERS", "NOTIFY", "NOTIFY_ON", "NOTIFY_SECRET")
+NOT_SETTINGS = {f"RUNNERKIT_{name}" for name in _OWN}
 # What a machine, and one of the sandbox above all, tells the job that runs on it: commands of ours run there, too.
 MACHINES_OWN = ("RUNNERKIT_ROOT", "RUNNERKIT_USER", "RUNNERKIT_MACHINE", "RUNNERKIT_SANDBOX_", "RUNNERKIT_STANDIN_")
 SECRETS = ("token", "private_key", "webhook_secrets", "page_password")

@@ -32,6 +32,8 @@
         ├── PipelineFailed       a stage failed, or DVC did; nothing is wrong with the machine
         │   └── OutputsMissing   DVC says that all is well, but declared outputs do not exist
         ├── NotPushed            the pipeline is done, but its results are not on the remote
+        ├── NotTold              a message did not arrive at somebody who should have been told
+        ├── LockStale            the lock of a run belongs to another commit than the one it should go to
         ├── GateFailed           a metric is missing, out of its bounds, or worse than allowed
         ├── PromotionRefused     a model version that must not go to a stage as things are
         ├── SpotInterrupted      AWS takes the machine; what was finished is pushed
@@ -66,8 +68,10 @@ EXIT_CODES: dict[int, str] = {
     11: "AWS takes the machine back; what the pipeline finished is pushed, so run the job again",
     12: "an image could not be baked, or is too old to be used; the output says why and what to do",
     13: "a gate does not hold, or a promotion was refused; the output names every reason",
+    14: "`dvc check --exit-code`: there is work to do; without that option it ends with 0",
     130: "interrupted",
 }
+WORK = 14
 
 
 class RunnerkitError(Exception):
@@ -349,6 +353,21 @@ class NotPushed(JobError):
     retryable = True
 
 
+class LockStale(JobError):
+    """The lock that a run left belongs to another commit than the one it should go to; nothing was changed."""
+
+    code = "lock-stale"
+    exit_code = 9
+
+
+class NotTold(JobError):
+    """A message did not arrive at somebody who should have been told; the reason has no secret address in it."""
+
+    code = "not-told"
+    exit_code = 9
+    retryable = True
+
+
 class GateFailed(JobError):
     """A metric is missing, not a number, out of its bounds, or worse than the base by more than is allowed."""
 
@@ -357,10 +376,24 @@ class GateFailed(JobError):
 
 
 class PromotionRefused(JobError):
-    """A model version must not go to a stage as things are: a dirty tree, an unpushed lock, a missing object."""
+    """A model version must not go to a stage as things are: a dirty tree, an unpushed lock, a missing object.
+
+    Args:
+        message: What is refused, with every reason.
+        reasons: Each of them.
+        hint: What to do next.
+    """
 
     code = "promotion-refused"
     exit_code = 13
+
+    def __init__(self, message: str, *, reasons: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reasons = tuple(reasons)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error with every reason."""
+        return {**super().as_dict(), "reasons": list(self.reasons)}
 
 
 class SpotInterrupted(JobError):

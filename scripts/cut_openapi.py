@@ -70,9 +70,12 @@ _GIT = {
     "/commits/{ref}/statuses": ["get"],
     "/compare/{basehead}": ["get"],
     "/contents/{path}": ["get", "put"],
+    "/git/commits": ["post"],
+    "/git/commits/{commit_sha}": ["get"],
     "/git/ref/{ref}": ["get"],
     "/git/refs": ["post"],
     "/git/refs/{ref}": ["patch", "delete"],
+    "/git/trees": ["post"],
 }
 _PULLS = {
     "": ["get", "post"],

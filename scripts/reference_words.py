@@ -81,7 +81,7 @@ no label says. `[specs.NAME]` is what `spec=NAME` stands for; other keys of that
     "variables": """\
 ## Other variables
 
-These are not settings: they say where to look for settings and where to keep things.""",
+These are not settings: they say where to look for settings, where to keep things, and whom a job tells.""",
     "commands": """\
 What `--help` says, for every command. How commands end is explained in [exit codes](exit-codes.md), what they read in
 [configuration](configuration.md), what they tell in [events](events.md).""",
@@ -94,6 +94,9 @@ ENVIRONMENT = {
     "RUNNERKIT_CACHE_DIR": "the folder of remembered answers of AWS (default: `runnerkit` in `XDG_CACHE_HOME`, else in "
     "`~/.cache`)",
     "RUNNERKIT_PARAMETERS": "for the [Lambda function](aws.md): the path below which SSM parameters are settings",
+    "RUNNERKIT_NOTIFY": "the targets of [notifications](notify.md), separated by spaces or commas",
+    "RUNNERKIT_NOTIFY_ON": "the moments of which `dvc run` tells them; all by default",
+    "RUNNERKIT_NOTIFY_SECRET": "the secret that signs what goes to targets `webhook:`",
     "RUNNERKIT_LOG": "`json` or `text`: tell events as a log instead of sentences",
 }
 

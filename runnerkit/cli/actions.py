@@ -39,6 +39,11 @@ def write_outputs(label: str, slots: Sequence[Slot], environment: Mapping[str, s
         "runner": ",".join(str(slot.name) for slot in slots),
         "instance": ",".join(slot.instance_id for slot in slots),
     }
+    write_values(values, environment)
+
+
+def write_values(values: Mapping[str, str], environment: Mapping[str, str]) -> None:
+    """Append outputs of a step to ``GITHUB_OUTPUT``, where there is one."""
     # A delimiter nobody can guess keeps a value from writing outputs of its own.
     mark = f"runnerkit_{secrets.token_hex(8)}"
     _append(environment, "GITHUB_OUTPUT", "".join(f"{k}<<{mark}\n{v}\n{mark}\n" for k, v in values.items()))

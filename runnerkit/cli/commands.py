@@ -10,16 +10,24 @@ from typer.core import TyperGroup
 from runnerkit import __version__
 from runnerkit.cli import (
     ami,
+    batch,
+    credentials,
     demo,
     dvc,
+    gate,
     inside,
     interrupt,
     launch,
+    lock,
     loop,
     machines,
     market,
+    notify,
+    promote,
+    publish,
     report,
     resume,
+    runs,
     sandbox,
     serve,
     show,
@@ -30,7 +38,7 @@ from runnerkit.cli import (
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
 10 the pipeline failed - 11 spot interruption - 12 no usable image -
-13 a gate does not hold - 130 interrupted."""
+13 a gate does not hold - 14 there is work (`dvc check --exit-code`) - 130 interrupted."""
 
 
 class _Group(TyperGroup):
@@ -89,6 +97,14 @@ app.command("interrupt")(interrupt.interrupt)
 app.command("simulate")(simulate.simulate)
 app.add_typer(sandbox.app, name="sandbox", cls=_Group)
 app.add_typer(dvc.app, name="dvc", cls=_Group)
+app.command("credentials")(credentials.credentials)
 app.command("report")(report.report)
+app.command("gate")(gate.gate)
+app.command("publish")(publish.publish)
+app.command("notify")(notify.notify)
+app.add_typer(promote.app, name="promote")
+app.add_typer(lock.app, name="lock", cls=_Group)
+app.add_typer(runs.app, name="runs", cls=_Group)
+app.add_typer(batch.app, name="batch", cls=_Group)
 app.add_typer(ami.app, name="ami", cls=_Group)
 app.add_typer(show.app, name="config", cls=_Group)

@@ -56,6 +56,10 @@ def launch(
     life: Key = None,
     retry: Key = None,
     price: Key = None,
+    skip_if_nothing_to_do: Annotated[
+        bool,
+        typer.Option("--skip-if-nothing-to-do", help="Launch only if `runnerkit dvc check` here says there is work."),
+    ] = False,
     dry_run: DryRun = False,
     config: ConfigPath = None,
     as_json: AsJson = False,
@@ -72,6 +76,8 @@ def launch(
     with ending_well(as_json=as_json):
         settings = configuration(config)
         label = _label(runs_on, scope, {key: value for key, value in keys.items() if value is not None}, os.environ)
+        if skip_if_nothing_to_do and not _work(label, as_json=as_json):
+            return
         # Inside a workflow its own repository is meant, whichever others the configuration serves.
         own = repo or os.environ.get("GITHUB_REPOSITORY")
         (served,) = repositories(settings, [own] if own else settings.github.repositories[:1])
@@ -80,6 +86,21 @@ def launch(
             _preview(settings, label, request, as_json=as_json)
             return
         _launch(settings, label, request, wait=wait, as_json=as_json)
+
+
+def _work(label: str, *, as_json: bool) -> bool:
+    """Whether the pipeline here has work; nobody at AWS or GitHub is asked."""
+    from runnerkit.cli import actions, dvc
+
+    told = dvc.answer()
+    actions.write_values({"work": str(told.work).lower()}, os.environ)
+    if not told.work:
+        actions.write_outputs(label, [], os.environ)
+        if as_json:
+            print_json({"label": label, "machines": [], "work": False, "reason": told.words()})
+        else:
+            typer.echo(f"no machine is launched: {told.words()}")
+    return told.work
 
 
 def _label(runs_on: str | None, scope: str | None, keys: Mapping[str, str], environment: Mapping[str, str]) -> str:

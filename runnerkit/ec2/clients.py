@@ -76,6 +76,10 @@ class Clients:
         """The client for writing parameters: a single attempt, so that a lost answer is known as such."""
         return cast("SSMClient", self._client("ssm", region, once=True))
 
+    def of(self, service: str, region: str, *, once: bool = False) -> Any:  # noqa: ANN401 - made at run time
+        """The client for another service; ``once``: a single attempt, so that a lost answer is known as such."""
+        return self._client(service, region, once=once)
+
     def account_key(self) -> str:
         """Stands for endpoint and credentials in keys of the cache."""
         with told("reading the AWS credentials"):

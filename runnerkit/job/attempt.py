@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runnerkit.job.checks import lock_holder
+from runnerkit.job.checks import last_error, lock_holder
 from runnerkit.job.listening import Lines, Signals
 from runnerkit.job.notice import ANNOTATION, Notice
 from runnerkit.job.processes import ON_CANCEL, ON_NOTICE, Group, Stopping
@@ -14,27 +14,32 @@ from runnerkit.job.progress import Progress, Stage, State, heard
 from runnerkit.job.result import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from runnerkit.job.checkpoints.keeper import Keeper
     from runnerkit.job.pushing import Pusher
     from runnerkit.job.recorder import Recorder
 
 TICK = 0.2
+NOT_STARTED = 130  # of a command that was not even begun
 GRACE = 4.0  # seconds for a push when a signal came
+SIGNALLED = 7.0  # seconds from the first signal, for checkpoints
 PAUSE = 30.0  # seconds after a push that failed
 LOCK_SAID = 5.0  # seconds of silence before we look whether DVC waits for somebody
+PATIENCE = 3600.0  # seconds for checkpoints, when nobody is in a hurry
 DRAIN = 1.0  # seconds for what is in the pipe when DVC has ended: something it left behind may print for ever
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One `dvc repro` and the pushes beside it.
+    """One `dvc repro`, or several on end, and the pushes beside it.
 
-    ``pusher`` is None when nothing shall be pushed; ``settled`` is called whenever the state of a stage is known anew.
+    Each of ``commands`` begins when the one before has ended well. ``pusher`` is None when nothing shall be pushed,
+    ``keeper`` when no stage keeps checkpoints; ``settled`` is called whenever the state of a stage is known anew.
     """
 
-    argv: Sequence[str]
+    commands: Iterable[Sequence[str]]
     here: Path
     environ: Mapping[str, str]
     progress: Progress
@@ -45,6 +50,7 @@ class Attempt:
     settled: Callable[[], None]
     push_after: float
     lock: Path
+    keeper: Keeper | None = None
     notice: Notice | None = None
     cancelled: bool = False
     push_failed: bool = False
@@ -58,6 +64,7 @@ class Attempt:
     _own: bool = False
     _begun: float = field(default_factory=time.time)
     _heard_of: bool = False
+    _told_at: float = 0.0
 
     @property
     def stopped(self) -> bool:
@@ -73,19 +80,40 @@ class Attempt:
 
     def go(self) -> int:
         """Run to the end; returns DVC's exit code."""
-        with (
-            Group(self.argv, cwd=self.here, environ=self.environ) as group,
-            Lines(group.output, self.signals.reader) as lines,
-        ):
-            code = self._listen(group, lines)
+        code = 0
+        for number, argv in enumerate(self.commands):
+            if self._stopping is not None:
+                code = NOT_STARTED
+                break
+            if number:
+                self._between()
+            code = self._once(argv)
+            if code != 0:
+                break
         failed = code != 0
         before = {stage.name for stage in self.progress.stages() if stage.state is State.RUN}
         self.progress.over(time.time(), self.recorder.commands(), failed=failed, stopped=failed and self.stopped)
         for stage in self.progress.stages():
             if stage.state is State.RUN and stage.name not in before:
                 self._finished(stage)
+        if self.keeper is not None:
+            commands = self.recorder.commands()
+            self.keeper.last(commands[-1].code if commands else None, failed=failed and not self.stopped)
         self.settled()
         return code
+
+    def _once(self, argv: Sequence[str]) -> int:
+        self._begun, self._heard_of, self._own = time.time(), False, False
+        with (
+            Group(argv, cwd=self.here, environ=self.environ) as group,
+            Lines(group.output, self.signals.reader) as lines,
+        ):
+            return self._listen(group, lines)
+
+    def _between(self) -> None:
+        ended = self.progress.pause(time.time())
+        if ended is not None:
+            self._finished(ended)
 
     def _listen(self, group: Group, lines: Lines) -> int:
         while True:
@@ -128,14 +156,12 @@ class Attempt:
             self.settled()
 
     def _finished(self, stage: Stage) -> None:
-        if not self.recorder_knows(stage):
-            return
+        if all(command.stage != stage.name for command in self.recorder.commands()):
+            return  # DVC said so, but no command of it was run
         self.say(f"runnerkit: stage {stage.name!r} done in {duration(stage.seconds)}")
         self._unpushed.append(stage)
-
-    def recorder_knows(self, stage: Stage) -> bool:
-        """Whether a command of the stage was really run."""
-        return any(command.stage == stage.name for command in self.recorder.commands())
+        if self.keeper is not None:
+            self.keeper.ended(stage.name)
 
     def _attend(self, group: Group) -> None:
         now = time.time()
@@ -146,6 +172,8 @@ class Attempt:
             number = self._stopping.due(now)
             if number is not None:
                 group.send(number)
+        if self.keeper is not None:
+            self.keeper.attend(now)
         if self.pusher is not None:
             self._take_push(self.pusher.over())
             self._send(now)
@@ -154,7 +182,7 @@ class Attempt:
         if not self.signals.fresh():
             return
         if self._stopping is None:
-            self.cancelled = True
+            self.cancelled, self._told_at = True, now
             self.say("runnerkit: told to stop; interrupting the pipeline")
             self._stopping = Stopping(ON_CANCEL, now)
         else:
@@ -163,9 +191,12 @@ class Attempt:
     def _heed_notice(self, now: float) -> None:
         if self.notice is None:
             self._look_for_notice(now)
-        elif self._stopping is None and now >= self.notice.stop_at(self.pusher.seconds if self.pusher else 0.0):
+        elif self._stopping is None and now >= self.notice.stop_at(self._sending_takes()):
             self.say("runnerkit: interrupting the pipeline, the machine is about to go")
             self._stopping = Stopping(ON_NOTICE, now, self.notice.scale)
+
+    def _sending_takes(self) -> float:
+        return max(self.pusher.seconds if self.pusher else 0.0, self.keeper.seconds if self.keeper else 0.0)
 
     def _look_for_notice(self, now: float) -> None:
         self.notice = Notice.read(self.environ, now)
@@ -175,6 +206,8 @@ class Attempt:
                 f"::warning::{ANNOTATION} - AWS takes this machine at {at}; finished stages are pushed, "
                 "run the job again to go on from there"
             )
+            if self.keeper is not None:
+                self.keeper.hurry()
 
     def _heed_lock(self, group: Group, now: float) -> None:
         """DVC waits without a word, and for ever; so we say for whom, and give it up some time."""
@@ -207,9 +240,11 @@ class Attempt:
         if well is None or self.pusher is None:
             return
         if well:
+            if self.keeper is not None:
+                self.keeper.pushed([stage.name for stage in self._sending])
             self.say(f"runnerkit: pushed {_names(self._sending)} in {duration(self.pusher.seconds)}")
         else:
-            self.say(f"::warning::runnerkit: a push failed and is tried again later: {_short(self.pusher.said())}")
+            self.say(f"::warning::runnerkit: a push failed and is tried again later: {last_error(self.pusher.said())}")
             self._unpushed = [*self._sending, *self._unpushed]
             self._not_before = time.time() + PAUSE
         self.push_failed, self._sending = not well, []
@@ -237,19 +272,27 @@ class Attempt:
         while pusher.busy():
             self._take_push(pusher.over(TICK))
             if self.signals.fresh():
-                self.cancelled = True
-                until = min(until, time.time() + GRACE)
+                self.cancelled, self._told_at = True, time.time()
+                until = min(until, self._told_at + GRACE)
             if self.notice is None:
                 self._look_for_notice(time.time())
             if pusher.busy() and time.time() >= min(until, self.notice.push_until() if self.notice else until):
                 pusher.abandon()
                 self.push_failed, self._unpushed = True, [*self._sending, *self._unpushed]
 
+    def keep_rest(self) -> None:
+        """Wait for the checkpoints as long as there is time; what is not sent by then is given up."""
+        if self.keeper is None:
+            return
+        # GitHub's second signal comes 7.5 s after the first; what a stubborn pipeline took of them is gone.
+        until = self._told_at + SIGNALLED if self.cancelled else time.time() + PATIENCE
+        if self.notice is not None:
+            until = min(until, self.notice.push_until())
+        while not self.keeper.wait(min(until, time.time() + TICK)) and time.time() < until:
+            if self.signals.fresh():
+                until = min(until, time.time() + GRACE)
+        self.keeper.give_up()
+
 
 def _names(stages: Sequence[Stage]) -> str:
     return ", ".join(stage.name for stage in stages) or "the cache"
-
-
-def _short(text: str) -> str:
-    errors = [line for line in text.splitlines() if line.startswith("ERROR")] or text.splitlines()
-    return errors[-1].removeprefix("ERROR: ") if errors else "it said nothing"

@@ -126,16 +126,23 @@ def fetched(here: Path, target: str, environ: Mapping[str, str]) -> bool:
     words = ("fetch", "--quiet", "--no-tags", *(("--depth", "1") if shallow else ()), "origin", target)
     if git(here, *words) is not None:
         return True
+    header = signed_in(environ)
+    if not header:
+        return False
+    return git(here, *words, environ=header) is not None
+
+
+def signed_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """What git's environment needs for the job's own token to be sent to GitHub; empty without one."""
     token, server = environ.get("GITHUB_TOKEN"), environ.get("GITHUB_SERVER_URL")
     if not token or not server:
-        return False
+        return {}
     secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    header = {
+    return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"http.{server.rstrip('/')}/.extraheader",
         "GIT_CONFIG_VALUE_0": f"Authorization: basic {secret}",
     }
-    return git(here, *words, environ=header) is not None
 
 
 def check_git(project: Project) -> str:

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 COMMENT_LIMIT = 65_536
+CHECK_LIMIT = 65_535
 SUMMARY_LIMIT = 1_048_576
+SLACK_LIMIT = 3_000
 CELL = 200
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 _LINKS = re.compile(r"@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|\bhttps?:|\bftp:|\bwww(?=\.)", re.IGNORECASE)
@@ -80,6 +82,11 @@ def fenced(text: str) -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
+
+
+def quoted(text: object) -> str:
+    """A text as the value of an attribute."""
+    return tagless(text).replace('"', "&quot;")
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]], right: frozenset[int] = frozenset()) -> str:

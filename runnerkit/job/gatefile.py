@@ -23,6 +23,17 @@ FILE = "gate.toml"
 AUTO, BASE, CHECKOUT = "auto", "base", "checkout"
 
 
+def known_source(source: str) -> str:
+    """The source, if it is one of the three.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if source not in {AUTO, BASE, CHECKOUT}:
+        raise ConfigError(f"a gate cannot be read from {source!r}", hint=f"give {AUTO}, {BASE} or {CHECKOUT}")
+    return source
+
+
 def parsed_gate(text: str, name: str) -> Gate:
     """The gate that a file declares.
 
@@ -76,6 +87,12 @@ class Rules:
         Raises:
             ConfigError: A file is broken, or the one that was asked for is not there.
         """
+        if not base.rev and (self.source == BASE or (self.source == AUTO and pull_request)):
+            # What a pull request brings along must not be what judges it, just because the base could not be fetched.
+            raise ConfigError(
+                f"the base could not be read, and {self.file} is read there",
+                hint="name the base with --base, or take the checkout's file with `--from checkout`",
+            )
         here, there = _text(project.here / self.file), base.read(self.file)
         from_base = self.source == BASE or (self.source == AUTO and pull_request and there is not None)
         text = there if from_base else here

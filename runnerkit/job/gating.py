@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ConfigError, GateFailed
-from runnerkit.job.values import Directions, number, shown
+from runnerkit.job.values import Directions, number, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -145,7 +145,7 @@ class Verdict:
     def as_dict(self) -> dict[str, Any]:
         """The verdict for programs."""
         row = {"metric": self.metric, "file": self.file, "rule": str(self.rule), "holds": self.holds, "why": self.why}
-        return {**row, "old": self.old, "new": self.new}
+        return {**row, "old": plain(self.old), "new": plain(self.new)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +247,9 @@ def _judged(rule: Rule, change: Change, base: str, ways: Directions) -> Verdict:
     faults, note = _faults(rule, value), ""
     if value is None:
         faults = ["it is missing" if change.new is None else f"{shown(change.new)[:40]!r} is not a number"]
-    elif not faults and rule.max_regression is not None:
+    elif math.isfinite(value) and rule.max_regression is not None:
         worse, note = _regressed(rule, change, base, ways)
-        faults = [worse] if worse else []
+        faults += [worse] if worse else []
     why = " and ".join(faults) or note
     return Verdict(change.name, rule, not faults, why, change.old, change.new, change.file)
 

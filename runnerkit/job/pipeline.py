@@ -144,14 +144,15 @@ class Project:
         for name, entry in stages.items():
             body = bodies.get(name) or bodies.get(str(name).partition("@")[0])
             if isinstance(body, dict):
-                yield f"{prefix}{name}", _paths(entry, folder / _wdir(body))
+                yield f"{prefix}{name}", _paths(entry, folder / wdir_of(body))
         for file in sorted(folder.glob("*.dvc")):
             said = lenient(file)
             if isinstance(said, dict):
                 yield os.path.relpath(file, self.here), _paths(said, folder / str(said.get("wdir") or "."))
 
 
-def _wdir(body: Mapping[str, Any]) -> str:
+def wdir_of(body: Mapping[str, Any]) -> str:
+    """The working directory of a stage, relative to its ``dvc.yaml``."""
     # A templated working directory is known to DVC alone; the lock then still names the paths below it.
     inner = body.get("do")
     wdir = str((inner if isinstance(inner, dict) else body).get("wdir") or ".")
@@ -172,20 +173,24 @@ def _stages(path: Path) -> dict[str, Any]:
     return stages if isinstance(stages, dict) else {}
 
 
+def stage_bodies(folder: Path) -> dict[str, dict[str, Any]]:
+    """The stages that the ``dvc.yaml`` of a folder declares, by name; none when it cannot be read."""
+    return {str(name): body for name, body in _stages(folder / PROJECT).items() if isinstance(body, dict)}
+
+
 def variable_files(folder: Path) -> set[Path]:
     """The files from which a ``dvc.yaml`` is filled in: ``params.yaml``, and those under ``vars``."""
     said = lenient(folder / PROJECT)
-    parts = [(said if isinstance(said, dict) else {}, "."), *((body, _wdir(body)) for body in _bodies(folder))]
+    parts = [
+        (said if isinstance(said, dict) else {}, "."),
+        *((body, wdir_of(body)) for body in stage_bodies(folder).values()),
+    ]
     named = {folder / wdir / "params.yaml" for _, wdir in parts}
     for part, wdir in parts:
         listed = part.get("vars")
         names = [each.partition(":")[0] for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
         named |= {folder / wdir / name for name in names}
     return {Path(os.path.normpath(path)) for path in named}
-
-
-def _bodies(folder: Path) -> list[dict[str, Any]]:
-    return [body for body in _stages(folder / PROJECT).values() if isinstance(body, dict)]
 
 
 def _paths(entry: Any, base: Path) -> list[Path]:  # noqa: ANN401 - YAML is anything

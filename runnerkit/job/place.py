@@ -63,6 +63,11 @@ class Place:
         return "/".join(part for part in (self.workflow, self.job) if part) or "report"
 
 
+def event_of(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What GitHub tells of the event that started the job; empty outside of GitHub."""
+    return _event(environ.get("GITHUB_EVENT_PATH", ""))
+
+
 def _event(path: str) -> dict[str, Any]:
     try:
         said = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}

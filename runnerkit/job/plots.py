@@ -31,17 +31,24 @@ def drawn(plot: Plot, text: str) -> str:
         text: The data, as CSV, TSV or JSON.
     """
     try:
-        rows = _rows(plot.file, text)
+        rows = rows_of(plot.file, text)
     except (ValueError, csv.Error, RecursionError):
         return ""
     if plot.template.startswith("confusion"):
         return _confusion(rows, plot.x or "actual", plot.y or "predicted")
-    names = [plot.y] if plot.y else _numeric(rows, plot.x)
-    lines = [line for name in names[:4] if (line := _curve(name, _column(rows, name)))]
+    names = [plot.y] if plot.y else numeric(rows, plot.x)
+    lines = [line for name in names[:4] if (line := _curve(name, column(rows, name)))]
     return fenced("\n".join(lines)) if lines else ""
 
 
-def _rows(file: str, text: str) -> list[dict[str, Any]]:
+def rows_of(file: str, text: str) -> list[dict[str, Any]]:
+    """The rows of a CSV, TSV or JSON text.
+
+    Raises:
+        ValueError: It is none.
+        csv.Error: As above.
+        RecursionError: As above.
+    """
     if file.lower().endswith(".json"):
         said = json.loads(text)
         while isinstance(said, dict):
@@ -50,11 +57,13 @@ def _rows(file: str, text: str) -> list[dict[str, Any]]:
     return list(csv.DictReader(io.StringIO(text), delimiter="\t" if file.lower().endswith(".tsv") else ","))
 
 
-def _column(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
-    return [value for row in rows if (value := _value(row.get(name))) is not None]
+def column(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
+    """The finite numbers of a column."""
+    return [value for row in rows if (value := value_of(row.get(name))) is not None]
 
 
-def _value(cell: object) -> float | None:
+def value_of(cell: object) -> float | None:
+    """A cell as a finite number; None for anything else."""
     try:
         value = float(cell) if isinstance(cell, str) else number(cell)
     except ValueError:
@@ -62,9 +71,10 @@ def _value(cell: object) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _numeric(rows: Sequence[dict[str, Any]], across: str) -> list[str]:
+def numeric(rows: Sequence[dict[str, Any]], across: str) -> list[str]:
+    """The columns that hold numbers throughout, but for the one that is drawn across."""
     names = list(rows[0]) if rows else []
-    return [str(name) for name in names if name not in {across, "step"} and len(_column(rows, str(name))) == len(rows)]
+    return [str(name) for name in names if name not in {across, "step"} and len(column(rows, str(name))) == len(rows)]
 
 
 def _curve(name: str, values: Sequence[float]) -> str:
@@ -76,7 +86,7 @@ def _curve(name: str, values: Sequence[float]) -> str:
     least, most = min(values), max(values)
     line = "".join(BLOCKS[min(int((value - low) / span * len(BLOCKS)), len(BLOCKS) - 1)] for value in points)
     ends = f"{shown(values[0])} → {shown(values[-1])}  (min {shown(least)}, max {shown(most)})"
-    return f"{_one(name):<12.40} {line}  {ends}"
+    return f"{one_line(name):<12.40} {line}  {ends}"
 
 
 def _thinned(values: Sequence[float]) -> list[float]:
@@ -88,24 +98,24 @@ def _thinned(values: Sequence[float]) -> list[float]:
 
 
 def _confusion(rows: Sequence[dict[str, Any]], actual: str, predicted: str) -> str:
-    pairs = Counter((_one(row.get(actual)), _one(row.get(predicted))) for row in rows)
+    pairs = Counter((one_line(row.get(actual)), one_line(row.get(predicted))) for row in rows)
     classes = sorted({name for pair in pairs for name in pair}, key=_by_size)
     if not pairs or len(classes) > MOST_CLASSES:
         return ""
     wide = max(3, *(len(str(count)) for count in pairs.values()), *(len(name) for name in classes))
     wide = min(wide, 12)
-    lines = [f"{'':>{wide}} " + " ".join(f"{name[:wide]:>{wide}}" for name in classes) + f"  ← {_one(predicted)}"]
+    lines = [f"{'':>{wide}} " + " ".join(f"{name[:wide]:>{wide}}" for name in classes) + f"  ← {one_line(predicted)}"]
     for row in classes:
         cells = (pairs.get((row, column), 0) for column in classes)
         lines.append(f"{row[:wide]:>{wide}} " + " ".join(f"{count or '·':>{wide}}" for count in cells))
     return f"{fenced(chr(10).join(lines))}\nRows: {escaped(actual)}."
 
 
-def _one(text: object) -> str:
+def one_line(text: object) -> str:
     """A name on one line, whatever characters it has."""
     return " ".join(str(text).split())
 
 
 def _by_size(name: str) -> tuple[int, float, str]:
-    value = _value(name)
+    value = value_of(name)
     return (1, 0.0, name) if value is None else (0, value, name)

@@ -104,6 +104,8 @@ class Progress:
             return self._failed(name, text, now)
         ended = self._end(now)
         stage = self._stages.setdefault(name, Stage(name))
+        if state is State.UNCHANGED and stage.state in _SETTLED | {State.RESTORED}:
+            return ended  # DVC comes to it a second time in one run of ours
         stage.state = state
         if state is State.RUNNING:
             stage.started, self.current = now, stage
@@ -124,6 +126,10 @@ class Progress:
         if ended is not None:
             ended.state, ended.finished = State.RUN, now
         return ended
+
+    def pause(self, now: float) -> Stage | None:
+        """DVC has ended well and is started again for the rest; returns the stage that this ended, if it did."""
+        return self._end(now)
 
     def over(self, now: float, commands: Sequence[Command], *, failed: bool, stopped: bool) -> None:
         """DVC has ended: settle every stage by what its commands did, which is no matter of words."""

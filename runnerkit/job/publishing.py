@@ -33,6 +33,15 @@ def _write(reports: Reports, repo: str, number: int, body: str, there: Written |
     return reports.comment(repo, number, body)
 
 
+def conclusion(report: Report) -> str:
+    """A report as the conclusion of a check run: success only if the pipeline is done and the gate holds."""
+    outcome = report.result.outcome if report.result else ""
+    if outcome == "cancelled" or not outcome:
+        return "cancelled" if outcome else "neutral"
+    holds = report.judged is None or report.judged.holds
+    return "success" if outcome == "success" and holds else "failure"
+
+
 def publish(report: Report, reports: Reports, repo: str, number: int, ours: Callable[[str], bool]) -> Published:
     """Write the report on a pull request.
 

@@ -36,6 +36,12 @@ export SHELL
 stopped=
 trap 'stopped=130' INT
 trap 'stopped=143' TERM
+# A stage that keeps checkpoints waits until its own is here.
+if grep -qxF -e "${{DVC_STAGE%%@*}}" {folder}/held 2>/dev/null; then
+  printf '%s\n' "$DVC_STAGE" >{folder}/ask.new && mv {folder}/ask.new {folder}/ask
+  while [ -e {folder}/ask ] && [ -z "$stopped" ]; do sleep 0.05; done
+  if [ -n "$stopped" ]; then exit "$stopped"; fi
+fi
 note start 0
 {shell} {options} "$@"
 code=$?
@@ -70,9 +76,14 @@ class Recorder:
         real = environ.get("SHELL") or "/bin/sh"
         options = OPTIONS.get(os.path.basename(real).lower(), "")  # noqa: PTH119 - a name from the environment
         self._record.write_text("", encoding="utf-8")
+        (folder / "held").unlink(missing_ok=True)
         self.shell.write_text(
             SCRIPT.format(
-                record=shlex.quote(str(self._record)), shell=shlex.quote(real), options=options, mark=self._mark
+                record=shlex.quote(str(self._record)),
+                folder=shlex.quote(str(folder)),
+                shell=shlex.quote(real),
+                options=options,
+                mark=self._mark,
             ),
             encoding="utf-8",
         )

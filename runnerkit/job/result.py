@@ -54,7 +54,10 @@ class StageResult:
 class Result:
     """A run: ``outcome`` is running, success, failed, interrupted or cancelled, ``pushed`` means all is on the remote.
 
+    ``lock`` is where its lock was left, a folder or a key beside the remote.
     ``interrupted`` tells that AWS announced to take the machine, even when the pipeline was done in time.
+    ``overrides``, ``unfrozen`` and ``forced`` are what this run alone was asked for; ``continued`` names stages that
+    went on from a checkpoint.
     """
 
     outcome: str = "running"
@@ -68,11 +71,16 @@ class Result:
     pushes: int = 0
     missing: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)
+    unfrozen: list[str] = field(default_factory=list)
+    forced: list[str] = field(default_factory=list)
+    continued: list[str] = field(default_factory=list)
     error: str = ""
     hint: str = ""
     log_tail: str = ""
     dvc: str = ""
     sha: str = ""
+    lock: str = ""
     machine: dict[str, Any] = field(default_factory=dict)
 
     def count(self, *states: State) -> int:
@@ -152,6 +160,13 @@ def summary(result: Result) -> str:
 def notes_of(result: Result) -> Sequence[str]:
     """What a reader should know besides the stages."""
     notes = ["; ".join(filter(None, (result.error, result.hint)))] if result.error else []
+    for names, words in (
+        (result.overrides, "params set for this run alone"),
+        (result.unfrozen, "stages not frozen in this run"),
+        (result.forced, "stages that were asked to run in any case"),
+        (result.continued, "stages that went on from a checkpoint"),
+    ):
+        notes += [f"{words}: {_listed(names)}"] if names else []
     if result.missing:
         notes.append(f"declared outputs that do not exist: {_listed(result.missing)}")
     if result.changed:

@@ -8,22 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runnerkit.errors import JobCancelled, NotPushed, OutputsMissing, PipelineFailed, RunnerkitError, SpotInterrupted
-from runnerkit.job import checks
+from runnerkit.errors import ConfigError, JobCancelled, RunnerkitError, SpotInterrupted
+from runnerkit.job import checks, forcing, freezing, judging, looking
 from runnerkit.job.attempt import Attempt
-from runnerkit.job.listening import Lines, signals
+from runnerkit.job.checkpoints.declared import declared
+from runnerkit.job.checkpoints.keeper import Keeper
+from runnerkit.job.edits import edited, heal
+from runnerkit.job.listening import signals
 from runnerkit.job.notice import machine_facts
 from runnerkit.job.pipeline import Project
-from runnerkit.job.processes import Group
 from runnerkit.job.progress import Progress, Stage, State
 from runnerkit.job.pushing import Pusher
 from runnerkit.job.recorder import Recorder
 from runnerkit.job.result import FILE, Result, StageResult, folder_for_results, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runnerkit.job.listening import Signals
+    from runnerkit.job.stores import Store
 
     # Hears `start`, and at the end `success`, `failure` (cancelled too) or `interruption`; each with the result so far.
     Listener = Callable[[str, Result], None]
@@ -41,12 +44,19 @@ class Options:
 
     ``push_after`` is how much finished work, in seconds, may be on this machine alone; a spot notice pushes at once.
     ``wait_for_lock`` is how many seconds another dvc command in this project may keep the run from starting.
+    ``unfreeze``, ``force`` and ``params`` hold for this run alone: stages that are not frozen, stages that run in any
+    case, and params as ``[FILE:]NAME=VALUE``. ``keep_every`` is how many seconds lie between two looks at a
+    running stage's checkpoints.
     """
 
     targets: tuple[str, ...] = ()
     push: bool = True
     push_after: float = 10.0
     wait_for_lock: float = 600.0
+    unfreeze: tuple[str, ...] = ()
+    force: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+    keep_every: float = 60.0
 
 
 class Pipeline:
@@ -57,6 +67,7 @@ class Pipeline:
         say: Takes every line, DVC's and ours.
         start: The folder; the current one by default.
         environ: The environment of DVC and its stages.
+        stores: Opens the store beside a DVC remote, from its address and options; needed where stages keep checkpoints.
         listeners: Are told when a run starts and how it ended, also when it died; one that fails is only a warning.
 
     Raises:
@@ -70,22 +81,44 @@ class Pipeline:
         say: Callable[[str], None],
         start: Path | None = None,
         environ: Mapping[str, str] = os.environ,
+        stores: Callable[[str, Mapping[str, str]], Store] | None = None,
         listeners: Sequence[Listener] = (),
     ) -> None:
         self._options = options
         self.listeners = list(listeners)
+        # What is left for others when all is done and pushed; what it raises is how the run ends.
+        self.leave: Callable[[Result], None] = lambda _: None
         self._say = say
         self._environ = {**ENVIRONMENT, **environ}
         self._dvc = checks.find_dvc(self._environ)
         self.project = Project.find(start or Path.cwd())
         version = checks.dvc_version(self._dvc)
         checks.check_version(version)
+        heal(self.project.root, say)
         self._progress = Progress(self.project.declared(options.targets))
+        self._changes = freezing.changes(self.project, options.unfreeze, options.params)
+        forcing.check(self.project, options.force, options.unfreeze)
         sha = checks.check_git(self.project)
         if options.push:
             checks.check_remote(self.project, self._environ)
+        self._kept = declared(self.project) if options.push else {}
+        self._store = self._opened(stores) if self._kept else None
         self._masks: list[str] = []
-        self.result = Result(started=time.time(), targets=list(options.targets), sha=sha, dvc=version)
+        self.result = Result(
+            started=time.time(),
+            targets=list(options.targets),
+            sha=sha,
+            dvc=version,
+            overrides=list(options.params),
+            unfrozen=list(options.unfreeze),
+            forced=list(options.force),
+        )
+
+    def _opened(self, stores: Callable[[str, Mapping[str, str]], Store] | None) -> Store:
+        if stores is None:
+            raise ConfigError(f"nobody said how to reach the store for the checkpoints of {', '.join(self._kept)}")
+        settings = self.project.settings(self._environ)
+        return stores(settings.remote_url, settings.remote_options).below("checkpoints")
 
     def preview(self) -> Result:
         """Say which stages would run, without running or restoring anything.
@@ -96,13 +129,8 @@ class Pipeline:
             PipelineFailed: DVC cannot tell anything.
         """
         argv = [self._dvc, "repro", "--dry", "--allow-missing", *self._options.targets]
-        with Group(argv, cwd=self.project.here, environ=self._environ) as group, Lines(group.output) as lines:
-            while (told := lines.read(None)) is not None:
-                for line in told:
-                    self._say(line)
-                    self._progress.line(line, time.time(), own=False)
-            code = group.wait(60)
-        self._progress.over(time.time(), (), failed=code != 0, stopped=False)
+        with edited(self.project.root, self._changes, self._say):
+            code = looking.dry(argv, self.project.here, self._progress, self._environ, self._say)
         self._settle()
         if code and not self.result.count(State.RUN):
             raise self._failure()
@@ -110,6 +138,15 @@ class Pipeline:
             stage.state = State.NOT_REACHED if stage.state == State.FAILED else stage.state
         self.result.outcome, self.result.finished = "preview", time.time()
         return self.result
+
+    def answer(self) -> looking.Answer:
+        """Whether anything would run.
+
+        Raises:
+            PipelineFailed: DVC cannot tell anything.
+        """
+        stages = [(stage.name, stage.state) for stage in self.preview().stages]
+        return looking.answer(stages, looking.uncached(self.project))
 
     def run(self) -> Result:
         """Run to the end; the result is also in ``.runnerkit/run.json``, whatever happens.
@@ -131,7 +168,9 @@ class Pipeline:
         """Run, and keep and tell what came of it."""
         self._tell("start")
         try:
-            self._go(heard, folder)
+            with edited(self.project.root, self._changes, self._say):
+                self._go(heard, folder)
+            self.leave(self.result)
         except RunnerkitError as error:
             self.result.outcome = OUTCOMES.get(error.exit_code, "failed")
             self.result.exit_code, self.result.hint = error.exit_code, error.hint
@@ -161,6 +200,8 @@ class Pipeline:
 
     def _go(self, heard: Signals, folder: Path) -> None:
         before = checks.changed_files(self.project)
+        for sentence in looking.cannot_resume(looking.uncached(self.project), self._kept):
+            self._say(f"::notice::runnerkit: {sentence}")
         attempt = self._attempt(heard, folder)
         try:
             code = attempt.go()
@@ -169,8 +210,10 @@ class Pipeline:
                 self.result.pushed = attempt.push_rest()
                 if attempt.pusher is not None and self.result.pushed and code == 0:
                     attempt.pusher.remember()
-            self._judge(attempt, code)
+            attempt.keep_rest()
+            judging.judge(attempt, self.result, code, self._failure)
         finally:
+            self.result.continued = attempt.keeper.continued if attempt.keeper else []
             self.result.interrupted = attempt.notice is not None
             self._leave(attempt)
 
@@ -178,8 +221,7 @@ class Pipeline:
         recorder = Recorder(folder, self._environ)
         environ = {**self._environ, "SHELL": str(recorder.shell)}
         return Attempt(
-            # Waiting for the lock: another dvc command at the moment when a stage ends must not cost the stage.
-            argv=[self._dvc, "--wait-for-lock", "repro", "--pull", *self._options.targets],
+            commands=self._commands(recorder),
             here=self.project.here,
             environ=environ,
             progress=self._progress,
@@ -190,8 +232,20 @@ class Pipeline:
             settled=lambda: self._settle(folder),
             push_after=self._options.push_after,
             lock=self.project.root / ".dvc/tmp/lock",
+            keeper=self._keeper(folder),
             wait_for_lock=self._options.wait_for_lock,
         )
+
+    def _commands(self, recorder: Recorder) -> Iterator[Sequence[str]]:
+        # Waiting for the lock: another dvc command at the moment when a stage ends must not cost the stage.
+        repro = [self._dvc, "--wait-for-lock", "repro"]
+        yield from forcing.commands(repro, self._options.force, self._progress, recorder)
+        yield [*repro, "--pull", *self._options.targets]
+
+    def _keeper(self, folder: Path) -> Keeper | None:
+        if self._store is None:
+            return None
+        return Keeper(self.project, self._kept, self._store, folder, self._heard, self._options.keep_every)
 
     def _heard(self, line: str) -> None:
         """Pass a line on; what it asks GitHub to mask in the log must not be in the result either."""
@@ -210,42 +264,9 @@ class Pipeline:
             self._write(folder)
 
     def _look(self, code: int, before: set[str]) -> None:
-        """Compare what is there with what was promised."""
-        outputs = self.project.outputs(self._progress.addresses())
-        if code == 0:
-            missing = {str(path) for paths in outputs.values() for path in paths if not path.exists()}
-            self.result.missing = sorted(os.path.relpath(path, self.project.here) for path in missing)
-        declared = [path for paths in outputs.values() for path in paths]
-        self.result.changed = checks.undeclared(self.project, before, declared)
+        judging.look(self.project, self.result, self._progress.addresses(), before, well=code == 0)
         if self.result.changed:
             self._say(f"::warning::runnerkit: changed but declared by no stage: {', '.join(self.result.changed)}")
-
-    def _judge(self, attempt: Attempt, code: int) -> None:
-        if code != 0 and attempt.locked_out:
-            raise PipelineFailed(
-                f"another dvc command (process {attempt.locked_out}) worked in {self.project.root} all the time",
-                hint="let it end, or end it; two runs need two checkouts",
-            )
-        if attempt.cancelled and not attempt.taken:
-            raise JobCancelled("the job was cancelled; its pipeline was ended", hint="what was pushed stays pushed")
-        if attempt.taken and (code != 0 or attempt.cancelled):
-            raise SpotInterrupted(
-                f"AWS takes this machine; what was finished is {'' if self.result.pushed else 'not '}pushed",
-                hint="run the job again: it restores what is finished and goes on from there",
-            )
-        if code != 0:
-            raise self._failure()
-        if self.result.missing:
-            raise OutputsMissing(
-                f"DVC reports success, but these outputs do not exist: {', '.join(self.result.missing)}",
-                hint="an output with `cache: false` cannot be restored: cache it, or commit it to git",
-            )
-        if attempt.pusher is not None and not self.result.pushed:
-            said = attempt.pusher.said()
-            raise NotPushed(
-                f"the pipeline is done, but its results could not be pushed: {checks.last_error(said)}",
-                hint=checks.hint_for(said) or "run the job again: it pushes what is missing",
-            )
 
     def _failure(self) -> RunnerkitError:
         failed = next((stage for stage in self._progress.stages() if stage.state is State.FAILED), Stage(""))

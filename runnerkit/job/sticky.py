@@ -43,30 +43,32 @@ class Reports(Protocol):
 
 
 _ORIGIN = re.compile(
-    r"<!-- runnerkit:run number=([0-9]{1,12}) attempt=([0-9]{1,6}) sha=([0-9a-f]{0,64}) interruptions=([0-9]{1,6}) -->"
+    r"<!-- runnerkit:run number=([0-9]{1,12}) attempt=([0-9]{1,6}) sha=([0-9a-f]{0,64}) interruptions=([0-9]{1,6})"
+    r"(?: before=([0-9]{1,6}))? -->"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which run wrote a report; hidden in the comment."""
+    """Which run wrote a report; hidden in the comment. Of its interruptions, so many were ``before`` this attempt."""
 
     number: int
     attempt: int
     sha: str = ""
     interruptions: int = 0
+    before: int = 0
 
     @classmethod
-    def of(cls, place: Place, interruptions: int = 0) -> Origin:
+    def of(cls, place: Place, interruptions: int = 0, before: int = 0) -> Origin:
         """The run we are in."""
         sha = place.sha if re.fullmatch(r"[0-9a-f]{1,64}", place.sha) else ""
-        return cls(place.run_number, place.run_attempt, sha, interruptions)
+        return cls(place.run_number, place.run_attempt, sha, interruptions, before)
 
     @classmethod
     def read(cls, body: str) -> Origin | None:
         """The run that wrote a comment."""
         match = _ORIGIN.search(body[:MARKERS])
-        return cls(int(match[1]), int(match[2]), match[3], int(match[4])) if match else None
+        return cls(int(match[1]), int(match[2]), match[3], int(match[4]), int(match[5] or 0)) if match else None
 
     def newer_than(self, other: Origin) -> bool:
         """Whether this is a later run, or a later attempt of the same."""
@@ -74,7 +76,8 @@ class Origin:
 
     def __str__(self) -> str:
         told = f"number={self.number} attempt={self.attempt} sha={self.sha} interruptions={self.interruptions}"
-        return f"<!-- runnerkit:run {told} -->"
+        before = f" before={self.before}" if self.before else ""
+        return f"<!-- runnerkit:run {told}{before} -->"
 
 
 MARKERS = 1_000  # the markers stand at the very beginning: what a report quotes further down is none

@@ -54,6 +54,11 @@ def number(value: object) -> float | None:
         return math.inf
 
 
+def plain(value: object) -> object:
+    """The value as JSON has it, which knows neither infinity nor what is not a number: those become their names."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def flat(said: object, at: str = "") -> dict[str, Any]:
     """Nested values by dotted names; list items by their index."""
     pairs: Iterable[tuple[object, object]]

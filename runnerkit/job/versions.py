@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ConfigError
 from runnerkit.job.checks import fetched, git
-from runnerkit.job.pipeline import LOCK, PROJECT, lenient, parse_yaml, read_yaml
+from runnerkit.job.pipeline import LOCK, PROJECT, Project, lenient, parse_yaml, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from runnerkit.job.pipeline import Project
     from runnerkit.job.place import Place
 
 LARGEST = 5_000_000
@@ -129,6 +128,7 @@ class Base:
     def __init__(self, project: Project, rev: str) -> None:
         self._project = project
         self.rev = rev
+        self._lock: Any = None
 
     @classmethod
     def find(cls, project: Project, place: Place, wanted: str = "") -> Base:
@@ -156,13 +156,22 @@ class Base:
         text = git(self._project.root, "show", f"{self.rev}:{self._path(file)}")
         return text if text is not None else self._cached(file)
 
+    def lock(self) -> Any:  # noqa: ANN401 - YAML is anything
+        """The ``dvc.lock`` as it was; empty when there was none, or none that can be read."""
+        if self._lock is None:
+            text = git(self._project.root, "show", f"{self.rev}:{self._path(LOCK)}") if self.rev else ""
+            try:
+                self._lock = parse_yaml(text, LOCK) if text else {}
+            except ConfigError:
+                self._lock = {}
+        return self._lock
+
     def _path(self, file: str) -> str:
         # The dot makes git read it from the project's folder, which need not be the repository's.
         return "./" + os.path.normpath((self._project.here.relative_to(self._project.root) / file).as_posix())
 
     def _cached(self, file: str) -> str | None:
-        lock = git(self._project.root, "show", f"{self.rev}:{self._path(LOCK)}")
-        said = parse_yaml(lock, LOCK) if lock else None
+        said = self.lock()
         stages = said.get("stages") if isinstance(said, dict) else None
         for stage in stages.values() if isinstance(stages, dict) else ():
             for out in stage.get("outs") or []:
@@ -231,6 +240,15 @@ def parsed(file: str, text: str) -> Any:  # noqa: ANN401 - a metrics file is any
     readers: Mapping[str, Callable[[str], Any]] = {".json": json.loads, ".toml": tomllib.loads}
     read = readers.get(PurePosixPath(file).suffix.lower())
     return read(text) if read else parse_yaml(text, file)
+
+
+def ground(start: Path) -> Project:
+    """The project around a folder; without DVC the folder itself, in its git repository."""
+    try:
+        return Project.find(start)
+    except ConfigError:
+        here = start.resolve()
+        return Project(Path((git(here, "rev-parse", "--show-toplevel") or str(here)).strip()), here)
 
 
 def declared(project: Project) -> Declared:

@@ -96,6 +96,7 @@ class Sandbox:
             started.enter_context(self.ec2)
         started.enter_context(self.github)
         self.ec2.bake(IMAGE, {"runnerkit:recipe": IMAGE})
+        self.ec2.trust(lambda: self.github.service.machines.identities.public_key)
         self.github.add_repository(self.repository)
         self._token = self.github.add_token("fine-grained")
         if self._kind == "hollow":

@@ -49,7 +49,7 @@ def remote_store(url: str, options: Mapping[str, str], name: str = "runnerkit") 
     Args:
         url: The remote's, as DVC's configuration says it.
         options: The remote's other settings: ``endpointurl``, ``profile``, ``region``.
-        name: The prefix below the remote.
+        name: The prefix below the remote; empty for the remote itself.
 
     Raises:
         ConfigError: The remote is neither on S3 nor a folder.
@@ -61,7 +61,8 @@ def remote_store(url: str, options: Mapping[str, str], name: str = "runnerkit") 
             hint="say where with --store s3://BUCKET/PREFIX or a folder",
         )
     found = {ours: options.get(theirs, "") for ours, theirs in _OPTIONS.items()}
-    return opened(url, **found).below(name)
+    remote = opened(url, **found)
+    return remote.below(name) if name else remote
 
 
 _OPTIONS = {"endpoint": "endpointurl", "profile": "profile", "region": "region"}

@@ -10,7 +10,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from runnerkit.job.stores import Kept, checked_key
+from runnerkit.errors import CloudUnavailable
+from runnerkit.job.stores import Kept, checked_key, checked_prefix, is_key
 from runnerkit.stores.trouble import DELETE, GET, LIST, PUT, S3Call, explained, told
 
 if TYPE_CHECKING:
@@ -21,9 +22,15 @@ if TYPE_CHECKING:
 S3_ACTIONS = ("s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject")
 DELETED_AT_ONCE = 1_000
 _ABSENT = frozenset({"404", "NoSuchKey"})
-# 412: somebody has written it; 409: somebody is writing it just now.
+# 412: somebody has written it. 409: somebody writes or deletes it at this moment, and the request has to be repeated.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-_TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_TAKEN = frozenset({"PreconditionFailed", "412"})
+_CONTENDED = frozenset({"ConditionalRequestConflict", "409"})
+CONTENDED_TRIES = 5
+# Tells a write of ours, whose answer was lost and which was repeated, from somebody else's.
+WRITER = "runnerkit-writer"
+# What is kept here may be replaced: browsers and caches ask whether it was.
+CACHE = "no-cache"
 
 
 class _Client:
@@ -33,6 +40,9 @@ class _Client:
         self._endpoint, self._profile, self._region = endpoint, profile, region
         self._lock = Lock()
         self._made: Any = None
+
+    def at(self, region: str) -> _Client:
+        return _Client(self._endpoint, self._profile, region)
 
     def get(self) -> Any:  # noqa: ANN401 - boto3's clients are made at run time
         with self._lock:
@@ -47,7 +57,7 @@ class _Client:
         session: Any = boto3.Session(profile_name=self._profile or None)
         config = Config(
             connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 4},
-            max_pool_connections=16, user_agent_extra="runnerkit",
+            max_pool_connections=16, user_agent_extra="runnerkit", signature_version="s3v4",
         )  # fmt: skip
         region = self._region or os.environ.get("AWS_REGION") or session.region_name
         return session.client("s3", region_name=region, endpoint_url=self._endpoint or None, config=config)
@@ -75,7 +85,7 @@ class S3Store:
 
     def put(self, key: str, content: bytes | Path, content_type: str = "") -> None:
         """By PutObject; large files in parts."""
-        extra = {"ContentType": content_type or mimetypes.guess_type(key)[0] or "application/octet-stream"}
+        extra = {"ContentType": content_type or _guessed(key), "CacheControl": CACHE}
         with self._told(PUT):
             if isinstance(content, bytes):
                 self.client.put_object(Bucket=self.bucket, Key=self.key(key), Body=content, **extra)
@@ -86,14 +96,32 @@ class S3Store:
         """By PutObject with ``If-None-Match: *``."""
         from botocore.exceptions import ClientError
 
-        with self._told(PUT):
-            try:
-                self.client.put_object(Bucket=self.bucket, Key=self.key(key), Body=content, IfNoneMatch="*")
-            except ClientError as error:
-                if error.response["Error"]["Code"] in _TAKEN:
-                    return False
-                raise
-            return True
+        writer = secrets.token_hex(8)
+        for _ in range(CONTENDED_TRIES):
+            with self._told(PUT):
+                try:
+                    self.client.put_object(
+                        Bucket=self.bucket, Key=self.key(key), Body=content, IfNoneMatch="*", CacheControl=CACHE,
+                        ContentType=_guessed(key), Metadata={WRITER: writer},
+                    )  # fmt: skip
+                except ClientError as error:
+                    code = error.response["Error"]["Code"]
+                    if code in _TAKEN:
+                        return self._is_from(writer, key)
+                    if code not in _CONTENDED:
+                        raise
+                else:
+                    return True
+        raise CloudUnavailable(f"{self.address}/{key} is being written by several at once", hint="try it again")
+
+    def _is_from(self, writer: str, key: str) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            head = self.client.head_object(Bucket=self.bucket, Key=self.key(key))
+        except ClientError:  # deleted meanwhile, or not ours to read
+            return False
+        return bool(head.get("Metadata", {}).get(WRITER) == writer)
 
     def get(self, key: str) -> bytes | None:
         """By GetObject."""
@@ -116,18 +144,22 @@ class S3Store:
                 if error.response["Error"]["Code"] in _ABSENT:
                     return False
                 raise
+            else:
+                draft.replace(target)
             finally:
-                if draft.exists():
-                    draft.replace(target)
+                draft.unlink(missing_ok=True)
         return True
 
     def listed(self, prefix: str = "") -> Sequence[Kept]:
         """By ListObjectsV2, a thousand a call."""
         start = self._start()
+        wanted = start + checked_prefix(prefix)
         with self._told(LIST):
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start + prefix)
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=wanted)
             found = [each for page in pages for each in page.get("Contents", [])]
-        return [Kept(each["Key"].removeprefix(start), each["Size"], each["LastModified"]) for each in found]
+        kept = [Kept(each["Key"].removeprefix(start), each["Size"], each["LastModified"]) for each in found]
+        # The console makes objects for folders, and others may have names that no key of ours has.
+        return [each for each in kept if is_key(each.key)]
 
     def delete(self, keys: Sequence[str]) -> None:
         """By DeleteObjects, a thousand a call."""
@@ -138,6 +170,12 @@ class S3Store:
             for error in answer.get("Errors", []):
                 raise told(error["Code"], error.get("Message", ""), DELETE, *self._words())
 
+    def at(self, region: str) -> S3Store:
+        """The same place, signed and linked for the region in which the bucket is."""
+        other = S3Store(self.bucket, self.prefix)
+        other._client = self._client.at(region)
+        return other
+
     def below(self, prefix: str) -> S3Store:
         """A longer prefix, over the same connections."""
         part = S3Store(self.bucket, self.key(prefix))
@@ -146,7 +184,8 @@ class S3Store:
 
     def link(self, key: str) -> str:
         """The object's page in AWS's console, for whoever may sign in there; it never expires."""
-        region = self.client.meta.region_name or "us-east-1"
+        said = self.client.meta.region_name
+        region = said if said and said != "aws-global" else "us-east-1"
         place = f"{self.bucket}?region={region}&prefix={quote(self.key(key))}"
         return f"https://{region}.console.aws.amazon.com/s3/object/{place}"
 
@@ -162,11 +201,25 @@ class S3Store:
 
     @contextmanager
     def _told(self, call: S3Call) -> Iterator[None]:
-        from boto3.exceptions import Boto3Error
+        from boto3.exceptions import Boto3Error, S3UploadFailedError
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             yield
+        except S3UploadFailedError as fault:
+            # boto3 hides what S3 said.
+            hidden = fault.__context__ if isinstance(fault.__context__, ClientError) else fault
+            name, (bucket, prefix), where = self._words()
+            raise explained(hidden, call, name, bucket, prefix, set_where=where) from fault
+        except OSError as fault:
+            what = f"{fault.filename or self.address} cannot be {'read' if call is PUT else 'written'}"
+            raise CloudUnavailable(
+                f"{what}: {fault.strerror or fault}", hint="see to the disk of this machine"
+            ) from fault
         except (ClientError, BotoCoreError, Boto3Error) as fault:
             name, (bucket, prefix), where = self._words()
             raise explained(fault, call, name, bucket, prefix, set_where=where) from fault
+
+
+def _guessed(key: str) -> str:
+    return mimetypes.guess_type(key)[0] or "application/octet-stream"

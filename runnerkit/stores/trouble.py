@@ -40,7 +40,8 @@ def explained(fault: Exception, call: S3Call, name: str, bucket: str, prefix: st
         prefix: Where in it.
         set_where: The setting that names the place.
     """
-    error = getattr(fault, "response", {}).get("Error", {})
+    # A body that breaks off has a response, too, which is None.
+    error = (getattr(fault, "response", None) or {}).get("Error", {})
     return told(
         error.get("Code", type(fault).__name__),
         error.get("Message", str(fault)),

@@ -6,6 +6,8 @@ from runnerkit.testing.forge import FakeForge
 from runnerkit.testing.hooks import FakeHooks
 from runnerkit.testing.lies import Crash, Lies
 from runnerkit.testing.memory import MemoryJournal, RecordedEvents
+from runnerkit.testing.sink import Sink
+from runnerkit.testing.stores import MemoryStore
 from runnerkit.testing.world import FakeWorld, Habits
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "Habits",
     "Lies",
     "MemoryJournal",
+    "MemoryStore",
     "RecordedEvents",
+    "Sink",
     "shop",
 ]

@@ -91,7 +91,7 @@ class Sink:
 
 def _handler(sink: Sink) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library looks for this name
+        def do_POST(self) -> None:
             length = min(int(self.headers.get("Content-Length") or 0), MOST)
             headers = {name.lower(): value for name, value in self.headers.items()}
             status = sink.take(Posted(self.path, headers, self.rfile.read(length)))

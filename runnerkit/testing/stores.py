@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from runnerkit.errors import CloudUnavailable
 from runnerkit.job.stores import Kept, checked_key, checked_prefix
 
 if TYPE_CHECKING:
@@ -32,7 +34,11 @@ class MemoryStore:
 
     def put(self, key: str, content: bytes | Path, content_type: str = "") -> None:
         """Keep it."""
-        raw = content.read_bytes() if isinstance(content, Path) else content
+        checked_key(key)
+        try:
+            raw = content.read_bytes() if isinstance(content, Path) else content
+        except OSError as error:
+            raise CloudUnavailable(f"{error.filename} cannot be read: {error.strerror}") from error
         self._keep(key, raw, content_type)
 
     def put_new(self, key: str, content: bytes) -> bool:
@@ -86,7 +92,7 @@ class MemoryStore:
 
     def link(self, key: str) -> str:
         """A made-up one."""
-        return f"memory://store/{self._key(key)}"
+        return f"memory://store/{quote(self._key(key))}"
 
     def _key(self, key: str) -> str:
         return self._start() + checked_key(key)

@@ -11,7 +11,7 @@ import pytest
 from tests.theatre import Theatre, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from runnerkit.sandbox.ec2 import SandboxEc2
 
@@ -22,8 +22,18 @@ ROLE = "arn:aws:iam::210000000001:role/example"
 class Play(Protocol):
     """Opens the theatre of one example."""
 
-    def __call__(self, name: str, *, bucket: str = "acme-models") -> Theatre:
-        """Give it the repository ``acme/NAME``, a bucket, and the variables that all workflows ask for."""
+    def __call__(
+        self,
+        name: str,
+        *,
+        bucket: str = "acme-models",
+        branch: str = "main",
+        variables: Mapping[str, str] | None = None,
+    ) -> Theatre:
+        """Give it the repository ``acme/NAME``, a bucket, and variables: what workflows of the first push ask for.
+
+        ``branch`` is the repository's default one, to which the example is pushed.
+        """
 
 
 @pytest.fixture
@@ -31,11 +41,21 @@ def play(_ec2_server: SandboxEc2, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """What opens the theatre; it closes with the test."""
     with ExitStack() as stack:
 
-        def opens(name: str, *, bucket: str = "acme-models") -> Theatre:
+        def opens(
+            name: str,
+            *,
+            bucket: str = "acme-models",
+            branch: str = "main",
+            variables: Mapping[str, str] | None = None,
+        ) -> Theatre:
             theatre = stack.enter_context(opened(_ec2_server, tmp_path, f"acme/{name}", monkeypatch))
             theatre.world.aws("s3").create_bucket(Bucket=bucket)
-            theatre.world.github.set_variable(theatre.repo, "AWS_ROLE_ARN", ROLE)
-            theatre.world.github.seed(theatre.repo, EXAMPLES / name)
+            github = theatre.world.github
+            for key, value in {"AWS_ROLE_ARN": ROLE, **(variables or {})}.items():
+                github.set_variable(theatre.repo, key, value)
+            with github.state.open():
+                github.state.repository(theatre.repo).default_branch = branch
+            github.seed(theatre.repo, EXAMPLES / name, branch=branch)
             return theatre
 
         yield opens

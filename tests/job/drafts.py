@@ -14,4 +14,4 @@ STAGES = [StageResult("train", State.RUN, 2.0), StageResult("evaluate", State.RE
 def report(run: int = 7, attempt: int = 1, *, outcome: str = "success", interrupted: bool = False) -> Report:
     place = Place(REPO, "ab" * 20, run_number=run, run_attempt=attempt, workflow="train", job="gpu", url="https://x/7")
     result = Result(outcome=outcome, started=1.0, finished=4.0, stages=list(STAGES), interrupted=interrupted)
-    return Report(place, place.key, result, interruptions=int(interrupted))
+    return Report(place, place.key, result)

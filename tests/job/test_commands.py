@@ -40,7 +40,11 @@ class TestEndingFromOutside:
     def test_an_interrupt_to_the_command_alone_ends_the_training(self, workshop: Workshop) -> None:
         """GitHub signals the entry process only; DVC itself would ignore it and train on."""
         origin = workshop.origin(train=LONG)
-        command = workshop.command(origin, "dvc", "run", "--json")
+        # As in the background of a shell, where SIGINT is ignored and would stay so for all that is started.
+        words = f"trap '' INT; exec {shlex.quote(sys.executable)} -m runnerkit dvc run --json"
+        command = subprocess.Popen(
+            ["/bin/sh", "-c", words], cwd=origin, env=workshop.environ, stdout=subprocess.PIPE, text=True
+        )
         stage = _pid_of_stage(workshop)
         command.send_signal(signal.SIGINT)
         output, _ = command.communicate(timeout=7.5)

@@ -87,6 +87,7 @@ class TestAProjectBelowTheTopOfItsRepository:
         git(workshop.folder, "clone", "-q", str(whole), "again")
         second = workshop.pipeline(workshop.folder / "again/ml").run()
         assert states(second)["größe und form"] == "restored"
+        assert states(second)["each@oslo"] == "run", "its metrics are not cached, so nothing restores it without a lock"
         assert workshop.executed("unicode") == 1
 
     def test_a_whole_clone_is_not_made_shallow_by_a_report(self, workshop: Workshop) -> None:

@@ -11,7 +11,7 @@ import pytest
 from runnerkit.job.pipeline import Project
 from runnerkit.job.place import Place
 from runnerkit.job.progress import State
-from runnerkit.job.reporting import Report
+from runnerkit.job.reporting import Drawing, Report
 from runnerkit.job.result import Result, StageResult, folder_for_results
 from runnerkit.job.sticky import marker
 from runnerkit.job.values import Change
@@ -75,7 +75,7 @@ class TestWhatItSays:
         told.metrics = [Change("m.json", f"m{number}", 1.0, 1.0 + (number % 100 == 0)) for number in range(1000)]
         body = told.body()
         assert len(body.encode()) < 65_536
-        assert body.count("🟢 better") == 10
+        assert body.count("🟢\u00a0better") == 10
         assert "990 more are as at the base." in body
         assert "<summary>990 metrics as at the base</summary>" in body
 
@@ -109,7 +109,7 @@ class TestWhatItSays:
     def test_that_would_be_too_long_loses_sections_not_its_head(self) -> None:
         """GitHub takes 65,536 bytes and refuses one more."""
         told = report()
-        told.drawings = [(f"plot {number}", "█" * 5_000) for number in range(20)]
+        told.drawings = [Drawing(f"plot {number}", "█" * 5_000) for number in range(20)]
         body = told.body()
         assert len(body.encode()) <= 65_536
         assert body.startswith(marker("train/gpu"))
@@ -139,7 +139,7 @@ class TestReadingAProject:
         assert rows == {"accuracy": (0.9, "not a number"), "loss": (0.5, "better"), "gone": (1, "gone")}
         assert [(change.name, change.old, change.new) for change in found.params] == [("train.depth", 3, 4)]
         assert "`git" not in found.body()
-        assert "| loss | 0.5 | 0.25 | ▼ -0.25 | 🟢 better |" in found.body()
+        assert "| loss | 0.5 | 0.25 | ▼ -0.25 | 🟢 better |" in found.body().replace("\u00a0", " ")
 
     def test_a_base_that_cannot_be_had_is_said(self, project: Project) -> None:
         """The report comes all the same, without a comparison."""

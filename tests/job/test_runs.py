@@ -13,6 +13,8 @@ from tests.job.workshop import PROJECT, Workshop, commit, git, run_file, states,
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runnerkit.job.result import Result
+
 pytestmark = pytest.mark.slow
 
 
@@ -29,11 +31,18 @@ class Story:
         self.origin = self.workshop.origin()
         self.first = self.workshop.pipeline(self.origin).run()
         self.clone = self.workshop.clone()
-        self.second = self.workshop.pipeline(self.clone).run()
+        self.said: list[str] = []
+        self.told: list[tuple[str, str]] = []
+        listeners = (_fails, lambda moment, result: self.told.append((moment, result.outcome)))
+        self.second = self.workshop.pipeline(self.clone, self.said, listeners=listeners).run()
         self.executed = [self.workshop.executed(stage) for stage in ("prepare", "train", "evaluate")]
         changed = self.workshop.clone("changed")
         (changed / "params.yaml").write_text("train:\n  depth: 4\n", encoding="utf-8")
         self.third = self.workshop.pipeline(changed).run()
+
+
+def _fails(_moment: str, _result: Result) -> None:
+    raise OSError("no network")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +52,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 class TestAFreshCheckoutWithoutALock:
     """Nobody committed dvc.lock; what another machine computed is on the remote."""
+
+    def test_whoever_listens_hears_beginning_and_end(self, story: Story) -> None:
+        """With the result; a listener that fails is a warning, and costs nobody else the news."""
+        assert story.told == [("start", "running"), ("success", "success")]
+        assert any("::warning::runnerkit: success could not be told: no network" in line for line in story.said)
 
     def test_is_restored_and_nothing_is_executed_again(self, story: Story) -> None:
         """Every stage comes from the run cache; counters outside of the checkouts stay where they were."""
@@ -148,9 +162,11 @@ class TestAPipelineThatFails:
     def test_shows_the_stage_and_its_own_exit_code_and_keeps_what_was_finished(self, workshop: Workshop) -> None:
         """DVC itself always ends with 255; what the stage printed last is kept, without secrets."""
         workshop.extra["API_TOKEN"] = "correct-horse"
+        heard = list[str]()
         origin = workshop.origin(train="echo no gradient for $API_TOKEN && exit 3")
         with pytest.raises(PipelineFailed, match="'train' failed: its command ended with exit code 3") as caught:
-            workshop.pipeline(origin).run()
+            workshop.pipeline(origin, listeners=(lambda moment, _: heard.append(moment),)).run()
+        assert heard == ["start", "failure"]
         assert (caught.value.exit_code, caught.value.stage, caught.value.stage_exit) == (10, "train", 3)
         told = run_file(origin)
         train = next(stage for stage in told["stages"] if stage["name"] == "train")

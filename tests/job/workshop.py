@@ -104,7 +104,8 @@ class Workshop:
     def pipeline(self, here: Path, said: list[str] | None = None, **options: Any) -> Pipeline:  # noqa: ANN401 - options
         """A pipeline of a checkout, in this workshop's environment."""
         lines = [] if said is None else said
-        return Pipeline(Options(**options), say=lines.append, start=here, environ=self.environ)
+        more = {name: options.pop(name) for name in ("stores", "listeners") if name in options}
+        return Pipeline(Options(**options), say=lines.append, start=here, environ=self.environ, **more)
 
     def announce(self, seconds: float) -> None:
         """What the agent writes when AWS announces to take the machine."""

@@ -177,6 +177,23 @@ def test_tags_are_pushed_without_files(world: GitHubWorld, told: list[Happening]
     assert [(each.ref, each.changed) for each in told[1:]] == [("refs/tags/v1", None), ("refs/tags/v2", None)]
     head = reading.resolve(world.state.git, REPO, "main")
     assert reading.resolve(world.state.git, REPO, "v2") == head
+    assert [each.sha for each in told[1:]] == [head, head], "what runs for an annotated tag runs at its commit"
+
+
+def test_tags_from_python(world: GitHubWorld, told: list[Happening]) -> None:
+    """`tag` makes both kinds, tells of a push like git's, and refuses what is there or leads nowhere."""
+    sha = world.push(REPO, BEGIN)
+    assert world.tag(REPO, "v1") == world.tag(REPO, "v2", ref=sha, message="Two") == sha
+    assert [(each.event, each.ref, each.sha) for each in told[1:]] == [
+        ("push", "refs/tags/v1", sha),
+        ("push", "refs/tags/v2", sha),
+    ]
+    kinds = [world.state.git.run(REPO, "cat-file", "-t", f"refs/tags/{each}").strip() for each in ("v1", "v2")]
+    assert kinds == [b"commit", b"tag"]
+    with pytest.raises(GitFailed, match="already exists"):
+        world.tag(REPO, "v1")
+    with pytest.raises(Refused, match="No ref found"):
+        world.tag(REPO, "v3", ref="nowhere")
 
 
 def test_a_large_push_comes_in_pieces(world: GitHubWorld, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Train a small neural network on the digits, epoch by epoch."""
 
 import csv
+from importlib.metadata import version
 from pathlib import Path
 
 import joblib
@@ -8,9 +9,11 @@ import numpy as np
 import yaml
 from sklearn.neural_network import MLPClassifier
 
+SERVING = ("joblib", "numpy", "scikit-learn")
+
 
 def main() -> None:
-    """Write ``models/digits.joblib`` and the curve ``plots/training.csv``."""
+    """Write ``models/digits.joblib``, ``serving/requirements.txt`` and the curve ``plots/training.csv``."""
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["train"]
     data = np.load("data/digits.npz")
     model = MLPClassifier(
@@ -32,10 +35,12 @@ def epoch(model: MLPClassifier, data: np.lib.npyio.NpzFile, number: int, last: i
 
 
 def save(model: MLPClassifier, curve: list[tuple[int, float, float]]) -> None:
-    """Keep the model and how it came about."""
-    for folder in ("models", "plots"):
+    """Keep the model, the versions that it is to be loaded with, and how it came about."""
+    for folder in ("models", "plots", "serving"):
         Path(folder).mkdir(exist_ok=True)
     joblib.dump(model, "models/digits.joblib")
+    pins = "".join(f"{name}=={version(name)}\n" for name in SERVING)
+    Path("serving/requirements.txt").write_text(pins, encoding="utf-8")
     with Path("plots/training.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("epoch", "loss", "accuracy"), *curve])
 

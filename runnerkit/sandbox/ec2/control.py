@@ -1,7 +1,7 @@
 """The control object over HTTP, for scripts in other processes: ``POST /_runnerkit/ec2/<method>`` with JSON arguments.
 
 Also ``GET /_runnerkit/ec2/calls``, ``instances``, ``instances/<id>`` and ``holds/<number>``; a hold made over HTTP is
-ended by ``POST .../release`` or ``.../drop`` with its number.
+ended by ``POST .../release`` or ``.../drop`` with its number. Batch's scripts are below ``batch/``.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ SCRIPTS = {
     "throttle",
     "times",
 }
+BATCH_SCRIPTS = {
+    f"batch/{name}" for name in ("hold", "image", "invalid", "left", "lose_host", "release", "times", "unpullable")
+}
 
 
 class Control:
@@ -68,6 +71,8 @@ class Control:
         kind, _, name = path.partition("/")
         if kind == "calls":
             return list(self._world.calls)
+        if path == "batch/jobs":
+            return self._world.batch.jobs()
         if kind == "instances":
             return self._world.instance(name) if name else self._world.instances()
         if kind == "holds" and name.isdigit():
@@ -82,6 +87,8 @@ class Control:
             hold = self._holds[int(arguments["hold"])]
             (hold.release if path == "release" else hold.drop)()
             return None
+        if path in BATCH_SCRIPTS:
+            return getattr(self._world.batch, path.removeprefix("batch/"))(**arguments)
         if path not in SCRIPTS:
             raise LookupError(path)
         return getattr(self._world, path)(**arguments)

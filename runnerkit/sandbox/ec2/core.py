@@ -7,6 +7,7 @@ from queue import SimpleQueue
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from runnerkit.sandbox.batch.world import BatchWorld
 from runnerkit.sandbox.ec2 import backend, images
 from runnerkit.sandbox.ec2.buckets import Buckets
 from runnerkit.sandbox.ec2.calls import CallLog
@@ -51,9 +52,12 @@ class Core:
         self.fleets: dict[str, Fleet] = {}
         self.spot_requests: dict[str, SpotRequest] = {}
         self.address: Callable[[str], str | None] = lambda _: None
+        # What verifies the tokens of GitHub's jobs; without it anybody's are taken.
+        self.provider: Callable[[], str] | None = None
         self.imaged: Callable[[str, str], None] = lambda _instance, _image: None
         self._regions: dict[str, Region] = {}
         self._completed: set[str] = set()
+        self.batch = BatchWorld(self)
         self.restore_settings()
 
     def restore_settings(self) -> None:
@@ -68,6 +72,7 @@ class Core:
     def reset(self) -> None:
         """Empty the world: no machines, no scripts, no record; moto's state of this account is gone too."""
         self.faults.clear()
+        self.batch.clear()
         with self.lock:
             for table in (self.machines, self.fleets, self.spot_requests, self._regions, self._completed):
                 table.clear()

@@ -10,7 +10,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from runnerkit.sandbox.ec2 import backend, network, sessions, wire
+from runnerkit.sandbox.batch import wire as batch_wire
+from runnerkit.sandbox.ec2 import backend, identities, network, policies, sessions, wire
 from runnerkit.sandbox.ec2.actions import ACTIONS
 from runnerkit.sandbox.ec2.calls import Call
 from runnerkit.sandbox.ec2.errors import AwsError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+BATCH = "batch"
 NARROWING = ("Filters", "MaxResults", "InstanceIds")
 
 
@@ -40,7 +42,9 @@ class Request:
     body: bytes = field(repr=False)
 
     def params(self) -> Params:
-        """EC2's parameters; nothing for other services."""
+        """EC2's and Batch's parameters; nothing for other services."""
+        if self.service == BATCH:
+            return batch_wire.parsed(self.action, self.body)
         return wire.parse(self.action, parse_qsl(self.body.decode(), keep_blank_values=True)) if self.is_ec2 else {}
 
     @property
@@ -115,6 +119,15 @@ class Layer:
                 with self._core.lock:
                     self._core.tick()
                     return sessions.describe_information(self._core, request.region, request.body)
+        if request.action == "AttachRolePolicy":
+            policies.provide(self._core.account, request.body)
+        if request.service == BATCH:
+            with self._core.lock:
+                self._core.tick()
+                return self._core.batch.answer(request.action, request.region, params)
+        if request.action == identities.ACTION:
+            with self._core.lock:
+                identities.check(self._core, request.body)
         if not request.is_ec2:
             return self._forward(environ, request)
         with self._core.lock:
@@ -168,6 +181,9 @@ def _request(environ: WSGIEnvironment) -> Request:
         body = _body(environ)
         action = dict(parse_qsl(body.decode())).get("Action", "")
         return Request(service, action, "ec2" if service == "ec2" else "query", region, access_key, body)
+    if service == BATCH:
+        action = batch_wire.operation(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        return Request(service, action, "json", region, access_key, _body(environ))
     action = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
     return Request(service, action, "rest-xml", region, access_key, b"")
 

@@ -11,6 +11,8 @@ from runnerkit.sandbox.ec2.errors import AwsError
 from runnerkit.sandbox.ec2.lifecycle import at_launch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runnerkit.sandbox.ec2.core import Core
     from runnerkit.sandbox.ec2.faults import Hold, When
 
@@ -31,6 +33,10 @@ class Scripts:
     def account(self) -> str:
         """The AWS account id of this world."""
         return self._core.account
+
+    def trust(self, provider: Callable[[], str] | None) -> None:
+        """Verify the tokens of GitHub's jobs by this key (PEM) and by the roles' trust policies; None: take any."""
+        self._core.provider = provider
 
     # --- capacity, prices, times ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from runnerkit.sandbox.batch.scripts import BatchScripts
 from runnerkit.sandbox.ec2 import backend, images
 from runnerkit.sandbox.ec2.capacity import SPOT
 from runnerkit.sandbox.ec2.clock import moment
@@ -57,6 +58,8 @@ class SandboxEc2(Scripts):
         super().__init__(Core(str(next(ACCOUNTS))))
         self._delivery = Delivery(self._core)
         self._server: Server | None = None
+        self.batch = BatchScripts(self._core.batch)
+        self._core.batch.surroundings = self.environment
         self.times(boot=boot_delay, shutdown=shutdown_delay)
 
     # --- running it -----------------------------------------------------------------------------------------------

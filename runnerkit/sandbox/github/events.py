@@ -13,6 +13,7 @@ from runnerkit.sandbox.github.views.accounts import Json
 
 NOTHING = "0" * 40
 BRANCH = "refs/heads/"
+TAG = "refs/tags/"
 BOT = "github-actions[bot]"
 MOST_COMMITS = 20
 
@@ -45,6 +46,9 @@ def pushed(state: State, full_name: str, ref: str, before: str, after: str, logi
     start = _compared_with(state, full_name, default, before, after)
     made = [] if gone else _commits(state, full_name, start, after)
     files = () if gone else reading.changed_files(git, full_name, start, after)
+    # An annotated tag is an object of its own; what runs, runs at the commit that it is about.
+    tagged = None if gone or not ref.startswith(TAG) else reading.resolve(git, full_name, ref)
+    sha = "" if gone else tagged or after
     at, pusher = links(state), {"name": login, "email": f"{login}@users.noreply.example"}
     forced = NOTHING not in {before, after} and not reading.contains(git, full_name, after, before)
     payload = common(state, full_name, login) | {
@@ -65,8 +69,8 @@ def pushed(state: State, full_name: str, ref: str, before: str, after: str, logi
         "push",
         login,
         ref=ref,
-        sha="" if gone else after,
-        head_sha="" if gone else after,
+        sha=sha,
+        head_sha=sha,
         changed=files if ref.startswith(BRANCH) else None,
         payload=payload,
         by_workflow=login == BOT,

@@ -17,6 +17,10 @@ and, for steps that hold the job's ``runtime_token``:
 
 * ``PUT /_runnerkit/artifacts/NAME`` (a zip) -> 201 ``{id, size}``, ``GET`` the same -> the zip
 * ``GET /_runnerkit/artifacts`` -> 200 ``{artifacts: [{id, name, size}]}`` of the run
+
+and, for steps of a job with ``id-token: write``, as GitHub documents it:
+
+* ``GET /_runnerkit/identity?audience=NAME`` -> 200 ``{value, count}``, a token about the job, signed
 """
 
 import json
@@ -33,6 +37,7 @@ from werkzeug.wrappers import Request, Response
 from runnerkit.sandbox.github import jobs, registrations
 from runnerkit.sandbox.github.engine import artifacts, logfiles
 from runnerkit.sandbox.github.engine.credentials import Credentials
+from runnerkit.sandbox.github.engine.identity import Identities
 from runnerkit.sandbox.github.records import Job, Runner
 from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
 from runnerkit.sandbox.github.state import State
@@ -58,6 +63,7 @@ ENDPOINTS = (
     ("upload", "PUT", "/_runnerkit/artifacts/<key>"),
     ("download", "GET", "/_runnerkit/artifacts/<key>"),
     ("artifacts", "GET", "/_runnerkit/artifacts"),
+    ("identity", "GET", "/_runnerkit/identity"),
 )
 
 
@@ -76,6 +82,7 @@ class Machines:
     def __init__(self, state: State, tokens: Tokens, patience: float = 15.0) -> None:
         self.patience = patience
         self.credentials = Credentials(state, tokens)
+        self.identities = Identities(state)
         self._state = state
         self._sessions: dict[str, Session] = {}
         self._closed = False
@@ -93,6 +100,7 @@ class Machines:
             "upload": self._upload,
             "download": self._download,
             "artifacts": self._artifacts,
+            "identity": self._identity,
         }
         self._map = Map([Rule(path, methods=[method], endpoint=endpoint) for endpoint, method, path in ENDPOINTS])
 
@@ -176,6 +184,9 @@ class Machines:
             "secrets": issued.secrets,
             "runtime_token": issued.runtime_token,
             "urls": {"server": server, "api": server, "runtime": f"{server}/_runnerkit/artifacts"},
+            "identity": {"url": f"{server}/_runnerkit/identity?api-version=2.0", "token": issued.id_token}
+            if issued.id_token
+            else {},
         }
 
     def _running(self, key: str) -> Job:
@@ -253,6 +264,13 @@ class Machines:
             found = artifacts.of_run(self._state, run)
         shown = [{"id": each.id, "name": each.name, "size": len(each.data)} for each in found]
         return _json({"artifacts": shown}, HTTPStatus.OK)
+
+    def _identity(self, request: Request, _: str) -> Response:
+        with self._state.open(reading=True):
+            job = self.credentials.job_of(request.headers.get("Authorization", ""))
+            run = self._state.live.runs[job.run_id]
+            token = self.identities.token(run, job, request.args.get("audience", ""))
+        return _json({"count": len(token), "value": token}, HTTPStatus.OK)
 
     def _notice_silence(self) -> None:
         now = time.monotonic()

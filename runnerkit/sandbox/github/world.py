@@ -49,8 +49,9 @@ class GitHubWorld(Stories, GitStories, WorkflowStories, HookStories, Scripting):
         self.limits = Limits(self.clock)
         self.faults = Faults()
         self.service = Service(self.state, self.tokens, self.limits, self.faults)
-        self.service.pages = Pages(self.state)
         self._server = Server(self.service)
+        # Comments may show the images of repositories here, as they may at GitHub.
+        self.service.pages = Pages(self.state, image_origins=(self._server.url,))
         self.state.workflow_files = partial(reading.workflow_files, self.state.git)
         self.state.ref_sha = partial(reading.resolve, self.state.git)
         self.state.triggers.append(partial(happened, self.state))

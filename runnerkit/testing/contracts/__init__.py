@@ -21,6 +21,7 @@ for _suite in (
     "reports",
     "runners",
     "runs",
+    "stores",
 ):
     pytest.register_assert_rewrite(f"{__name__}.{_suite}")
 
@@ -32,6 +33,7 @@ from runnerkit.testing.contracts.hooks import HooksBench, HooksContract  # noqa:
 from runnerkit.testing.contracts.images import BakeryBench, BakeryContract  # noqa: E402 - see above
 from runnerkit.testing.contracts.journal import JournalContract  # noqa: E402 - see above
 from runnerkit.testing.contracts.reports import ReportsContract  # noqa: E402 - see above
+from runnerkit.testing.contracts.stores import StoreContract  # noqa: E402 - see above
 
 __all__ = [
     "BakeryBench",
@@ -46,4 +48,5 @@ __all__ = [
     "JournalContract",
     "ReportsBench",
     "ReportsContract",
+    "StoreContract",
 ]

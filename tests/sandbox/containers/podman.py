@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from tests.sandbox.containers.image import make_tarball, pack
 from tests.sandbox.containers.registry import Registry, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 IMAGE = "localhost/runnerkit-small:1"
 NEEDED = ("podman", "runc", "conmon")
@@ -26,6 +27,7 @@ STARTS = 20.0
 CONFIGURATION = """
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+volumes = {volumes}
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
@@ -62,18 +64,26 @@ def require() -> None:
 
 
 class Podman:
-    """A running engine with one image, and a private registry that it may ask without encryption."""
+    """A running engine, and a private registry that it may ask without encryption.
 
-    def __init__(self, folder: Path, registry: Registry) -> None:
+    Args:
+        folder: Where all of it is.
+        registry: The registry.
+        volumes: What every container and every build sees of this computer: ``/folder:/folder:ro``.
+    """
+
+    def __init__(self, folder: Path, registry: Registry, volumes: Sequence[str] = ()) -> None:
         self.folder = folder
         self.registry = registry
+        self.volumes = list(volumes)
         self.address = f"unix://{folder}/s"
 
     def write(self) -> None:
         """Write its configuration."""
         texts = {"containers.conf": CONFIGURATION, "storage.conf": STORAGE, "registries.conf": REGISTRIES}
         for name, text in texts.items():
-            (self.folder / name).write_text(text.format(folder=self.folder, host=self.registry.host))
+            told = {"folder": self.folder, "host": self.registry.host, "volumes": json.dumps(self.volumes)}
+            (self.folder / name).write_text(text.format(**told))
 
     def environ(self) -> dict[str, str]:
         """What points podman at them."""
@@ -118,15 +128,15 @@ def running() -> Iterator[Podman]:
             podman = Podman(folder, registry)
             podman.write()
             podman.call("import", "--change", "ENV PATH=/opt/python/bin:/bin", str(tarball), IMAGE)
-            with _service(podman):
+            with service(podman):
                 yield podman
                 podman.call("rm", "--all", "--force", "--volumes", "--time", "0")
     finally:
-        _end_monitors(folder)
+        end_monitors(folder)
         shutil.rmtree(folder)
 
 
-def _end_monitors(folder: Path) -> None:
+def end_monitors(folder: Path) -> None:
     """End what podman leaves for minutes after each program that was run in a container, to keep its exit code."""
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
@@ -135,7 +145,8 @@ def _end_monitors(folder: Path) -> None:
 
 
 @contextmanager
-def _service(podman: Podman) -> Iterator[None]:
+def service(podman: Podman) -> Iterator[None]:
+    """Serve its socket until the block ends."""
     socket = podman.folder / "s"
     command = ["podman", "system", "service", "--time=0", podman.address]
     with (

@@ -8,6 +8,7 @@ from typing import Any
 
 from runnerkit.sandbox.github import people
 from runnerkit.sandbox.github.engine.contexts import from_fork
+from runnerkit.sandbox.github.engine.identity import may_ask
 from runnerkit.sandbox.github.records import App, Job, Run
 from runnerkit.sandbox.github.refusals import Reason, Refused
 from runnerkit.sandbox.github.state import State
@@ -21,10 +22,11 @@ RESTRICTED = {"contents": "read"}
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What was handed over with a job."""
+    """What was handed over with a job; ``id_token`` asks for its identity, and is empty where it may not."""
 
     secrets: dict[str, str]
     runtime_token: str
+    id_token: str = ""
 
 
 class Credentials:
@@ -47,7 +49,8 @@ class Credentials:
                 app_id=bot_app(self._state).id,
             ).value
             held = self._secrets(run, job) | {"GITHUB_TOKEN": value}
-            self._issued[job.id] = Issued(held, secrets.token_urlsafe(30))
+            asks = secrets.token_urlsafe(30) if may_ask(run, job) else ""
+            self._issued[job.id] = Issued(held, secrets.token_urlsafe(30), asks)
         return self._issued[job.id]
 
     def _secrets(self, run: Run, job: Job) -> dict[str, str]:
@@ -69,6 +72,19 @@ class Credentials:
             if secrets.compare_digest(issued.runtime_token.encode(), token.encode()):
                 return self._state.live.runs[self._state.live.jobs[job_id].run_id]
         raise Refused(Reason.UNAUTHENTICATED, "The runtime token belongs to no running job.")
+
+    def job_of(self, authorization: str) -> Job:
+        """Find the running job that may ask for its identity with this token.
+
+        Raises:
+            Refused: 401 for a token that no running job holds.
+        """
+        self._take_back()
+        token = authorization.partition(" ")[2].strip()
+        for job_id, issued in self._issued.items():
+            if issued.id_token and secrets.compare_digest(issued.id_token.encode(), token.encode()):
+                return self._state.live.jobs[job_id]
+        raise Refused(Reason.UNAUTHENTICATED, "The token belongs to no running job.")
 
     def _take_back(self) -> None:
         over = [each for each in self._issued if self._state.live.jobs[each].status == "completed"]

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from runnerkit.sandbox.github.git import noticing, queue, reading, requests, writing
 from runnerkit.sandbox.github.people import add_account
 from runnerkit.sandbox.github.records import Issue, Repository
-from runnerkit.sandbox.github.refusals import missing
+from runnerkit.sandbox.github.refusals import invalid, missing
 from runnerkit.sandbox.github.state import State
 
 BRANCH = "refs/heads/"
@@ -43,6 +43,23 @@ class GitStories:
         with self.state.open():
             found = self.state.repository(repository)
             return push_files(self.state, found, files, branch=branch, message=message, login=login)
+
+    def tag(self, repository: str, name: str, *, ref: str = "main", message: str = "", login: str = "octocat") -> str:
+        """Push a tag and give the SHA of its commit; with a message it is an annotated one.
+
+        Raises:
+            Refused: 422 when there is no such ref.
+            GitFailed: the tag is there already.
+        """
+        with self.state.open():
+            full_name = requests.ready(self.state, self.state.repository(repository))
+            sha = reading.resolve(self.state.git, full_name, ref)
+            if sha is None:
+                raise invalid(f"No ref found for: {ref}")
+            author = writing.Author(add_account(self.state, login).login, self.state.now())
+            writing.tag(self.state.git, full_name, name, sha, message, author)
+            noticing.notice(self.state, full_name, author.login)
+            return sha
 
     def seed(
         self, repository: str, folder: Path, *, message: str = "Begin", login: str = "octocat", branch: str = "main"

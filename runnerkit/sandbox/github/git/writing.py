@@ -133,6 +133,16 @@ def move(store: Store, full_name: str, ref: str, sha: str | None, before: str | 
     store.run(full_name, "update-ref", *(["-d", ref, *guard] if sha is None else [ref, sha, *guard]))
 
 
+def tag(store: Store, full_name: str, name: str, sha: str, message: str, author: Author) -> None:
+    """Make a tag at a commit, an annotated one where there is a message.
+
+    Raises:
+        GitFailed: it is there already, or the name is no good.
+    """
+    annotated = ("--annotate", "--message", message) if message else ()
+    store.run(full_name, "tag", *annotated, "--", name, sha, environ=author.environ)
+
+
 def borrow(store: Store, full_name: str, other: str, sha: str, ref: str) -> None:
     """Bring a commit of a fork in, under ``ref``."""
     source = str(store.folder(other))

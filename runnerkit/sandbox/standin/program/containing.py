@@ -19,6 +19,9 @@ from .workflow import CONTAINER, LEAF, Refused, filled
 KNOWN = "container.json"
 # A machine of the sandbox ends every process that bears this variable, and with it the container.
 MACHINE = "RUNNERKIT_MACHINE"
+# Where a process machine keeps what a real one has below /run/runnerkit.
+ROOT = "RUNNERKIT_ROOT"
+OWN = "/run/runnerkit"
 HOME = "/github/home"
 # GitHub keeps the container up in this way; steps are run in it one after the other.
 STAY = {"Entrypoint": ["tail"], "Cmd": ["-f", "/dev/null"]}
@@ -81,7 +84,8 @@ class Start:
         given = {"HOME": HOME, **asked.environ, "GITHUB_ACTIONS": "true"}
         given |= {name: os.environ[name] for name in (MACHINE,) if name in os.environ}
         given.setdefault("CI", "true")
-        host["Binds"] = [*host.get("Binds", []), *asked.volumes, *self._paths.binds(), self._hidden()]
+        volumes = [_of_machine(each, self._told["outside"].get(ROOT, "")) for each in asked.volumes]
+        host["Binds"] = [*host.get("Binds", []), *volumes, *self._paths.binds(), self._hidden()]
         host |= {"NetworkMode": "host", "AutoRemove": True}
         request["Env"] = [*request.get("Env", []), *(f"{name}={value}" for name, value in given.items())]
         request["Labels"] = {**request.get("Labels", {}), LABEL: self._told["label"], OWNER: self._told["owner"]}
@@ -117,6 +121,11 @@ class Start:
         except EngineFailed as failed:
             text = f"The container of {asked.image} cannot be created: {failed}"
             raise EngineFailed(text, failed.status) from failed
+
+
+def _of_machine(volume: str, root: str) -> str:
+    """A mount of the machine's own folder, which is elsewhere where the machine is only processes."""
+    return f"{root}{volume}" if root and volume.startswith((f"{OWN}:", f"{OWN}/")) else volume
 
 
 def _leaves() -> dict[str, str]:

@@ -73,8 +73,9 @@ class Engine:
         """Call and give the answer in parts, as they come; without ``patience`` it may take as long as it likes."""
         connection = _Connection(self._path, patience)
         given = {"Content-Type": "application/json", **(headers or {})}
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body)
         try:
-            connection.request(method, path, None if body is None else json.dumps(body), given)
+            connection.request(method, path, data, given)
             answer = connection.getresponse()
             if answer.status >= REFUSED:
                 raise EngineFailed(_message(answer.read()), answer.status)
@@ -110,13 +111,34 @@ class Engine:
         Raises:
             EngineFailed: it cannot be had.
         """
-        secret = {} if login is None else {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(login).encode())}
-        headers = {name: value.decode() for name, value in secret.items()}
-        told = b"".join(self._open("POST", f"/images/create{_query({'fromImage': image})}", None, headers))
-        for line in told.splitlines():
-            # A failure comes late, after the answer has begun as a success.
-            if b'"error"' in line:
-                raise EngineFailed(str(json.loads(line)["error"]))
+        for _ in self._told(f"/images/create{_query({'fromImage': image})}", None, _signed(login or {})):
+            pass
+
+    def push(self, image: str, login: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Send an image to its registry; what the engine tells meanwhile.
+
+        Raises:
+            EngineFailed: the registry does not take it.
+        """
+        name, _, tag = image.rpartition(":")
+        return self._told(f"/images/{quote(name, safe='/:')}/push{_query({'tag': tag})}", None, _signed(login))
+
+    def build(self, context: bytes, **query: object) -> Iterator[dict[str, Any]]:
+        """Build an image of a packed folder; what the engine tells meanwhile.
+
+        Raises:
+            EngineFailed: it cannot be built.
+        """
+        return self._told(f"/build{_query(query)}", context, {"Content-Type": "application/x-tar"})
+
+    def _told(self, path: str, body: object, headers: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Call for something that takes long, and give what is told line by line."""
+        rest = b""
+        for part in self._open("POST", path, body, headers):
+            *lines, rest = (rest + part).split(b"\n")
+            yield from map(_line, filter(None, map(bytes.strip, lines)))
+        if rest.strip():
+            yield _line(rest)
 
     def run(self, container: str, command: Sequence[str], environ: Mapping[str, str], folder: str, out: int) -> int:
         """Run a command in a container; what it says goes to a file descriptor. Gives its exit status."""
@@ -150,8 +172,24 @@ class Engine:
                 raise
 
 
+def _line(text: bytes) -> dict[str, Any]:
+    told = json.loads(text)
+    # A failure comes late, after the answer has begun as a success.
+    if told.get("error"):
+        raise EngineFailed(str(told["error"]).strip())
+    return dict(told)
+
+
+def _signed(login: Mapping[str, str]) -> dict[str, str]:
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(login).encode()).decode()} if login else {}
+
+
 def _query(values: Mapping[str, object]) -> str:
-    return "?" + urlencode({name: str(value) for name, value in values.items()}) if values else ""
+    return (
+        "?" + urlencode({n: v if isinstance(v, list) else str(v) for n, v in values.items()}, doseq=True)
+        if values
+        else ""
+    )
 
 
 def _message(data: bytes) -> str:

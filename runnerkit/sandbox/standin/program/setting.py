@@ -27,7 +27,7 @@ GIVEN = (
 # Versions of the substitutes that composite actions of a repository may name; a job's own steps add theirs.
 VERSIONS = ("main", "master", *(f"v{number}" for number in range(1, 11)))
 
-POSTS = {"actions/checkout": "checkout-post"}
+POSTS = {"actions/checkout": "checkout-post", "docker/login-action": "docker-logout"}
 HOOKS = ("started", "completed")
 # Variables of the worker that are not for steps.
 OURS = {"PATH", "RUNNERKIT_STANDIN_PACE", "RUNNERKIT_STANDIN_ENVIRONMENT", "RUNNERKIT_STANDIN_EXIT"}
@@ -151,6 +151,8 @@ def step_environment(root: Root, folders: Folders, message: dict[str, Any]) -> d
     values |= {f"RUNNER_{name.upper()}": known[f"runner.{name}"] for name in names}
     values |= {"CI": "true", "GITHUB_ACTIONS": "true", "RUNNER_TRACKING_ID": root.tracking}
     values |= {name: os.environ.get(name, "") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "DOCKER_HOST")}
+    identity = message.get("identity") or {}
+    values |= {f"ACTIONS_ID_TOKEN_REQUEST_{name.upper()}": identity[name] for name in ("url", "token") if identity}
     values |= {"RUNNERKIT_STANDIN_SUBSTITUTE": str(root.substitute)}
     return {name: value for name, value in values.items() if value or name.endswith("_REF")}
 

@@ -65,7 +65,8 @@ class Worker:
         self._said = said
         self._diary = Diary(root.path, "Worker")
         self._secrets = {name: str(value) for name, value in (self._message.get("secrets") or {}).items()}
-        self._masks = Masks([*self._secrets.values(), str(self._message.get("runtime_token") or "")])
+        tokens = [self._message.get("runtime_token"), (self._message.get("identity") or {}).get("token")]
+        self._masks = Masks([*self._secrets.values(), *(str(token or "") for token in tokens)])
         self._reporter = Reporter(told["service"], told["session"], self._diary.note)
         self._folders = root.folders(str(self._message.get("repository") or "acme/repository"), told["work_folder"])
         self._until = time.monotonic() + 60 * float(
@@ -133,6 +134,7 @@ class Worker:
             "url": (self._message.get("urls") or {}).get("runtime", ""),
             "token": str(self._message.get("runtime_token") or ""),
             "id_token": permissions.get("id-token") == "write",
+            "engine": self._root.engine,
         }
 
     def _watch(self, act: Act, progress: Progress, stopping: Stopping) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import artifacts, aws, cache, checkout, python
+from . import artifacts, aws, cache, checkout, docker, python
 from .toolkit import Failed, annotate
 
 ACTIONS = {
@@ -15,6 +15,10 @@ ACTIONS = {
     "cache": cache.restore,
     "cache-save": cache.save,
     "configure-aws-credentials": aws.main,
+    "docker-login": docker.login,
+    "docker-logout": docker.logout,
+    "docker-setup-buildx": docker.setup,
+    "docker-build-push": docker.build_and_push,
 }
 
 

@@ -1,20 +1,28 @@
 """Serve the model: POST the 64 pixels of a digit to /predict, as ``{"pixels": [0, ..., 16]}``.
 
-Usage: ``python serve.py [--port 8000]``, or ``python serve.py --check`` to start it, ask it about one digit, and end.
+Usage: ``python serving/serve.py [--port 8000]``, or with ``--check`` to start it, ask it about one digit, and end.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 import threading
 import urllib.request
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, ClassVar
 
 import joblib
 from sklearn.datasets import load_digits
 
+HERE = Path(__file__).resolve().parent
+MODEL = HERE.parent / "models/digits.joblib"
+NEEDS = HERE / "requirements.txt"
+RELEASE = HERE.parent / "release.json"
+LABELS = json.loads((HERE / "labels.json").read_text(encoding="utf-8"))
 PIXELS = 64
 MAX_BODY = 100_000
 
@@ -23,11 +31,12 @@ class Handler(BaseHTTPRequestHandler):
     """Answers GET /health and POST /predict."""
 
     model: Any = None
+    about: ClassVar[dict[str, str]] = {}
 
     def do_GET(self) -> None:
-        """Say that the service lives."""
+        """Say that the service lives, and of which release and model."""
         known = self.path == "/health"
-        self._answer(HTTPStatus.OK if known else HTTPStatus.NOT_FOUND, {"ok": known})
+        self._answer(HTTPStatus.OK if known else HTTPStatus.NOT_FOUND, {"ok": known, **self.about})
 
     def do_POST(self) -> None:
         """Say which digit it is."""
@@ -41,7 +50,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         chances = self.model.predict_proba([pixels])[0]
         digit = int(chances.argmax())
-        self._answer(HTTPStatus.OK, {"digit": digit, "probability": round(float(chances[digit]), 4)})
+        said = {"digit": digit, "label": LABELS[digit], "probability": round(float(chances[digit]), 4)}
+        self._answer(HTTPStatus.OK, said)
 
     def _pixels(self) -> list[float]:
         size = int(self.headers.get("Content-Length") or 0)
@@ -64,6 +74,27 @@ class Handler(BaseHTTPRequestHandler):
         """Stay quiet: a line for each request is the proxy's business."""
 
 
+def others() -> list[str]:
+    """What is here in another version than the model was made with, or not at all."""
+    pins = [line.split("==") for line in NEEDS.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [f"{name}=={wanted}" for name, wanted in pins if installed(name) != wanted]
+
+
+def installed(name: str) -> str:
+    """The version that is here; empty without one."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def load() -> None:
+    """Load the model, and know which one it is by its MD5, as ``dvc.lock`` names it."""
+    Handler.model = joblib.load(MODEL)
+    release = json.loads(RELEASE.read_text(encoding="utf-8"))["id"] if RELEASE.exists() else ""
+    Handler.about = {"release": release, "model": hashlib.md5(MODEL.read_bytes(), usedforsecurity=False).hexdigest()}
+
+
 def check(server: ThreadingHTTPServer) -> int:
     """Ask the running service about a digit it may know; 0 when it answers sensibly."""
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -72,7 +103,7 @@ def check(server: ThreadingHTTPServer) -> int:
     request = urllib.request.Request(url, json.dumps({"pixels": list(pixels[0])}).encode())
     with urllib.request.urlopen(request, timeout=10) as answer:
         said = json.load(answer)
-    print(f"a {digits[0]} was taken for a {said['digit']} (probability {said['probability']})")
+    print(f"a {digits[0]} was taken for a {said['digit']} (probability {said['probability']})", flush=True)
     return 0 if 0 <= said["digit"] <= 9 and 0 < said["probability"] <= 1 else 1
 
 
@@ -83,7 +114,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--check", action="store_true", help="start, ask about one digit, end")
     options = parser.parse_args()
-    Handler.model = joblib.load("models/digits.joblib")
+    if others():
+        print(f"The model needs {' '.join(others())}: pip install -r {NEEDS}", file=sys.stderr)
+        return 1
+    load()
     with ThreadingHTTPServer((options.host, 0 if options.check else options.port), Handler) as server:
         if options.check:
             return check(server)

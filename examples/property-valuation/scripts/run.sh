@@ -1,0 +1,23 @@
+#!/bin/sh
+# Runs the pipeline as the variables of the job say, on a runner and on Batch alike.
+set -eu
+
+# In a container the checkout belongs to another user; git, and with it DVC, must be told that this is right.
+git config --global --add safe.directory "$PWD"
+
+set -- --lock s3 --type "${RUN_TYPE:-test}" --note "${RUN_NOTE:-}"
+if [ "${REPRO_INGEST:-}" = true ]; then
+  set -- "$@" --unfreeze ingest --force ingest
+fi
+if [ -n "${CV_ENABLE:-}" ]; then
+  set -- "$@" -S "cv.enable=$CV_ENABLE"
+fi
+if [ -n "${SUBSET_ENABLE:-}" ]; then
+  set -- "$@" -S "subset.enable=$SUBSET_ENABLE"
+fi
+if [ -n "${ITERATIONS:-}" ]; then
+  set -- "$@" -S "train.iterations=$ITERATIONS"
+fi
+
+echo "A run of type ${RUN_TYPE:-test} on ${GPU:-}${TYPE:-} (spot: ${SPOT:-}, disk: ${DISK:-}): ${RUN_NOTE:-}"
+exec runnerkit dvc run "$@"

@@ -1,0 +1,142 @@
+"""`examples/train-and-serve`: trained on the pull request, deployed when merged, taken back by one ``git revert``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from runnerkit.sandbox.github import GitHubWorld
+from tests.examples.conftest import EXAMPLES
+from tests.examples.targets import Keeper, ended, runs_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.examples.conftest import Play
+    from tests.theatre import Theatre
+
+pytestmark = [pytest.mark.slow]
+
+EXAMPLE = EXAMPLES / "train-and-serve"
+REPO = "acme/train-and-serve"
+MODEL, NEEDS = "models/digits.joblib", "serving/requirements.txt"
+NUMBERS = '["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]\n'
+
+
+# --- the story --------------------------------------------------------------------------------------------------------
+
+
+def test_trained_merged_deployed_and_reverted(play: Play, tmp_path: Path) -> None:
+    """Two models go into service by two merges, and one revert brings back the first one and its code."""
+    with Keeper(tmp_path / "serving") as keeper:
+        variables = {"RUNNERKIT": "runnerkit", "AWS_REGION": "us-east-1", "COMMIT_LOCK": "true", **keeper.target}
+        theatre = play("train-and-serve", variables={**variables, "DEPLOY_TO": ""})
+        theatre.until_over()
+        theatre.world.github.set_variable(theatre.repo, "DEPLOY_TO", str(keeper.to))
+        theatre.controller()
+
+        first = merged(theatre, "first", {"params.yaml": params(hidden=16)})
+        assert ended(theatre, "deploy", 2) == {"deploy": "success"}, theatre.describe()
+        trained = hashes(theatre, first)
+        assert in_service(keeper) == trained
+        assert keeper.asked("/predict", {"pixels": [0] * 64})["label"].isalpha()
+        assert [run.workflow for run in theatre.runs] == ["deploy", "train", "lock", "deploy"]
+
+        second = merged(theatre, "second", {"params.yaml": params(hidden=24), "serving/labels.json": NUMBERS})
+        assert ended(theatre, "deploy", 3) == {"deploy": "success"}, theatre.describe()
+        assert in_service(keeper) == hashes(theatre, second)
+        assert hashes(theatre, second)[MODEL] != trained[MODEL]
+        assert keeper.asked("/predict", {"pixels": [0] * 64})["label"].isdigit()
+        assert "Stage 'prepare' is cached" in theatre.jobs(runs_of(theatre, "train")[-1])[0].log
+
+        reverted = revert(theatre, second, tmp_path)
+        assert ended(theatre, "deploy", 4) == {"deploy": "success"}, theatre.describe()
+        assert hashes(theatre, reverted) == in_service(keeper) == trained
+        said = keeper.asked("/health")
+        assert (said["model"], said["release"].split("-")[0]) == (trained[MODEL], reverted[:12])
+        assert keeper.asked("/predict", {"pixels": [0] * 64})["label"].isalpha()
+        theatre.ends("success", machines=2)
+
+
+def params(**train: int) -> str:
+    """The params file with other values for the training."""
+    found = yaml.safe_load((EXAMPLE / "params.yaml").read_text(encoding="utf-8"))
+    found["train"] |= train
+    return str(yaml.safe_dump(found, sort_keys=False))
+
+
+def merged(theatre: Theatre, branch: str, files: dict[str, str]) -> str:
+    """Open a pull request, wait for what automation does, merge it, and give the merge's commit."""
+    github, repo = theatre.world.github, theatre.repo
+    count = len(runs_of(theatre, "lock"))
+    head = github.push(repo, files, branch=branch, message=f"Train the {branch} one")
+    pull = github.open_pull_request(repo, head=branch, title=f"The {branch} model")
+    assert ended(theatre, "lock", count + 1) == {"commit": "success"}, theatre.describe()
+    assert ended(theatre, "train", count + 1) == {"train": "success"}, theatre.describe()
+    # The lock and the metrics are on the branch, in a commit on top; that started nothing.
+    listed = theatre.world.asked(f"/repos/{repo}/compare/{head}...{branch}")
+    assert sorted(file["filename"] for file in listed["files"]) == ["dvc.lock", "metrics.json"]
+    return github.merge_pull_request(repo, pull.number)
+
+
+def hashes(theatre: Theatre, commit: str) -> dict[str, str]:
+    """The MD5 of what the lock of a commit names as the training's results for the service."""
+    lock = yaml.safe_load(theatre.world.github.read_file(theatre.repo, "dvc.lock", commit) or b"")
+    return {out["path"]: out["md5"] for out in lock["stages"]["train"]["outs"] if out["path"] in {MODEL, NEEDS}}
+
+
+def in_service(keeper: Keeper) -> dict[str, str]:
+    """The same of what was deployed; the running process says the same of its model."""
+    found = {name: md5(keeper.to / "current" / name) for name in (MODEL, NEEDS)}
+    assert keeper.asked("/health")["model"] == found[MODEL]
+    return found
+
+
+def md5(file: Path) -> str:
+    """As ``dvc.lock`` has it."""
+    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def revert(theatre: Theatre, commit: str, folder: Path) -> str:
+    """What a person does in a bad hour: one ``git revert`` of the merge, pushed."""
+    github, repo, copy = theatre.world.github, theatre.repo, folder / "copy"
+    who = ["-c", "user.name=octocat", "-c", "user.email=octocat@users.noreply.example"]
+    url = github.clone_url(repo, github.add_token("fine-grained", {"contents": "write"}))
+
+    def git(*words: str) -> str:
+        command, own = ["git", *words], os.environ | {"HOME": str(folder)}
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=own).stdout.strip()
+
+    git("clone", "--quiet", url, str(copy))
+    git("-C", str(copy), *who, "revert", "--no-edit", "--mainline", "1", commit)
+    git("-C", str(copy), "push", "--quiet")
+    return git("-C", str(copy), "rev-parse", "HEAD")
+
+
+# --- what starts what -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "started"),
+    [
+        ({"README.md": "Other words.\n", "notes/idea.md": "An idea.\n"}, []),
+        ({"src/train.py": "print()\n"}, ["train"]),
+        ({"params.yaml": "train: {}\n", "serving/labels.json": NUMBERS}, ["service", "train"]),
+        ({"serving/serve.py": "print()\n"}, ["service"]),
+    ],
+)
+def test_a_pull_request_starts_what_its_files_concern(files: dict[str, str], started: list[str]) -> None:
+    """Machines are for changes of the training; the service's own tests for those of the service."""
+    with GitHubWorld() as github:
+        github.add_repository(REPO)
+        github.seed(REPO, EXAMPLE)
+        before = len(github.runs(REPO))
+        github.push(REPO, files, branch="change")
+        github.open_pull_request(REPO, head="change", title="Change something")
+        runs = github.runs(REPO)[: len(github.runs(REPO)) - before]
+        assert sorted(run.workflow for run in runs) == started
