@@ -27,6 +27,7 @@ BENCHMARKS = (
     "help",
     "dry_run",
     "wire",
+    "report",
     "dvc_run",
     "webhooks",
     "wait",

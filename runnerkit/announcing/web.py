@@ -14,7 +14,6 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from runnerkit import __version__
 from runnerkit.errors import ConfigError, NotTold
 from runnerkit.job import wording
 
@@ -97,7 +96,7 @@ class Webhook:
     def _request(self, raw: bytes, message: Message) -> Request:
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "User-Agent": f"runnerkit/{__version__}",
+            "User-Agent": "runnerkit",
             "X-Runnerkit-Event": str(message.moment),
         }
         if self._secret:

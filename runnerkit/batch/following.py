@@ -123,16 +123,17 @@ class Follower:
     def _tell(self, job: Job) -> bool:
         """Tell what changed since the last look; whether there was something."""
         changed = job.state is not self._state
-        again = len(job.attempts) > self._attempts and not job.state.over
-        if again:
-            lost = job.attempts[-1]
-            self._say(f"attempt {len(job.attempts)} was lost: {lost.reason}; Batch runs the job again")
+        # The last attempt of a job that is over was not followed by another.
+        repeated = job.attempts[: len(job.attempts) - job.state.over]
+        again = len(repeated) > self._attempts
+        for number, lost in enumerate(repeated[self._attempts :], start=self._attempts + 1):
+            self._say(f"attempt {number} was lost: {lost.reason}; Batch ran the job again")
             self._wait = _Wait()
         if changed:
             self._say(f"{job.state} after {duration(self._passed())}: {WORDS[job.state]}")
         if job.state is JobState.RUNNING or job.state.over:
             self._link(job)
-        self._state, self._attempts = job.state, len(job.attempts)
+        self._state, self._attempts = job.state, len(repeated)
         return changed or again
 
     def _link(self, job: Job) -> None:

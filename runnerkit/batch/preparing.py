@@ -107,6 +107,8 @@ class Preparer:
         if found is None:
             self._service.create_queue(requests.queue(name, compute.arn, self._service.tags()))
             self._say(f"made the job queue {name}")
+        elif _usable(found):
+            return found
         elif found.state == DISABLED:
             self._service.switch_queue(name, ENABLED)
         return self._until_valid(name, self._service.queues)
@@ -122,6 +124,8 @@ class Preparer:
             self._say(
                 f"made the compute environment {name} ({', '.join(request['computeResources']['instanceTypes'])})"
             )
+        elif _usable(found):
+            return found
         elif found.state == DISABLED:
             self._service.switch_compute(name, ENABLED)
         return self._until_valid(name, self._service.computes)
@@ -149,13 +153,17 @@ class Preparer:
         pause = self._poll
         for _ in range(MOST_LOOKS):
             found = next(iter(look(name)), None)
-            if found is not None and found.status == VALID and found.state == ENABLED:
+            if found is not None and _usable(found):
                 return found
             if found is not None and found.status == INVALID:
                 raise _unusable(found)
             self._clock.wait(pause)
             pause = min(pause * SLOWER, LATEST)
         raise CloudUnavailable(f"{name} did not become ready for minutes", hint="see AWS's console, or try again")
+
+
+def _usable(found: Compute | Queue) -> bool:
+    return found.status == VALID and found.state == ENABLED
 
 
 def _unusable(found: Compute | Queue) -> LaunchRejected:

@@ -44,8 +44,7 @@ class Bench:
         top = (git(project.root, "rev-parse", "--show-toplevel") or "").strip()
         root = Path(top) if top else project.root
         remote = remote_of(root)
-        known = bool((git(root, "config", "user.name") or "").strip())
-        registry = Registry(root, model, author(os.environ, known=known))
+        registry = Registry(root, model, author(root, os.environ))
         if remote:
             fetch_tags(root, remote, model)
         return cls(project, Place.of(os.environ), remote, registry)

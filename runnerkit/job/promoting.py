@@ -144,7 +144,7 @@ def _joined(folder: PurePosixPath, path: str) -> str:
 
 def dirty(root: Path) -> list[str]:
     """Why the checkout is not what its commit says."""
-    said = git(root, "status", "--porcelain", "-z", "--untracked-files=normal") or ""
+    said = git(root, "status", "--porcelain", "-z", "--untracked-files=all") or ""
     entries = [each for each in said.split("\0") if len(each) > 3]  # noqa: PLR2004 - two letters and a space come first
     changed = [each[3:] for each in entries if not each.startswith("??")]
     new = [each[3:] for each in entries if each.startswith("??")]

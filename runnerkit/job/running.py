@@ -136,6 +136,8 @@ class Pipeline:
             raise self._failure()
         for stage in self.result.stages:
             stage.state = State.NOT_REACHED if stage.state == State.FAILED else stage.state
+            if {stage.name, stage.name.partition("@")[0]} & set(self._options.force):
+                stage.state = State.RUN
         self.result.outcome, self.result.finished = "preview", time.time()
         return self.result
 

@@ -130,9 +130,7 @@ def metric_table(report: Report, found: Sequence[Change], most: int) -> str:
     for each in found[:most]:
         name = f"{each.file}: {each.name}" if several else each.name
         verdict = ARROWS.get(report.directions.verdict(each), "")
-        # Spaces that do not break: a sign on one line and its number on the next look like two values on a phone.
-        delta, verdict = (text.replace(" ", "\u00a0") for text in (shown_delta(each), verdict))
-        row = [name, shown(each.old), shown(each.new), delta, verdict] if base else [name, shown(each.new)]
+        row = [name, shown(each.old), shown(each.new), shown_delta(each), verdict] if base else [name, shown(each.new)]
         rows.append([*row, _gate(report, each)] if gated else row)
     left = len(found) - most
     more = f"\n\nand {left} more" if left > 0 else ""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ConfigError, PromotionRefused
+from runnerkit.job.checks import git
 from runnerkit.job.promoting import bumped
 
 if TYPE_CHECKING:
@@ -50,15 +51,15 @@ class Registry:
     Args:
         root: The repository.
         model: Its name for GTO.
-        author: Who writes tags, where git itself does not know.
+        author: Who writes tags: name and address.
 
     Raises:
         ConfigError: The name is none.
     """
 
-    def __init__(self, root: Path, model: str, author: tuple[str, str] | None = None) -> None:
+    def __init__(self, root: Path, model: str, author: tuple[str, str]) -> None:
         self.root, self.model = root, model
-        self._author = author or (None, None)
+        self._author = author
         from gto.constants import assert_fullname_is_valid
 
         with _explained():
@@ -67,9 +68,13 @@ class Registry:
     def versions(self) -> list[Version]:
         """All registered versions that are not deprecated, the newest first."""
         import gto.api
+        from gto.exceptions import ArtifactNotFound
 
         with _explained():
-            found = gto.api.show(str(self.root), name=self.model, registered_only=True)
+            try:
+                found = gto.api.show(str(self.root), name=self.model, registered_only=True)
+            except ArtifactNotFound:
+                return []
         return [
             Version(
                 each["version"],
@@ -95,9 +100,13 @@ class Registry:
     def history(self) -> list[Entry]:
         """What happened to it, the newest first."""
         import gto.api
+        from gto.exceptions import ArtifactNotFound
 
         with _explained():
-            found = gto.api.history(str(self.root), artifact=self.model)
+            try:
+                found = gto.api.history(str(self.root), artifact=self.model)
+            except ArtifactNotFound:
+                return []
         entries = [
             Entry(
                 each["timestamp"].astimezone(UTC),
@@ -166,15 +175,15 @@ class Registry:
         time.sleep(max(0.0, min(int(latest) + 1.05 - time.time(), 1.1)))
 
 
-def author(environ: Mapping[str, str], *, known: bool) -> tuple[str, str] | None:
-    """Who writes tags: the person who started the run, where git knows nobody.
+def author(root: Path, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Who writes tags: as git's settings say, or else the person who started the run. Name and address.
 
-    Args:
-        environ: The job's variables.
-        known: Whether git knows somebody.
+    GTO would look into fewer files than git does.
     """
-    name = environ.get("GITHUB_ACTOR", "")
-    return (name, f"{name}@users.noreply.github.com") if name and not known else None
+    actor = environ.get("GITHUB_ACTOR") or environ.get("USER") or "runnerkit"
+    name = (git(root, "config", "user.name") or "").strip()
+    address = (git(root, "config", "user.email") or "").strip()
+    return name or actor, address or f"{actor}@users.noreply.github.com"
 
 
 def _counter(tag: str) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 120.0
+MOST_LINES = 8  # of what git says, when it fails
 
 
 def remote_of(root: Path) -> str:
@@ -79,4 +80,4 @@ def _git(root: Path, more: dict[str, str], *words: str) -> tuple[int, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return 1, str(error)
     lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("hint:")]
-    return done.returncode, "; ".join(lines[-3:])
+    return done.returncode, "; ".join(" ".join(line.split()) for line in lines[-MOST_LINES:])

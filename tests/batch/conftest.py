@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from runnerkit.cli.commands import app
+from runnerkit.cli.batch import app
 from runnerkit.sandbox.ec2 import SandboxEc2
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Bench:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**self.environ, **environ}.items():
                 patch.setenv(name, value)
-            done = CliRunner().invoke(app, ["batch", *words], catch_exceptions=False)
+            done = CliRunner().invoke(app, list(words), catch_exceptions=False)
         return Ended(done.exit_code, done.stdout, done.stderr)
 
     def run(self, *words: str, **environ: str) -> Ended:

@@ -38,7 +38,7 @@ def test_a_command_runs_as_if_it_ran_here_and_leaves_nothing_when_asked(batch: B
     script = "echo model trained; echo warning >&2; exit $CODE"
     failed = batch.run("--gpu", "t4", "--env", "CODE=3", "--", "sh", "-c", script)
     assert (3, "model trained\nwarning\n") == (failed.code, failed.out)
-    for word in ("made the compute environment", "RUNNABLE", "STARTING", "exit code 3", "$252Faws$252Fbatch$252Fjob"):
+    for word in ("made the compute environment", "FAILED after", "exit code 3", "$252Faws$252Fbatch$252Fjob"):
         assert word in failed.err
     assert {"computes": 1, "queues": 1, "definitions": 1, "jobs": 0} == aws.batch.left()
 

@@ -97,7 +97,7 @@ def test_a_branch_that_moved_elsewhere_takes_the_lock_on_top(
     newer = world.push(REPO, {"README.md": "hello again\n"}, branch=topic)
     commit(_bundle(head), changes, _to(topic))
     assert b"hello again\n" == world.read_file(REPO, "README.md", topic)
-    assert [newer] == [each for each in world.state.git.run(REPO, "rev-parse", f"{topic}^").decode().split()]
+    assert [newer] == world.state.git.run(REPO, "rev-parse", f"{topic}^").decode().split()
 
 
 @pytest.mark.parametrize("path", ["params.yaml", "src/train.py", "dvc.lock"])

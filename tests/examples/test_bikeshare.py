@@ -92,9 +92,12 @@ class Team:
 
     def over(self, run: Run) -> str:
         """Wait for a run, which succeeds, and give the log of its last job."""
-        self.theatre.until(
-            f"{run.title} is over", lambda: all(j.status == "completed" for j in self.theatre.jobs(run)), PATIENCE
-        )
+
+        def done() -> bool:
+            jobs = self.theatre.jobs(run)  # none before its concurrency group lets it begin
+            return bool(jobs) and all(job.status == "completed" for job in jobs)
+
+        self.theatre.until(f"{run.title} is over", done, PATIENCE)
         jobs = self.theatre.jobs(run)
         assert {"success"} == {job.conclusion for job in jobs}, self.theatre.describe()
         return jobs[-1].log
@@ -121,7 +124,7 @@ class Team:
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Podman]:
-    """podman and a registry of images."""
+    """Podman and a registry of images."""
     with running() as podman:
         yield podman
 

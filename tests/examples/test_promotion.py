@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from runnerkit.sandbox.github.git import writing
 from runnerkit.testing.sink import Sink
+from tests.examples.conftest import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
     from tests.examples.conftest import Play
     from tests.theatre import Theatre
 
+HERE = EXAMPLES / "promotion"
 BUCKET = "acme-models"
+TAGS = [
+    *("tumours#production#2", "tumours#staging#1", "tumours#staging#3", "tumours#staging#4"),
+    *("tumours@v0.1.0", "tumours@v0.2.0"),
+]
 PATIENCE = 240.0
 
 
@@ -38,26 +45,59 @@ class Team:
     def over(self, run: Run) -> dict[str, str | None]:
         """Wait for a run, and say how its jobs ended."""
         theatre = self.theatre
-        done = f"{run.workflow} is over"
-        theatre.until(done, lambda: all(each.status == "completed" for each in theatre.jobs(run)), PATIENCE)
+
+        def done() -> bool:
+            jobs = theatre.jobs(run)  # none before its concurrency group lets it begin
+            return bool(jobs) and all(each.status == "completed" for each in jobs)
+
+        theatre.until(f"{run.workflow} is over", done, PATIENCE)
         return {job.name: job.conclusion for job in theatre.jobs(run)}
 
     def waits(self, run: Run) -> bool:
         """Whether a run asks for an approval."""
         return any(job.status == "waiting" for job in self.theatre.jobs(run))
 
-    def train(self) -> Run:
+    def train(self, branch: str = "development") -> Run:
         """Press the button that trains."""
-        return self.github.dispatch(self.repo, "train.yml", ref="development")
+        return self.github.dispatch(self.repo, "train.yml", ref=branch)
 
     def proposed(self) -> Issue:
         """The newest pull request, which proposes a model."""
         with self.github.state.open(reading=True):
             return max((each for each in self.github.state.issues.values() if each.pull), key=lambda each: each.number)
 
-    def promote(self, head: str, base: str) -> Issue:
+    def ask(self, head: str, base: str) -> Issue:
         """Ask to bring one branch into the next."""
         return self.github.open_pull_request(self.repo, head=head, base=base, title=f"{head} to {base}")
+
+    def merged(self, head: str, base: str) -> Run:
+        """Bring one branch into the next, and give the deployment that this begins."""
+        self.merge(self.ask(head, base))
+        return max(self.runs("deploy-staging") + self.runs("deploy-production"), key=lambda run: run.id)
+
+    def deployed(self, environment: str, run: Run) -> None:
+        """Wait for a deployment that asks for an approval, approve it, and see it succeed."""
+        before = self.serves(environment)
+        self.theatre.until("it asks for an approval", lambda: self.waits(run), PATIENCE)
+        assert before == self.serves(environment)
+        self.github.approve(run, environment, "hubot")
+        assert {"deploy": "success", "record": "success"} == self.over(run), self.theatre.describe()
+
+    def environments(self) -> set[str]:
+        """The names of all environments, those that nobody made included."""
+        found = self.theatre.world.asked(f"/repos/{self.repo}/environments")
+        return {str(each["name"]) for each in found["environments"]}
+
+    def tags(self) -> list[str]:
+        """The names of all tags, sorted."""
+        folder = self.github.state.git.folder(self.repo)
+        said = subprocess.run(
+            ["git", "-C", str(folder), "tag"],  # noqa: S607 - as found
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return sorted(said.stdout.split())
 
     def merge(self, pull: Issue) -> None:
         """Press the button that merges."""
@@ -101,33 +141,58 @@ def team(play: Play) -> Iterator[Team]:
         yield Team(theatre, slack)
 
 
-def test_a_model_goes_to_production_by_merges_and_approvals(team: Team) -> None:
-    """Trained on a machine, proposed, tested, merged; nothing is deployed that was not merged and approved."""
+def test_a_model_goes_to_production_and_back(team: Team) -> None:
+    """Trained on a machine, proposed, tested on every commit; only what is merged and approved serves; then back."""
     theatre, github = team.theatre, team.github
     theatre.controller()
     assert {"train": "success", "propose": "success", "tell": "success"} == team.over(team.train()), theatre.describe()
-    proposal = team.proposed()
-    (tested,) = team.runs("ci")
-    assert {"test": "success"} == team.over(tested), theatre.describe()
-    card = team.card(f"model/{team.runs('train')[0].id}")
+    first = team.proposed()
+    assert first.pull is not None
+    branch = first.pull.head_ref
+    card = team.card(branch)
     assert {"name", "uri", "sha256", "bytes", "metrics", "params", "trained", "features"} == set(card)
-    assert 30 == len(card["features"])
-    team.merge(proposal)
-    # Abandoned: GitHub says closed of it, too.
-    abandoned = team.promote("development", "staging")
+    assert (30, team.runs("train")[0].head_sha) == (len(card["features"]), card["trained"]["commit"])
+    github.push(team.repo, {"NOTES.md": "Seen by a doctor.\n"}, branch=branch, message="Say who has seen it")
+    tested = team.runs("ci")[-1]
+    assert ({"test": "success"}, first.pull.head_sha) == (team.over(tested), tested.head_sha), theatre.describe()
+    assert ["opened", "synchronize"] == [run.payload["action"] for run in team.runs("ci")]
+    team.merge(first)
+    assert [] == team.runs("deploy-staging")
+    told = team.told()
+    assert ["Training started", "Training ended (success)"] == [each.partition(":")[0] for each in told], told
+
+    # A second model, and data that a broken source has spoilt, while the first goes its way.
+    other = (HERE / "params.yaml").read_text(encoding="utf-8").replace("seed: 7", "seed: 3")
+    github.push(team.repo, {"params.yaml": other}, branch="development", message="Split otherwise")
+    spoilt = (HERE / "data.py").read_text(encoding="utf-8").replace("return rows.assign", "return (10 * rows).assign")
+    github.push(team.repo, {"data.py": spoilt}, branch="spoilt", message="Take centimetres for millimetres")
+    again, broken = team.train(), team.train("spoilt")
+
+    abandoned = team.ask("development", "staging")
     github.close_pull_request(team.repo, abandoned.number)
     (nothing,) = team.runs("deploy-staging")
-    assert {"deploy": "skipped"} == team.over(nothing)
-    merged = team.promote("development", "staging")
-    team.merge(merged)
-    deployment = team.runs("deploy-staging")[-1]
-    theatre.until("it asks for an approval", lambda: team.waits(deployment))
-    assert team.serves("staging") is None
-    github.approve(deployment, "staging", "hubot")
-    assert {"deploy": "success"} == team.over(deployment), theatre.describe()
+    assert {"deploy": "skipped", "record": "skipped"} == team.over(nothing)
+    assert ({"staging", "production"}, None) == (team.environments(), team.serves("staging"))
+    team.deployed("staging", team.merged("development", "staging"))
     assert (card["sha256"], None) == (team.serves("staging"), team.serves("production"))
-    with github.state.open(reading=True):
-        assert {"staging", "production"} == {each.name for each in github.state.environments.values()}
-    theatre.expected_refusals = False
-    print(team.told())
-    theatre.ends("success", machines=1)
+    team.deployed("production", team.merged("staging", "master"))
+    assert card["sha256"] == team.serves("production")
+
+    assert {"train": "failure", "propose": "skipped", "tell": "success"} == team.over(broken)
+    assert "mean_radius: values from" in theatre.jobs(broken)[0].log
+    assert {"success"} == set(team.over(again).values()), theatre.describe()
+    second = team.proposed()
+    team.merge(second)
+    team.deployed("staging", team.merged("development", "staging"))
+    newer = team.card("staging")["sha256"]
+    assert (newer, card["sha256"]) == (team.serves("staging"), team.serves("production"))
+    assert newer != card["sha256"]
+    back = github.dispatch(team.repo, "deploy-staging.yml", ref="staging", inputs={"back": True})
+    team.deployed("staging", back)
+    assert card["sha256"] == team.serves("staging")
+    assert TAGS == team.tags()
+    told = team.told()
+    assert 4 == sum("started" in each and "Deployment" in each for each in told), told
+    assert 4 == sum("ended (success)" in each and "Deployment" in each for each in told), told
+    assert 1 == sum("Training ended (failure)" in each for each in told), told
+    theatre.ends("success", machines=3)

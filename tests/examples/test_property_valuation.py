@@ -26,7 +26,7 @@ NAME = "property-valuation"
 EXAMPLE = EXAMPLES / NAME
 BUCKET = "acme-models"
 ENVIRONMENT = "model-runs"
-PATIENCE = 240.0
+PATIENCE = 560.0
 INPUTS = {
     "run_note": "new sales; $(touch never)",
     "run_type": "candidate",

@@ -66,6 +66,23 @@ class TestTheComment:
         publish(report(8), forge, REPO, 1, anyone)
         assert "spot interruption" not in forge.comments(REPO, 1)[0].body
 
+    def test_counts_an_interruption_once_however_often_it_is_edited(self) -> None:
+        """A live report edits many times in one attempt; earlier attempts stay counted, its own counts once."""
+        forge = FakeForge(FakeClock())
+        publish(report(7, 1, outcome="interrupted", interrupted=True), forge, REPO, 1, anyone)
+        for told in (report(7, 2), report(7, 2), report(7, 2, outcome="interrupted", interrupted=True), report(7, 3)):
+            publish(told, forge, REPO, 1, anyone)
+            publish(report(7, 2, outcome="interrupted", interrupted=True), forge, REPO, 1, anyone)
+        assert Origin.read(forge.comments(REPO, 1)[0].body) == Origin(7, 3, "ab" * 20, 2, 2)
+
+    def test_is_found_behind_two_hundred_others(self) -> None:
+        """Every page is read, or a long discussion would get a second report."""
+        forge = FakeForge(FakeClock())
+        for number in range(210):
+            forge.comment(REPO, 1, f"words {number}")
+        publish(report(7), forge, REPO, 1, anyone)
+        assert [publish(report(8), forge, REPO, 1, anyone).what, len(forge.comments(REPO, 1))] == ["updated", 211]
+
     def test_that_was_deleted_in_between_is_written_anew(self) -> None:
         """Between our looking and our writing somebody may tidy up."""
         forge = Tidied(FakeClock())

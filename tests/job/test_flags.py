@@ -224,8 +224,11 @@ class TestWhetherThereIsWork:
 
     def test_what_cannot_be_told_is_work(self, story: Story) -> None:
         """DVC calls a stage unchanged whose output is nowhere; that is no reason to launch nothing."""
-        told = story.workshop.pipeline(story.workshop.clone("doubtful"), push=False).answer()
+        doubtful = story.workshop.clone("doubtful")
+        told = story.workshop.pipeline(doubtful, push=False).answer()
         assert (told.work, told.run, told.unknown) == (True, [], ["notes"])
+        forced = story.workshop.pipeline(doubtful, push=False, force=("train",)).answer()
+        assert forced.run == ["train"], "a dry run tells of what is forced, too"
 
 
 class TestEdits:

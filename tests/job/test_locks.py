@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,19 +23,21 @@ from tests.job.workshop import Workshop, commit, git
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 LOCK = "schema: '2.0'\nstages:\n  train:\n    cmd: train\n"
 SHA = "ab" * 20
 PROJECT = """stages:
   train:
-    cmd: echo x >> $COUNTERS/train && cat raw.txt > model.txt && echo '{"auc":0.9}' > metrics.json
+    cmd: cat raw.txt > model.txt && echo '{"auc":0.9}' > metrics.json
     deps: [raw.txt]
     params: [train]
     outs: [model.txt]
     metrics: [metrics.json: {cache: false}]
 """
 RUN = {"GITHUB_RUN_ID": "77", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_REPOSITORY": "acme/train", "GITHUB_REF_NAME": "main",
-       "GITHUB_REF_TYPE": "branch", "GITHUB_SERVER_URL": "https://github.example", "GITHUB_ACTOR": "octocat"}  # fmt: skip
+       "GITHUB_REF_TYPE": "branch", "GITHUB_SERVER_URL": "https://github.example",
+       "GITHUB_ACTOR": "octocat"}  # fmt: skip
 
 
 class Desk:
@@ -48,19 +49,19 @@ class Desk:
         self.sha = git(self.here, "rev-parse", "HEAD")
         self.environ = {**RUN, "GITHUB_SHA": self.sha}
 
-    def say(self, *words: str, code: int = 0, here: Path | None = None, **environ: str) -> str:
+    def say(self, *words: str, code: int = 0, here: Path | None = None, environ: dict[str, str] | None = None) -> str:
         """Run `runnerkit` to its end, in this process: what it printed, and what it said besides if it failed."""
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(here or self.here)
             for name in [name for name in os.environ if name.startswith(("GITHUB_", "GH_", "RUNNERKIT_", "AWS_"))]:
                 patch.delenv(name)
-            done = CliRunner().invoke(app, words, env={**self.workshop.environ, **self.environ, **environ})
+            done = CliRunner().invoke(app, words, env={**self.workshop.environ, **self.environ, **(environ or {})})
         assert done.exit_code == code, done.output
         return done.stdout if code == 0 else done.output
 
-    def tell(self, *words: str, code: int = 0, **environ: str) -> Any:  # noqa: ANN401 - JSON is anything
+    def tell(self, *words: str, code: int = 0, environ: dict[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON is anything
         """The same, as a program would read it."""
-        return json.loads(self.say(*words, "--json", code=code, **environ).splitlines()[-1])
+        return json.loads(self.say(*words, "--json", code=code, environ=environ).splitlines()[-1])
 
     @property
     def store(self) -> Path:
@@ -116,13 +117,15 @@ class TestStory:
 
     def test_a_lock_with_params_that_no_commit_has_is_not_committed(self, desk: Desk) -> None:
         """It would claim results for params that nobody can see."""
-        said = desk.tell("lock", "apply", "--as", "commit", code=2, GITHUB_TOKEN="x")
+        said = desk.tell("lock", "apply", "--as", "commit", code=2, environ={"GITHUB_TOKEN": "x"})
         assert "params that no commit has" in said["error"]["message"]
-        assert "no commit has" in desk.say("dvc", "run", "--lock", "pr", "-S", "a=1", code=2, GITHUB_TOKEN="x")
+        assert "no commit has" in desk.say(
+            "dvc", "run", "--lock", "pr", "-S", "a=1", code=2, environ={"GITHUB_TOKEN": "x"}
+        )
 
     def test_a_second_run_is_compared_tagged_and_deleted(self, desk: Desk) -> None:
         """The default leaves a folder for upload-artifact; a commit guarded by its type stays until forced."""
-        said = desk.tell("dvc", "run", GITHUB_RUN_ID="78", GITHUB_RUN_ATTEMPT="1")
+        said = desk.tell("dvc", "run", environ={"GITHUB_RUN_ID": "78", "GITHUB_RUN_ATTEMPT": "1"})
         assert str(desk.here / ".runnerkit/lock") == said["lock"]
         found = bundles.read(desk.here / ".runnerkit/lock")
         assert (desk.here / "dvc.lock").read_text(encoding="utf-8") == found.committed["dvc.lock"]
@@ -140,7 +143,7 @@ class TestStory:
         assert ["78-1"] == [run["id"] for run in desk.tell("runs", "list")["runs"]]
         assert not (desk.store / "locks").exists()
 
-    def test_a_lock_comes_into_a_checkout(self, desk: Desk, tmp_path: Path) -> None:
+    def test_a_lock_comes_into_a_checkout(self, desk: Desk) -> None:
         """From the downloaded artifact, and only where it fits."""
         artifact = str(desk.here / ".runnerkit/lock")
         clone = desk.workshop.clone("taker")
@@ -183,7 +186,7 @@ def test_a_lock_without_a_push_is_refused_before_anything_runs(tmp_path: Path) -
     assert "--no-push forbids" in desk.say("dvc", "run", "--no-push", "--lock", "artifact", code=2)
     assert "--lock latest is not known" in desk.say("dvc", "run", "--lock", "latest", code=2)
     assert "no token" in desk.say("dvc", "run", "--lock", "commit", code=2)
-    assert 0 == desk.workshop.executed("train")
+    assert not (desk.here / "model.txt").exists()
 
 
 def _bundle(**more: Any) -> Bundle:  # noqa: ANN401 - a bundle's fields

@@ -28,6 +28,7 @@ from runnerkit.job.progress import State
 from runnerkit.job.result import Result, StageResult
 from runnerkit.sandbox.ec2 import SandboxEc2
 from runnerkit.testing import Sink
+from tests.job.workshop import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -395,3 +396,25 @@ def test_an_end_is_told_once_and_only_wanted_moments(monkeypatch: pytest.MonkeyP
             assert [] == listeners
     assert 2 == len(warnings)
     assert all(each.startswith("::warning::runnerkit: not told: ") for each in warnings)
+
+
+@pytest.mark.slow
+def test_a_stage_that_fails_is_told_by_the_real_command(tmp_path: Path) -> None:
+    """Start and failure with the stage's name; a receiver that is gone is a warning; the exit code is the pipeline's."""
+    workshop = Workshop(tmp_path)
+    origin = workshop.origin(train="echo broken >&2; exit 3")
+    with Sink() as sink, Sink([404, 404]) as gone:
+        command = workshop.command(
+            origin, "dvc", "run", "--no-push", "--notify", f"slack:{gone.url}",
+            RUNNERKIT_NOTIFY="webhook:HOOK", HOOK=sink.url, GITHUB_REPOSITORY="acme/houses",
+        )  # fmt: skip
+        output, _ = command.communicate(timeout=120)
+    assert 10 == command.returncode, output
+    assert ["start", "failure"] == events(sink)
+    failure = sink.messages[1].json
+    assert ("train", "acme/houses", "Pipeline failed") == (
+        failure["failed_stage"], failure["repo"], failure["title"],
+    )  # fmt: skip
+    assert "1 run, 1 failed" in failure["stages"]
+    assert 2 == output.count("::warning::runnerkit: not told: slack:https://127.0.0.1/*** answered 404")
+    assert "sEcReT" not in output

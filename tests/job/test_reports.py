@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runnerkit.job.gating import Gate, Rule
 from runnerkit.job.pipeline import Project
 from runnerkit.job.place import Place
 from runnerkit.job.progress import State
+from runnerkit.job.publishing import conclusion
 from runnerkit.job.reporting import Drawing, Report
 from runnerkit.job.result import Result, StageResult, folder_for_results
 from runnerkit.job.sticky import marker
@@ -50,6 +52,51 @@ class TestWhatItSays:
         assert "stages: 1 run, 1 restored · 3.0 s · g4dn.xlarge spot in eu-west-1a · $0.160/h · about $" in body
         assert "[run 7](https://x/7)" in body
 
+    def test_costs_end_with_the_pipeline_when_told_from_elsewhere(self) -> None:
+        """A follow-up job knows nothing of the machine after the result was written."""
+        told = report()
+        assert told.result is not None
+        told.result.machine, told.result.started, told.result.finished = {"price": 2, "started_at": 1000}, 1100, 2800
+        told.here = False
+        assert "$2.000/h · about $1.00" in told.body()
+
+    def test_shows_the_gate_beside_the_metric_and_on_top(self) -> None:
+        """What does not hold is named where nothing is cut, the rule stands in a table of its own."""
+        told = report()
+        told.base, told.metrics = "main", [Change("m.json", "acc", 0.9, 0.8), Change("m.json", "f1", 0.9, 0.9)]
+        told.judged = Gate((Rule("acc", min=0.85), Rule("lost")), "gate.toml").judge(told.metrics, base="main")
+        body = told.body()
+        assert "❌ The gate does not hold, 2 of 2: acc: 0.8 is less than 0.85; lost: no metric of that name" in body
+        assert "| acc | 0.9 | 0.8 | ▼ -0.1 | 🔴 worse | ❌ |" in body
+        assert "| ❌ | acc | 0.8 | ≥ 0.85 | 0.8 is less than 0.85 |" in body
+        assert "Rules: gate.toml." in body
+
+    def test_of_a_run_that_goes_on_tells_where_it_is(self) -> None:
+        """The running stage, and what is still to come."""
+        told = report(outcome="running")
+        assert told.result is not None
+        told.result.stages = [StageResult("train", State.RUNNING), StageResult("evaluate", State.NOT_REACHED)]
+        told.live = True
+        assert "### ⏳ Running" in told.body()
+        assert "stages: 1 to come · now: train" in told.body()
+
+    @pytest.mark.parametrize(
+        ("outcome", "least", "said"),
+        [
+            ("success", 0.1, "success"),
+            ("success", 0.9, "failure"),
+            ("failed", 0.1, "failure"),
+            ("cancelled", 0.1, "cancelled"),
+            ("interrupted", 0.1, "failure"),
+            ("", 0.1, "neutral"),
+        ],
+    )
+    def test_has_a_conclusion_for_a_check_run(self, outcome: str, least: float, said: str) -> None:
+        """Success is a pipeline that is done and a gate that holds."""
+        told = report(outcome=outcome)
+        told.judged = Gate((Rule("acc", min=least),)).judge([Change("m", "acc", None, 0.5)], base="")
+        assert conclusion(told) == said
+
     def test_shows_the_end_of_a_failed_stages_log(self) -> None:
         """Folded, in a fence, the last lines only."""
         told = report(outcome="failed")
@@ -75,7 +122,7 @@ class TestWhatItSays:
         told.metrics = [Change("m.json", f"m{number}", 1.0, 1.0 + (number % 100 == 0)) for number in range(1000)]
         body = told.body()
         assert len(body.encode()) < 65_536
-        assert body.count("🟢\u00a0better") == 10
+        assert body.count("🟢 better") == 10
         assert "990 more are as at the base." in body
         assert "<summary>990 metrics as at the base</summary>" in body
 
@@ -139,7 +186,7 @@ class TestReadingAProject:
         assert rows == {"accuracy": (0.9, "not a number"), "loss": (0.5, "better"), "gone": (1, "gone")}
         assert [(change.name, change.old, change.new) for change in found.params] == [("train.depth", 3, 4)]
         assert "`git" not in found.body()
-        assert "| loss | 0.5 | 0.25 | ▼ -0.25 | 🟢 better |" in found.body().replace("\u00a0", " ")
+        assert "| loss | 0.5 | 0.25 | ▼ -0.25 | 🟢 better |" in found.body()
 
     def test_a_base_that_cannot_be_had_is_said(self, project: Project) -> None:
         """The report comes all the same, without a comparison."""

@@ -36,7 +36,7 @@ while state["epoch"] < 10:
     (folder / "draft").write_text(json.dumps(state))
     os.replace(folder / "draft", folder / "state.json")
     if state["epoch"] == 6 and os.environ.get("SLOW"):
-        time.sleep(60)
+        time.sleep(200)
 json.dump(state, open("model.json", "w"))
 """
 PIPELINE = """stages:
@@ -89,8 +89,14 @@ class Story:
         self.epochs = [int(line) for line in (workshop.counters / "epochs").read_text(encoding="utf-8").split()]
 
     def _announce(self) -> None:
-        until(lambda: any("checkpoint of 'train' kept" in line for line in self.said), "no checkpoint was kept")
-        self.workshop.announce(8.0)
+        until(lambda: any("checkpoint of 'train' kept" in line for line in self.said), "no checkpoint was kept", 120)
+        until(lambda: {"fetch", "prepare"} <= self._pushed(), "what is finished was not pushed", 120)
+        self.workshop.announce(24.0)
+
+    def _pushed(self) -> set[str]:
+        start = "runnerkit: pushed "
+        lines = [line.removeprefix(start).partition(" in ")[0] for line in self.said if line.startswith(start)]
+        return {name for line in lines for name in line.split(", ")}
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +145,7 @@ def test_plain_dvc_executes_stages_one_and_two_again(tmp_path: Path) -> None:
     environ, dvc = {**workshop.environ, "DVC_NO_ANALYTICS": "1"}, str(BIN / "dvc")
     with subprocess.Popen([dvc, "repro"], cwd=origin, env=environ, start_new_session=True) as first:
         epochs = workshop.counters / "epochs"
-        until(lambda: epochs.exists() and "6" in epochs.read_text(encoding="utf-8"), "it never came to epoch 6")
+        until(lambda: epochs.exists() and "6" in epochs.read_text(encoding="utf-8"), "it never came to epoch 6", 120)
         subprocess.run(["/bin/kill", "-KILL", "--", f"-{first.pid}"], check=True)
     environ["SLOW"] = ""
     second = workshop.clone("second")

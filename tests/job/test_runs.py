@@ -97,7 +97,7 @@ class TestASpotNotice:
         slow = 'echo up > $COUNTERS/up && if [ -n "$SLOW" ]; then sleep 60; fi && cat data.txt > model.txt'
         workshop.extra["SLOW"] = "1"
         origin, said = workshop.origin(train=slow), list[str]()
-        telling = threading.Thread(target=_announce_when_up, args=(workshop, 8.0))
+        telling = threading.Thread(target=_announce_when_up, args=(workshop, 24.0))
         telling.start()
         with pytest.raises(SpotInterrupted, match="what was finished is pushed") as caught:
             workshop.pipeline(origin, said).run()

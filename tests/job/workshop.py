@@ -150,9 +150,9 @@ def run_file(here: Path) -> dict[str, Any]:
     return said
 
 
-def until(true: Any, what: str) -> None:  # noqa: ANN401 - any callable
+def until(true: Any, what: str, patience: float = PATIENCE) -> None:  # noqa: ANN401 - any callable
     """Wait for something that another process does."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not true():
         assert time.monotonic() < end, what
         time.sleep(0.02)

@@ -87,15 +87,16 @@ def test_the_next_machine_goes_on_in_the_stage_that_was_interrupted(theatre: The
     theatre.world.github.push(REPO, {"change.txt": "x\n"}, branch="change", message="Change something")
     pull = theatre.world.github.open_pull_request(REPO, head="change", title="Change something")
     theatre.controller(RUNNERKIT_POLICY__CONFIRM="60", RUNNERKIT_POLICY__ONLINE_WITHIN="90")
-    theatre.until("a checkpoint is kept", lambda: "checkpoint of 'train' kept" in _logs(theatre)[0], 150)
-    theatre.world.ec2.interrupt(theatre.machines()[0].id, 40.0)
+    kept = ("checkpoint of 'train' kept", "runnerkit: pushed fetch, prepare")
+    theatre.until("all is kept", lambda: all(words in _logs(theatre)[0] for words in kept), 150)
+    theatre.world.ec2.interrupt(theatre.machines()[0].id, 36.0)
     theatre.until("the second attempt", lambda: len(theatre.run.attempts) == 2, 90)
     theatre.until_over(150)
     theatre.ends("success", machines=2, pull=pull)
 
     first, second = _logs(theatre)
     assert "runnerkit: spot interruption" in first
-    assert [_counted(log) for log in (first, second)] == [["fetch", "prepare", "train"], ["train", "evaluate"]]
+    assert [_counted(log) for log in (first, second)] == [["fetch", "prepare", "train"], ["train", "evaluate"]], second
     epochs = [int(number) for log in (first, second) for number in re.findall(r"EPOCH (\d+)", log)]
     assert epochs == list(range(1, 13))
     assert "METRIC 12" in second

@@ -78,10 +78,12 @@ class Scene:
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
         return Role(str(arn), "us-east-1")
 
-    def command(self, *words: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *words: str, code: int = 0, environ: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run `runnerkit credentials` as a step would, without AWS keys."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        own = {**kept, "AWS_ENDPOINT_URL": self.ec2.url, "AWS_REGION": "us-east-1", **self.environ(), **environ}
+        own = {**kept, "AWS_ENDPOINT_URL": self.ec2.url, "AWS_REGION": "us-east-1", **self.environ(), **(environ or {})}
         argv = [sys.executable, "-m", "runnerkit", "credentials", *words]
         done = subprocess.run(argv, env=own, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout + done.stderr
@@ -180,7 +182,7 @@ class TestTheExchange:
         with pytest.raises(CloudDenied, match="does not accept GitHub's token"):
             assume(role, token, "job")
 
-    def test_a_token_of_a_forger_is_refused(self, scene: Scene, role: Role) -> None:
+    def test_a_token_of_a_forger_is_refused(self, role: Role) -> None:
         """It says all the right things, but somebody else signed it."""
         with GitHubWorld() as other:
             other.add_repository(REPO)
@@ -294,7 +296,7 @@ def test_the_profile_leaves_the_users_own_alone(tmp_path: Path) -> None:
 def test_aws_programs_are_the_role_by_asking_us(scene: Scene, role: Role) -> None:
     """`--install` sets the next steps up: boto3 there takes our process for its credentials, and uses them."""
     output = scene.folder / "env"
-    done = scene.command("--role-arn", role.arn, "--install", GITHUB_ENV=str(output))
+    done = scene.command("--role-arn", role.arn, "--install", environ={"GITHUB_ENV": str(output)})
     assert ("", True) == (done.stdout, role.arn in done.stderr)
     variables = dict(line.split("=", 1) for line in output.read_text(encoding="utf-8").splitlines())
     ask = "import boto3; c = boto3.client('sts'); k = boto3.Session().get_credentials(); "
@@ -305,5 +307,6 @@ def test_aws_programs_are_the_role_by_asking_us(scene: Scene, role: Role) -> Non
     assert "AssumeRoleWithWebIdentity" in [call.action for call in scene.ec2.calls]
     claims = json.loads(scene.command("--explain").stdout)
     assert SUB == claims["sub"]
-    refused = scene.command("--role-arn", role.arn, code=2, ACTIONS_ID_TOKEN_REQUEST_URL="", RUNNER_TEMP=str(scene.folder / "other"))
+    bare = {"ACTIONS_ID_TOKEN_REQUEST_URL": "", "RUNNER_TEMP": str(scene.folder / "other")}
+    refused = scene.command("--role-arn", role.arn, code=2, environ=bare)
     assert "id-token: write" in refused.stderr

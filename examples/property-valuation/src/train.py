@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # For three thousand rows threads cost more than they bring.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,11 +13,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import features
 import joblib
 import numpy as np
-import pandas as pd
 import yaml
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import KFold, cross_val_score
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main() -> None:

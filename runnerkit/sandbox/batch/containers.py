@@ -114,6 +114,8 @@ class Container:
         # With a container's first process all others end.
         self._signal(signal.SIGKILL)
         self._reader.join(READING_ON)
+        if self._process.stdout is not None and not self._reader.is_alive():
+            self._process.stdout.close()
         if self._timer is not None:
             self._timer.cancel()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -10,7 +11,7 @@ from urllib.parse import parse_qsl
 from runnerkit.sandbox.ec2.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from runnerkit.sandbox.ec2.core import Core
 
@@ -18,7 +19,7 @@ ACTION = "AssumeRoleWithWebIdentity"
 PROVIDER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 DENIED = f"Not authorized to perform sts:{ACTION}"
-OPERATORS = {"StringEquals": str.__eq__, "StringLike": fnmatchcase}
+OPERATORS: dict[str, Callable[[str, str], bool]] = {"StringEquals": operator.eq, "StringLike": fnmatchcase}
 
 
 def check(core: Core, body: bytes) -> None:
@@ -73,12 +74,12 @@ def _allows(statement: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
     return (
         statement.get("Effect") == "Allow"
         and meant
-        and all(_holds(operator, wanted, claims) for operator, wanted in conditions.items())
+        and all(_holds(test, wanted, claims) for test, wanted in conditions.items())
     )
 
 
-def _holds(operator: str, wanted: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
-    fits = OPERATORS.get(operator)
+def _holds(test: str, wanted: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
+    fits = OPERATORS.get(test)
     return fits is not None and all(
         any(fits(str(claims.get(name.removeprefix(f"{PROVIDER}:"))), each) for each in _listed(value))
         for name, value in wanted.items()

@@ -1,4 +1,4 @@
-"""Quick tests of the code, without training: ``python -m unittest tests/test_checks.py``."""
+"""Quick tests of the code, without training: ``python -m unittest test_checks``."""
 
 import unittest
 from pathlib import Path
