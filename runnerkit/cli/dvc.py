@@ -65,7 +65,7 @@ def run(  # noqa: PLR0917 - typer passes every option by its name
     in .runnerkit/run.json, from which `runnerkit report` reads it.
 
     What --unfreeze and --set-param change in files is as before when the command ends. When all is pushed, dvc.lock and
-    metrics are left for others (--lock), and the registry knows of the run (`runnerkit runs`).
+    metrics are left for others (--lock), and the registry knows of the run (`runnerkit runs list`).
     """
     from runnerkit.job.running import Options, Pipeline
     from runnerkit.stores import remote_store

@@ -21,9 +21,11 @@ BUMPS = ("major", "minor", "patch")
 class _Group(TyperGroup):
     """``promote MODEL`` means ``promote model MODEL``."""
 
+    default = DEFAULT
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - the context of typer's own click
         if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = [DEFAULT, *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 

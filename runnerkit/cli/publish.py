@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def publish(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders; a folder that comes alone is the root.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders; a folder that comes alone is the root.")
+    ] = None,
     to: Annotated[
         str, typer.Option("--to", help="s3://BUCKET/PREFIX or a folder; reports/RUN beside the DVC remote by default.")
     ] = "",
@@ -45,8 +47,8 @@ def publish(
     signed, done = "", None
     with ending_well(as_json=as_json):
         span = _span(presign)
-        items = gathered(paths)
-        index = index_of(items, paths)
+        items = gathered(paths or ())
+        index = index_of(items, paths or ())
         store = _placed(_store(to))
         url = _url(base_url, store, index.key)
         if span:

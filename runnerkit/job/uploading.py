@@ -94,6 +94,8 @@ def gathered(paths: Sequence[Path]) -> list[Item]:
             no store takes.
         PolicyRefused: A folder has files that should not be published.
     """
+    if not paths:
+        raise ConfigError("nothing is named to publish", hint="name files or folders: runnerkit publish report.html")
     alone = len(paths) == 1
     items = [item for path in paths for item in _of(path, alone=alone)]
     if not items:

@@ -122,7 +122,8 @@ def understood(words: Sequence[str]) -> dict[str, Any]:
     command: Any = typer.main.get_command(app)
     left = list(words)
     while hasattr(command, "commands") and left and not left[0].startswith("-"):
-        command = command.commands[left.pop(0)]
+        known, default = command.commands, getattr(command, "default", "")
+        command = known[left.pop(0) if left[0] in known or not default else default]
     try:
         told: dict[str, Any] = command.make_context("runnerkit", left).params
     except typer.Exit:

@@ -93,11 +93,6 @@ class Registry:
         """Its log."""
         return (self.folder / "log").read_text(errors="replace")
 
-    def count(self, method: str, part: str, status: int) -> int:
-        """How often something was asked for and answered so."""
-        lines = [line for line in self.said().splitlines() if f'"{method} ' in line and part in line]
-        return sum(f'HTTP/1.1" {status} ' in line for line in lines)
-
 
 @contextmanager
 def running() -> Iterator[Podman]:

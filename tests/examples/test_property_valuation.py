@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from runnerkit.sandbox.github.records import Job, Run
+    from runnerkit.sandbox.github.records import Issue, Job, Run
     from tests.examples.conftest import Play
     from tests.sandbox.containers.podman import Podman
     from tests.theatre import Theatre
@@ -40,7 +41,7 @@ INPUTS = {
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Podman]:
-    """podman and docker-registry."""
+    """An engine and its registry."""
     with running() as podman:
         yield podman
 
@@ -108,6 +109,11 @@ def keys(theatre: Theatre, prefix: str) -> list[str]:
     return [each["Key"] for each in found.get("Contents", [])]
 
 
+def log(job: Job) -> str:
+    """What a job said, without the times."""
+    return "".join(line[29:] for line in job.log.splitlines(keepends=True))
+
+
 def test_three_runs(theatre: Theatre, engine: Podman) -> None:
     """One dispatched with inputs and one of a pull request, at once, on a machine each; then one on Batch."""
     github, repo = theatre.world.github, theatre.repo
@@ -129,11 +135,79 @@ def test_three_runs(theatre: Theatre, engine: Podman) -> None:
     third = github.dispatch(repo, "run-model.yml", "main", INPUTS | {"where": "batch", "repro_ingest": "false"})
     theatre.until("Batch waits", lambda: status(theatre, third, "batch") == "waiting", PATIENCE)
     github.approve(third, ENVIRONMENT, "octocat")
-    theatre.until_over(PATIENCE)
-    for job in [job for run in theatre.runs for job in theatre.jobs(run)]:
-        print("=====", job.name, job.conclusion, "\n".join(line[29:] for line in job.log.splitlines()))
-    print(keys(theatre, ""))
-    print(theatre.world.asked(f"/repos/{repo}/issues/{pull.number}/comments")[0]["body"])
-    print(messages())
-    print(theatre.world.ec2.batch.jobs(), theatre.world.ec2.batch.left())
     theatre.ends("success", machines=2, pull=pull)
+    for run in (*both, third):
+        skipped = {"launch", "train"} if run is third else {"batch"}
+        found = {job.name: job.conclusion for job in theatre.jobs(run)}
+        names = ("image", "launch", "train", "batch", "report")
+        expected = {name: "skipped" if name in skipped else "success" for name in names}
+        assert found == expected, theatre.describe()
+        assert len(theatre.world.asked(f"/repos/{repo}/actions/runs/{run.id}/approvals")) == 1
+
+    built_once(theatre, engine, both)
+    on_two_machines(theatre, first, second)
+    on_batch(theatre, first, third)
+    reported(theatre, pull, messages(), [run.id for run in (*both, third)])
+
+
+def built_once(theatre: Theatre, engine: Podman, runs: tuple[Run, Run]) -> None:
+    """The first run's image is everybody's."""
+    first, second = (log(of(theatre, run)["image"]) for run in runs)
+    assert ("is not there yet" in first, "STEP 1/" in first) == (True, True)
+    assert ("is there already" in second, "STEP 1/" in second) == (True, False)
+    registry: Any = engine.registry
+    tags = json.loads(registry.ask("/v2/acme/property-valuation/model/tags/list"))["tags"]
+    # The third run's has the code of its commit in it.
+    assert sorted(len(tag) for tag in tags) == [16, 16 + 1 + 40]
+    assert PASSWORD not in first
+
+
+def on_two_machines(theatre: Theatre, first: Run, second: Run) -> None:
+    """The inputs chose the machine and were variables of the job; what was not given is the default."""
+    machines = {(each.type, each.market) for each in theatre.machines()}
+    assert machines == {("c7i.xlarge", "on-demand"), ("m7i.2xlarge", "spot")}
+    one, two = (of(theatre, run)["train"] for run in (first, second))
+    assert one.runner_name != two.runner_name
+    begun = [job.started_at for job in (one, two) if job.started_at]
+    over = [job.completed_at for job in (one, two) if job.completed_at]
+    assert max(begun) < min(over), "they were not at once"
+    note = INPUTS["run_note"]
+    assert f"A run of type candidate on c7i.xlarge (spot: never, disk: 60gb): {note}" in log(one)
+    assert "A run of type test on m7i.2xlarge+m6i.2xlarge (spot: prefer, disk: 60gb): Fewer trees" in log(two)
+    assert ("2930 sales" in log(one), "2930 sales" in log(two)) == (True, False), "ingest is frozen"
+    assert "5 stages run, 0 restored" in log(one)
+    assert "4 stages run, 1 restored" in log(two)
+    assert "learned from 647 sales" in log(one)
+
+
+def on_batch(theatre: Theatre, first: Run, third: Run) -> None:
+    """The same command really ran there, and found what the machine had computed."""
+    (job,) = theatre.world.ec2.batch.jobs()
+    assert (job["status"], job["exit_code"], job["type"]) == ("SUCCEEDED", 0, "c7i.xlarge")
+    said = log(of(theatre, third)["batch"])
+    assert "0 stages run, 5 restored" in said
+    assert "cloudwatch/home" in said
+    assert theatre.world.ec2.batch.left()["jobs"] == 0
+    s3 = theatre.world.aws("s3")
+    pages = [
+        s3.get_object(Bucket=BUCKET, Key=f"{NAME}/runnerkit/reports/{run.id}/performance.html")["Body"].read()
+        for run in (first, third)
+    ]
+    assert pages[0] == pages[1]
+    assert b"IAAO range" in pages[0]
+
+
+def reported(theatre: Theatre, pull: Issue, messages: list[str], runs: list[int]) -> None:
+    """Locks below the runs' ids, statistics and gate on the pull request, the page's link in each message."""
+    locks = keys(theatre, "runnerkit/locks/")
+    assert sorted(locks) == [f"{NAME}/runnerkit/locks/{run}/1.lock" for run in sorted(runs)]
+    (comment,) = theatre.world.asked(f"/repos/{theatre.repo}/issues/{pull.number}/comments")
+    body = comment["body"]
+    assert "The gate does not hold, 2 of 3" in body
+    for line in ("| \u274c | test.prd |", "| \u274c | test.prb |", "| \u2705 | test.cod |", "m7i.2xlarge spot in"):
+        assert line in body
+    assert "params.yaml: train.iterations | 150 | 30" in body
+    assert len(messages) == len(runs)
+    for run in runs:
+        link = f"prefix={NAME}/runnerkit/reports/{run}/performance.html"
+        assert [link in message for message in messages].count(True) == 1

@@ -126,6 +126,7 @@ def test_what_cannot_be_published_is_told_before_anything_is(tmp_path: Path) -> 
     os.mkfifo(tmp_path / "pipe")
     made(tmp_path, "a/x.html", "b/x.html", "odd/a\\b.html")
     for paths, word in (
+        ([], "nothing is named"),
         (["absent"], "does not exist"),
         (["empty"], "nothing to publish"),
         (["pipe"], "no file and no folder"),

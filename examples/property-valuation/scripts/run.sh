@@ -9,11 +9,11 @@ set -- --lock s3 --type "${RUN_TYPE:-test}" --note "${RUN_NOTE:-}"
 if [ "${REPRO_INGEST:-}" = true ]; then
   set -- "$@" --unfreeze ingest --force ingest
 fi
-if [ -n "${CV_ENABLE:-}" ]; then
-  set -- "$@" -S "cv.enable=$CV_ENABLE"
+if [ "${CV_ENABLE:-}" = true ]; then
+  set -- "$@" -S cv.enable=true
 fi
-if [ -n "${SUBSET_ENABLE:-}" ]; then
-  set -- "$@" -S "subset.enable=$SUBSET_ENABLE"
+if [ "${SUBSET_ENABLE:-}" = true ]; then
+  set -- "$@" -S subset.enable=true
 fi
 if [ -n "${ITERATIONS:-}" ]; then
   set -- "$@" -S "train.iterations=$ITERATIONS"

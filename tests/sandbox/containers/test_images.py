@@ -67,10 +67,10 @@ def test_what_goes_wrong_is_said(runner: StandIn, podman: Podman) -> None:
     job = runner.steps(
         [
             login("guessed", podman.registry.host) | go_on,
-            built() | {"name": "No file"} | go_on,
+            built() | {"name": "No file", "id": "none"} | go_on,
             {"run": f"printf 'FROM {IMAGE}\\nCOPY nothing /\\n' >Dockerfile"},
-            built(ssh="default") | {"name": "Unknown"} | go_on,
-            built() | {"name": "Fails"},
+            built(ssh="default") | {"name": "Unknown", "id": "unknown"} | go_on,
+            built() | {"name": "Fails", "id": "fails"},
         ]
     )
     assert f"does not let {USER} in: HTTP Error 401" in said(job, "Sign in")
