@@ -46,6 +46,7 @@ def write(prefix: str) -> None:
     s3.put_object(Bucket=bucket, Key=key, Body=body)
     if s3.head_object(Bucket=bucket, Key=key)["ContentLength"] != len(body):
         raise SystemExit(f"{uri} did not arrive whole")
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     told = {
         "name": NAME,
         "uri": uri,
@@ -53,6 +54,7 @@ def write(prefix: str) -> None:
         "bytes": len(body),
         "metrics": json.loads(Path("metrics.json").read_text(encoding="utf-8")),
         "params": json.loads(Path("made/search.json").read_text(encoding="utf-8")),
+        "split": {"seed": params["seed"], "share": params["test_share"]},
         "trained": {"commit": os.environ.get("GITHUB_SHA", ""), "run": os.environ.get("GITHUB_RUN_ID", "")},
         "features": schema(),
     }

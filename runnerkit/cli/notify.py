@@ -47,8 +47,8 @@ def notify(
     """Tell people what became of a run: SNS, Slack, any webhook.
 
     Says what, where, which stages, how long, on which machine, what it cost, metrics with their gate, and links.
-    Ends with 9 when somebody could not be told. Around a pipeline use `runnerkit dvc run --notify`, which tells when it
-    dies, too. Without --to the targets are those of RUNNERKIT_NOTIFY.
+    Ends with 9 when somebody could not be told. Around a pipeline use the option --notify of `runnerkit dvc run`, which
+    tells when it dies, too. Without --to the targets are those of RUNNERKIT_NOTIFY.
     """
     from runnerkit.announcing import targets
     from runnerkit.errors import ConfigError, NotTold

@@ -35,7 +35,7 @@ def report(  # noqa: PLR0917 - typer passes every option by its name
     config: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Report on the pull request: stages, cost, metrics against base and gate, params, data, plots, the log of a failure.
+    """Report on the pull request: stages, cost, metrics against base and gate, params, data, plots, a failed log.
 
     One comment for each key, replaced in place; an older run never overwrites a newer one. The report is also in the
     step summary. Without a pull request, or with a token that may not comment (forks), it is there only.

@@ -124,6 +124,8 @@ def understood(words: Sequence[str]) -> dict[str, Any]:
     while hasattr(command, "commands") and left and not left[0].startswith("-"):
         known, default = command.commands, getattr(command, "default", "")
         command = known[left.pop(0) if left[0] in known or not default else default]
+    if not left and getattr(command, "no_args_is_help", False):
+        return {}
     try:
         told: dict[str, Any] = command.make_context("runnerkit", left).params
     except typer.Exit:

@@ -150,7 +150,7 @@ def test_a_model_goes_to_production_and_back(team: Team) -> None:
     assert first.pull is not None
     branch = first.pull.head_ref
     card = team.card(branch)
-    assert {"name", "uri", "sha256", "bytes", "metrics", "params", "trained", "features"} == set(card)
+    assert {"name", "uri", "sha256", "bytes", "metrics", "params", "split", "trained", "features"} == set(card)
     assert (30, team.runs("train")[0].head_sha) == (len(card["features"]), card["trained"]["commit"])
     github.push(team.repo, {"NOTES.md": "Seen by a doctor.\n"}, branch=branch, message="Say who has seen it")
     tested = team.runs("ci")[-1]

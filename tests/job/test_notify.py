@@ -400,7 +400,7 @@ def test_an_end_is_told_once_and_only_wanted_moments(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_a_stage_that_fails_is_told_by_the_real_command(tmp_path: Path) -> None:
-    """Start and failure with the stage's name; a receiver that is gone is a warning; the exit code is the pipeline's."""
+    """Start and failure with the stage's name; a receiver that is gone is a warning; the code is the pipeline's."""
     workshop = Workshop(tmp_path)
     origin = workshop.origin(train="echo broken >&2; exit 3")
     with Sink() as sink, Sink([404, 404]) as gone:
