@@ -28,8 +28,10 @@ FORBIDDEN = {
         "archive" + ".ubuntu.com",
         "proxy" + ".golang.org",
         "index" + "-url",
-        "UV_" + "INDEX",
-        "PIP_" + "INDEX",
+        "UV_" + "INDEX_URL=",
+        "UV_" + "INDEX=",
+        "UV_" + "DEFAULT_INDEX=",
+        "PIP_" + "INDEX_URL=",
     ),
     "where somebody's checkout was": ("/wo" + "rk/main", "/wo" + "rk/shared", "/tm" + "p/w/"),
 }
