@@ -46,18 +46,20 @@ def _ours(service: Service, owner: str) -> list[Queue]:
 
 
 def meant(service: Service, owner: str, word: str) -> Job:
-    """The job of this id, or the newest of this name in a queue of ours.
+    """The job of ours with this id, or the newest with this name in a queue of ours.
 
     Raises:
         MachineUnknown: There is none.
     """
-    found = service.jobs(word)
-    if not found:
-        ids = [id_ for queue in _ours(service, owner) for id_ in service.named(queue.arn, word)]
-        found = service.jobs(*ids[:1])
+    known = service.jobs(word)
+    if not known:
+        ids = [id_ for queue in _ours(service, owner) for id_ in service.named(queue.arn, word)[:100]]
+        by_id = {job.id: job for job in service.jobs(*ids[:100])}
+        known = [by_id[id_] for id_ in ids if id_ in by_id]
+    found = [job for job in known if job.tags.get(OWNER) == owner]
     if not found:
         raise MachineUnknown(
             f"no job of ours on Batch in {service.region} is {word!r}",
-            hint="`runnerkit batch status` lists those that are not over",
+            hint="`runnerkit batch status` lists those in queues of ours; of another queue give the id",
         )
     return found[0]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from runnerkit.batch.states import DELETED, DELETING, DISABLED, UPDATING, Compute, Queue, last_part
+from runnerkit.batch.states import DELETED, DELETING, DISABLED, ENABLED, UPDATING, Compute, Queue, last_part
 from runnerkit.errors import CloudUnavailable, RunnerkitError
 from runnerkit.tags import OWNER
 
@@ -69,17 +69,16 @@ class Remover:
         if not self.done.kept:
             for definition in self._service.definitions():
                 self._part(definition.arn, partial(self._definition, definition))
-            self._surroundings()
+        self._surroundings()
         return self.done
 
     def used(self, queue_name: str, definition: Definition) -> Removed:
-        """Remove what one run used, as far as it is ours and no other job needs it."""
-        for queue in self._ours(self._service.queues(queue_name)):
+        """Remove what one run used, as far as it is ours and no other job needs it; no queue without its name."""
+        for queue in self._ours(self._service.queues(queue_name)) if queue_name else []:
             self._part(queue.name, partial(self._queue, queue, force=False))
             self._unused(self._service.computes(*queue.computes) if queue.computes else ())
         self._part(definition.arn, partial(self._definition, definition))
-        if not self._ours(self._service.computes()):
-            self._surroundings()
+        self._surroundings()
         return self.done
 
     def _ours(self, things: Sequence[_Thing]) -> list[_Thing]:
@@ -96,17 +95,27 @@ class Remover:
             self.done.failed.append(f"{last_part(name)}: {error.message}")
 
     def _queue(self, queue: Queue, *, force: bool) -> None:
-        living = self._service.living(queue.arn)
-        if living and not force:
-            self.done.kept.append(queue.name)
-            self._say(f"kept {queue.name}: {len(living)} of its jobs are not over (--force ends them)")
+        if not force and self._has_jobs(queue):
             return
         if queue.state != DISABLED:
             self._service.switch_queue(queue.name, DISABLED)
             self._until(queue.name, self._service.queues, settled=True)
+        # A disabled queue takes no more jobs; deleting it would end one that came before.
+        if not force and self._has_jobs(queue):
+            self._service.switch_queue(queue.name, ENABLED)
+            return
         self._service.delete_queue(queue.name)
         self._until(queue.name, self._service.queues)
         self._gone(queue.name, "job queue")
+
+    def _has_jobs(self, queue: Queue) -> bool:
+        living = len(self._service.living(queue.arn))
+        if living:
+            self.done.kept.append(queue.name)
+            self._say(
+                f"kept {queue.name}: {living} of its jobs are not over (`runnerkit batch remove --force` ends them)"
+            )
+        return bool(living)
 
     def _unused(self, computes: Sequence[Compute]) -> None:
         """Remove the compute environments of ours that are in no queue any more."""
@@ -132,6 +141,9 @@ class Remover:
 
     def _surroundings(self) -> None:
         def remove() -> None:
+            # A compute environment without its profile can neither work nor be deleted.
+            if self._ours(self._service.computes()):
+                return
             for name in self._service.remove_surroundings():
                 self._gone(name)
 

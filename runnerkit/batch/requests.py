@@ -30,10 +30,10 @@ def digest(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
-def named(*parts: str) -> str:
-    """A name that Batch takes: parts joined, strange characters replaced, the end kept."""
+def named(*parts: str, limit: int = NAME_LIMIT) -> str:
+    """A name that AWS takes: parts joined, strange characters replaced, a digest for what is too much."""
     text = "-".join(_STRANGE.sub("-", part).strip("-") for part in parts if part)
-    return text[:NAME_LIMIT] if len(text) <= NAME_LIMIT else f"{text[: NAME_LIMIT - _DIGITS - 1]}-{digest(text)}"
+    return text if len(text) <= limit else f"{text[: limit - _DIGITS - 1]}-{digest(text)}"
 
 
 def compute_name(owner: str, machines: Machines, placed: Sequence[str] = ()) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
 
+from runnerkit.batch.requests import named
 from runnerkit.batch.trouble import told
 from runnerkit.ec2.answers import code_of
 from runnerkit.errors import CloudUnavailable, ConfigError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/batch/latest/userguide/instance_IAM_role.html
 POLICY = "policy/service-role/AmazonEC2ContainerServiceforEC2Role"
 _ABSENT = "NoSuchEntity"
+ROLE_NAME_LIMIT = 64
 
 
 class Profiles:
@@ -26,7 +28,7 @@ class Profiles:
 
     Args:
         iam: A boto3 client.
-        region: Tells the partition of ARNs.
+        region: Whose compute environments it is for; tells the partition of ARNs too.
         owner: Whose profile is made.
         tags: What marks it as ours.
     """
@@ -37,7 +39,8 @@ class Profiles:
         self._partition = next((name for start, name in starts.items() if region.startswith(start)), "aws")
         self._owner = owner
         self._tags = [{"Key": key, "Value": value} for key, value in tags.items()]
-        self.name = f"rk-batch-{owner}"[:64]
+        # IAM knows no regions, and the compute environments of each live on when those of another go.
+        self.name = named("rk-batch", owner, region, limit=ROLE_NAME_LIMIT)
 
     def known(self, name: str) -> str:
         """The ARN of an existing profile.

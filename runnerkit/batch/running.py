@@ -133,7 +133,7 @@ class Run:
             told = f"interrupted; it is not known whether the job {job_id or 'on Batch'} ended: {error.message}"
             return JobCancelled(told, hint=f"`runnerkit batch cancel {job_id or 'NAME'}` ends it")
         if self.job is not None and self.job.state.over:
-            return JobCancelled(f"interrupted; the job {job_id} was ended ({self.job.state})")
+            return JobCancelled(f"interrupted; the job {job_id} is over ({self.job.state})")
         return JobCancelled(
             f"interrupted; Batch was told to end the job {job_id}", hint="`runnerkit batch status` shows it"
         )
@@ -142,7 +142,8 @@ class Run:
         """Remove what the run used, as far as it is ours and unused."""
         remover = Remover(self._service, self._clock, self._owner, self._say, self._patience.poll)
         if self._ready is not None:
-            remover.used(self._ready.queue.name, self._ready.definition)
+            named = bool(self._order.machines.queue)
+            remover.used("" if named else self._ready.queue.name, self._ready.definition)
         self.removed = remover.done
         return remover.done
 

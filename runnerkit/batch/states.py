@@ -68,6 +68,7 @@ class Job:
     created_at: float | None = None
     started_at: float | None = None
     stopped_at: float | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def streams(self) -> tuple[str, ...]:

@@ -1,10 +1,14 @@
-"""From Batch's answers to plain values. Pure: what is missing in an answer is nothing."""
+"""From Batch's answers to plain values. Pure: what is missing in an answer is nothing.
+
+Reasons hold words of the command and its image: they are kept to one line without control characters.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.batch.states import Attempt, Compute, Definition, Job, JobState, Queue
+from runnerkit.consoles import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +23,9 @@ def job(told: Answer) -> Job:
         id=told["jobId"],
         name=told.get("jobName", ""),
         state=JobState(told["status"]),
-        reason=told.get("statusReason") or "",
+        reason=_words(told.get("statusReason")),
         exit_code=container.get("exitCode"),
-        container_reason=container.get("reason") or "",
+        container_reason=_words(container.get("reason")),
         log_stream=container.get("logStreamName") or "",
         attempts=tuple(_attempt(each) for each in told.get("attempts") or ()),
         queue=told.get("jobQueue", ""),
@@ -30,6 +34,7 @@ def job(told: Answer) -> Job:
         created_at=_seconds(told.get("createdAt")),
         started_at=_seconds(told.get("startedAt")),
         stopped_at=_seconds(told.get("stoppedAt")),
+        tags=dict(told.get("tags") or {}),
     )
 
 
@@ -37,10 +42,14 @@ def _attempt(told: Answer) -> Attempt:
     container = told.get("container") or {}
     return Attempt(
         exit_code=container.get("exitCode"),
-        reason=told.get("statusReason") or "",
-        container_reason=container.get("reason") or "",
+        reason=_words(told.get("statusReason")),
+        container_reason=_words(container.get("reason")),
         log_stream=container.get("logStreamName") or "",
     )
+
+
+def _words(text: str | None) -> str:
+    return " ".join(shown(text or "").split())
 
 
 def _vcpus(container: Answer) -> float:
@@ -60,7 +69,7 @@ def compute(told: Answer) -> Compute:
         arn=told["computeEnvironmentArn"],
         state=told.get("state", ""),
         status=told.get("status", ""),
-        reason=told.get("statusReason") or "",
+        reason=_words(told.get("statusReason")),
         max_vcpus=resources.get("maxvCpus") or 0,
         desired_vcpus=resources.get("desiredvCpus") or 0,
         spot="SPOT" in str(resources.get("type", "")),
@@ -77,7 +86,7 @@ def queue(told: Answer) -> Queue:
         arn=told["jobQueueArn"],
         state=told.get("state", ""),
         status=told.get("status", ""),
-        reason=told.get("statusReason") or "",
+        reason=_words(told.get("statusReason")),
         computes=tuple(each["computeEnvironment"] for each in order),
         tags=dict(told.get("tags") or {}),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
     from runnerkit.batch.aws import AwsBatch
     from runnerkit.config import Config
+
+# GitHub's runner obeys what a step prints; a container may have its lines shown there and nothing more.
+# https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+_COMMAND = re.compile(r"(^\s*:|##)(?=[:\[])(?!.(?:error|warning|notice|debug|group|endgroup)\b)", re.IGNORECASE)
 
 
 def opened(settings: Config, region: str) -> AwsBatch:
@@ -76,10 +81,19 @@ def said(text: str) -> None:
     _write(sys.stderr, f"runnerkit: {text}")
 
 
+def harmless(line: str) -> str:
+    """A line that sets no output and stops no command of the step that prints it; annotations and groups are kept.
+
+    >>> harmless("::set-output name=approved::yes")
+    ': :set-output name=approved::yes'
+    """
+    return _COMMAND.sub(r"\1 ", line)
+
+
 def _write(stream: Any, line: str) -> None:  # noqa: ANN401 - a text stream, or none when it is closed
     """Lines as they come; that nobody reads them any more must not end the job."""
     try:
-        stream.write(line + "\n")
+        stream.write((harmless(line) if os.environ.get("GITHUB_ACTIONS") else line) + "\n")
         stream.flush()
     except (OSError, ValueError, AttributeError):
         return

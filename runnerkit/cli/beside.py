@@ -180,15 +180,28 @@ def given(bundle: Bundle, mode: str, *, branch: str = "", repo: str = "", messag
         LockStale: The branch is past it.
         ForgeError: As GitHub says.
     """
-    from runnerkit.job.locks.offering import commit, propose, wanted
-    from runnerkit.job.place import Place
+    from runnerkit.job.locks.offering import commit, propose
 
-    to = wanted(bundle, Place.of(os.environ), branch=branch, repo=repo, message=message)
+    to = aimed(bundle, branch=branch, repo=repo, message=message)
     changes = _changes(to)
     try:
         return commit(bundle, changes, to) if mode == "commit" else propose(bundle, changes, to)
     finally:
         changes.close()
+
+
+def aimed(bundle: Bundle, *, branch: str = "", repo: str = "", message: str = "") -> Wanted:
+    """Where a bundle goes from this job or this desk.
+
+    Raises:
+        ConfigError: It belongs elsewhere, or nobody knows where.
+        LockStale: It belongs to another commit than this run.
+    """
+    from runnerkit.job.locks.gathering import branch_of
+    from runnerkit.job.locks.offering import wanted
+    from runnerkit.job.place import Place
+
+    return wanted(bundle, Place.of(os.environ), branch_of(os.environ), branch=branch, repo=repo, message=message)
 
 
 def _changes(to: Wanted) -> GitHubChanges:

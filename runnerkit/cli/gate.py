@@ -85,11 +85,13 @@ def _rules(file: str, source: str, bounds: dict[str, Sequence[str]]) -> Rules:
 
 
 def _tell(found: Judgement) -> None:
+    from runnerkit.job.values import one_line
+
     for note in found.notes:
-        typer.echo(f"::notice::runnerkit: {note}")
+        typer.echo(f"::notice::runnerkit: {one_line(note)}")
     for each in found.verdicts:
         name = f"{each.file}: {each.metric}" if each.file else each.metric
-        why = f" - {each.why}" if each.why else ""
-        typer.echo(f"{'ok  ' if each.holds else 'FAIL'} {name} ({each.rule}){why}")
+        why = f" - {one_line(each.why)}" if each.why else ""
+        typer.echo(f"{'ok  ' if each.holds else 'FAIL'} {one_line(name)} ({each.rule}){why}")
     if found.holds:
         typer.echo(f"runnerkit: {found.sentence()}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.beside import Beside, RunName, check_objects, given, sentence, store_of, tell
+from runnerkit.cli.beside import Beside, RunName, aimed, check_objects, given, sentence, store_of, tell
 from runnerkit.cli.common import AsJson, DryRun, ending_well, print_json
 
 if TYPE_CHECKING:
@@ -101,13 +101,12 @@ def _checked(bundle: Bundle) -> dict[str, Any]:
 
 
 def _apply(bundle: Bundle, way: str, words: dict[str, str], *, dry_run: bool) -> dict[str, Any]:
-    from runnerkit.job.locks.offering import NO_WORKFLOW, wanted
-    from runnerkit.job.place import Place
+    from runnerkit.job.locks.offering import NO_WORKFLOW
 
     if way == "worktree":
         return _taken(bundle, dry_run=dry_run)
     if dry_run:
-        to = wanted(bundle, Place.of(os.environ), **words)
+        to = aimed(bundle, **words)
         files = ", ".join(bundle.committed)
         return {"done": "nothing", "branch": to.branch, "said": f"would offer {files} to {to.branch} of {to.repo}"}
     done = given(bundle, way, **words)

@@ -123,20 +123,17 @@ def _placed(store: Store) -> Store:
     """The store in its bucket's own region, where links and signatures hold; warns when the machine is in another."""
     from runnerkit.job.notice import machine_facts
     from runnerkit.labels.values import region_of as region
-    from runnerkit.stores.s3 import S3Store
-    from runnerkit.stores.signing import region_of
+    from runnerkit.stores.signing import in_own_region
 
-    there = region_of(store) if isinstance(store, S3Store) else ""
-    if not isinstance(store, S3Store) or not there:
-        return store
+    placed, there = in_own_region(store)
     here = region(str(machine_facts(os.environ).get("zone") or ""))
-    if here and here != there:
+    if here and there and here != there:
         typer.echo(
-            f"::warning::runnerkit: this machine is in {here}, the bucket {store.bucket} in {there}: "
+            f"::warning::runnerkit: this machine is in {here}, {store.address} in {there}: "
             f"transfers between regions are slow and cost money; launch with region={there}, or use a bucket here",
             err=True,
         )
-    return store if store.client.meta.region_name == there else store.at(there)
+    return placed
 
 
 def _tell(done: Uploaded) -> None:

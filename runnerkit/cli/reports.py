@@ -27,6 +27,7 @@ from runnerkit.job.values import Directions
 from runnerkit.job.versions import declared, ground
 from runnerkit.job.watching import Watch, watched
 from runnerkit.stores import opened, remote_store
+from runnerkit.stores.signing import in_own_region
 from runnerkit.system import SystemClock
 
 if TYPE_CHECKING:
@@ -101,10 +102,10 @@ class Desk:
         return partial(placing.in_folder, folder=self._project.work / "report", place=place)
 
     def _store(self) -> Store:
-        settings = self._project.settings(self._environ)
         if self._asked.store:
-            return opened(self._asked.store)
-        return remote_store(settings.remote_url, settings.remote_options)
+            return in_own_region(opened(self._asked.store))[0]
+        settings = self._project.settings(self._environ)
+        return in_own_region(remote_store(settings.remote_url, settings.remote_options))[0]
 
     def publish(self, found: Report) -> Published | None:
         """Write it on the pull request, as a check where that is asked for, and into the step summary."""

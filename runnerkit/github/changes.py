@@ -5,11 +5,12 @@ https://docs.github.com/en/rest/git
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from runnerkit.errors import ForgeDenied, ForgeRejected
+from runnerkit.errors import ForgeDenied, ForgeRejected, NotFound
 from runnerkit.github import places, views
 from runnerkit.github.answers import complaint, refused
 from runnerkit.github.asks import Ask, Need, unreadable
@@ -50,6 +51,18 @@ class GitHubChanges:
         """One call."""
         ask = _ask(repo, "GET", f"git/ref/heads/{quote(branch)}", f"find the branch {branch} of {repo}")
         return _sha(views.record(self._client.read(ask)).get("object"), ask.what)
+
+    def text(self, repo: str, sha: str, path: str) -> str | None:
+        """One call; of files over 1 MB GitHub gives no content.
+
+        https://docs.github.com/en/rest/repos/contents
+        """
+        ask = _ask(repo, "GET", f"contents/{quote(path)}", f"read {path} of {repo} at {sha[:12]}")
+        try:
+            said = views.record(self._client.read(replace(ask, params={"ref": sha})))
+            return base64.b64decode(views.text(said.get("content"))).decode() if said.get("type") == "file" else None
+        except (NotFound, ValueError):
+            return None
 
     def since(self, repo: str, base: str, head: str) -> Since:
         """One call."""

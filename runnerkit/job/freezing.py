@@ -16,9 +16,10 @@ import yaml
 
 from runnerkit.errors import ConfigError
 from runnerkit.job.pipeline import PROJECT, parse_yaml
+from runnerkit.job.versions import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from runnerkit.job.pipeline import Project
@@ -52,6 +53,22 @@ def changes(project: Project, unfreeze: Sequence[str], params: Sequence[str]) ->
         path, name, value = _understood(project, said)
         texts[path] = _with(text(path), path, name, value)
     return {path: text.encode() for path, text in texts.items()}
+
+
+def as_run(project: Project, params: Sequence[str], files: Collection[str]) -> dict[str, Any]:
+    """What params files said in a run that set some for itself alone, by their names; those left out did not change.
+
+    Args:
+        project: Where they are.
+        params: Each ``[FILE:]NAME=VALUE``, from a result file: it may say anything.
+        files: The params files that the project declares; no other is read.
+
+    Raises:
+        ConfigError: A param is not there any more.
+    """
+    ours = [said for said in params if (found := _SET.fullmatch(said)) and (found["file"] or PARAMS) in files]
+    texts = {os.path.relpath(path, project.here): text.decode() for path, text in changes(project, (), ours).items()}
+    return {file: parsed(file, text) for file, text in texts.items()}
 
 
 def _read(path: Path) -> str:

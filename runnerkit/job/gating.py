@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ConfigError, GateFailed
-from runnerkit.job.values import Directions, number, plain, shown
+from runnerkit.job.values import Directions, number, one_line, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -219,7 +219,7 @@ class Judgement:
         """The gate in one line."""
         if self.holds:
             return f"the gate holds: {_count(self.verdicts)} checked"
-        told = "; ".join(f"{each.metric}: {each.why}" for each in self.failed)
+        told = "; ".join(f"{one_line(each.metric)}: {each.why}" for each in self.failed)
         return f"the gate does not hold, {len(self.failed)} of {_count(self.verdicts)}: {told}"
 
     def enforce(self) -> None:

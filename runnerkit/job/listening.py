@@ -57,11 +57,9 @@ class Signals:
 def signals() -> Iterator[Signals]:
     """Take the signals for the length of a block; what the process did with them before comes back afterwards."""
     taker = Signals()
-    if threading.current_thread() is not threading.main_thread():
-        yield taker
-        taker._close()  # noqa: SLF001 - this function is its constructor's other half
-        return
-    before = {number: signal.signal(number, taker._take) for number in (signal.SIGINT, signal.SIGTERM)}  # noqa: SLF001 - as above
+    ours = threading.current_thread() is threading.main_thread()  # Python lets no other thread take them
+    numbers = (signal.SIGINT, signal.SIGTERM) if ours else ()
+    before = {number: signal.signal(number, taker._take) for number in numbers}  # noqa: SLF001 - this function is its constructor's other half
     try:
         yield taker
     finally:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from runnerkit.job.plots import rows_of
 from runnerkit.job.vega import drawable
+from runnerkit.job.versions import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from runnerkit.job.pipeline import Project
@@ -29,6 +32,7 @@ IMAGES = {
 LARGEST = 5_000_000  # of one picture, in bytes: GitHub's proxy takes no more, and a phone should not have to
 LARGEST_TOGETHER = 40_000_000
 MOST = 60
+AT_ONCE = 3  # what draws leaves Python alone meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +112,18 @@ def gathered(project: Project, plots: tuple[Plot, ...], base: Base, draw: Draw |
         name: What the base is called.
     """
     found = Gallery()
-    for plot in plots:
-        for file in _files(project.here / plot.file):
-            inner = file.relative_to(project.here).as_posix()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        begun = [
+            (plot, file, _begun(pool, found, project, plot, file, base, draw, name) if draw is not None else None)
+            for plot in plots
+            for file in _files(project.here / plot.file)
+            if within(project, file)
+        ]
+        for plot, file, drawing in begun:
             if file.suffix.lower() in IMAGES:
-                take_image(found, file, inner, plot.title)
-            elif draw is not None and file.stat().st_size <= LARGEST:
-                _draw(found, project, plot, file, base, draw, name)
+                take_image(found, file, file.relative_to(project.here).as_posix(), plot.title)
+            elif drawing is not None:
+                _hang(found, plot, drawing)
     return found
 
 
@@ -134,15 +143,39 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _draw(found: Gallery, project: Project, plot: Plot, file: Path, base: Base, draw: Draw, name: str) -> None:
+def _begun(
+    pool: ThreadPoolExecutor,
+    found: Gallery,
+    project: Project,
+    plot: Plot,
+    file: Path,
+    base: Base,
+    draw: Draw,
+    name: str,
+) -> Future[tuple[str, bytes]] | None:
+    """A picture that is being drawn; None when there is nothing to draw."""
+    if file.suffix.lower() in IMAGES or file.stat().st_size > LARGEST:
+        return None
     try:
         now = _rows(plot, file.read_text(encoding="utf-8", errors="replace"))
         spec = drawable(plot, now, _rows(plot, base.read(plot.file) or ""), name, _template(project, plot.template))
-        if spec is not None:
-            vector, picture = draw(spec)
-            found.add(plot.title or plot.file, plot.file, ".png", picture, vector.encode())
     except (ValueError, OSError, RecursionError) as error:
-        found.problems.append(f"{plot.file} could not be drawn: {' '.join(str(error).split())[:200]}")
+        _failed(found, plot, error)
+        return None
+    return pool.submit(draw, spec) if spec is not None else None
+
+
+def _hang(found: Gallery, plot: Plot, drawing: Future[tuple[str, bytes]]) -> None:
+    try:
+        vector, picture = drawing.result()
+    except (ValueError, OSError, RecursionError) as error:
+        _failed(found, plot, error)
+    else:
+        found.add(plot.title or plot.file, plot.file, ".png", picture, vector.encode())
+
+
+def _failed(found: Gallery, plot: Plot, error: Exception) -> None:
+    found.problems.append(f"{plot.file} could not be drawn: {' '.join(str(error).split())[:200]}")
 
 
 def _rows(plot: Plot, text: str) -> Rows:
@@ -156,5 +189,6 @@ def _template(project: Project, name: str) -> str:
     """The project's own template of a name, or of a path; empty when it is one of DVC's."""
     if not name:
         return ""
-    files = [project.root / ".dvc/plots" / f"{name}.json", *([project.here / name] if name.endswith(".json") else [])]
+    own = [project.here / name] if name.endswith(".json") and within(project, project.here / name) else []
+    files = [project.root / ".dvc/plots" / f"{name}.json", *own]
     return next((file.read_text(encoding="utf-8") for file in files if file.is_file()), "")

@@ -36,13 +36,14 @@ class Placed:
     Args:
         links: The address of each, by its name.
         shown: Whether the addresses are of the pictures themselves, so that a comment can show them.
-        note: Where they are, for the reader.
+        note: Where they are, for the reader, and ``page`` its address.
         problem: Why they are nowhere.
     """
 
     links: dict[str, str] = field(default_factory=dict)
     shown: bool = False
     note: str = ""
+    page: str = ""
     problem: str = ""
 
 
@@ -57,8 +58,9 @@ def in_folder(pictures: Sequence[Picture], folder: Path, place: Place) -> Placed
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in _files(pictures).items():
         (folder / name).write_bytes(content)
-    where = f"the run's artifacts ({place.url}#artifacts)" if place.url else str(folder)
-    return Placed(note=f"The pictures are in {where}, under their names.")
+    if not place.url:
+        return Placed(note=str(folder))
+    return Placed(note="the run's artifacts", page=f"{place.url}#artifacts")
 
 
 def in_store(pictures: Sequence[Picture], store: Store, place: Place, key: str) -> Placed:

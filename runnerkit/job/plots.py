@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.job.document import escaped, fenced
-from runnerkit.job.values import number, shown
+from runnerkit.job.values import number, one_line, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,11 +109,6 @@ def _confusion(rows: Sequence[dict[str, Any]], actual: str, predicted: str) -> s
         cells = (pairs.get((row, column), 0) for column in classes)
         lines.append(f"{row[:wide]:>{wide}} " + " ".join(f"{count or '·':>{wide}}" for count in cells))
     return f"{fenced(chr(10).join(lines))}\nRows: {escaped(actual)}."
-
-
-def one_line(text: object) -> str:
-    """A name on one line, whatever characters it has."""
-    return " ".join(str(text).split())
 
 
 def _by_size(name: str) -> tuple[int, float, str]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ConfigError
-from runnerkit.job import document, plots, sections, verdicts
+from runnerkit.job import document, freezing, plots, sections, verdicts
 from runnerkit.job.datasets import data_changes
 from runnerkit.job.document import Section, escaped
 from runnerkit.job.gatefile import Rules
+from runnerkit.job.notice import machine_facts
 from runnerkit.job.placing import Placed
 from runnerkit.job.result import Result, notes_of, redacted
 from runnerkit.job.sticky import Origin, marker
@@ -103,6 +104,8 @@ class Report:
         metrics = Versions.read(named.metrics, project.here, before)
         params = Versions.read(named.params, project.here, before)
         found = cls(place, key or place.key, Result.read(project.work), directions=directions or Directions())
+        found.here = found.result is None or found.result.machine == machine_facts(os.environ)
+        params.problems += found._set_params(project, params.new)
         found.metrics = compared(metrics.old, metrics.new)
         found.params = [each for each in compared(params.old, params.new) if not each.same] if before.rev else []
         found.data = data_changes(project, before, {*named.metrics, *(plot.file for plot in named.plots)})
@@ -110,6 +113,7 @@ class Report:
         found.problems += [
             f"the metrics file {file} does not exist" for file in named.metrics if not (project.here / file).exists()
         ]
+        found.problems += [f"{file} is not read, for it is no file of the project's own" for file in named.outside]
         wanted = base or place.base
         if wanted and not before.rev:
             found.problems.append(f"the base {wanted} could not be read, so nothing is compared")
@@ -117,6 +121,14 @@ class Report:
         found._draw(project, named)
         found._judge(project, before, rules or Rules())
         return found
+
+    def _set_params(self, project: Project, params: dict[str, Any]) -> list[str]:
+        """Let params be those of the results: what a run set for itself is in the files no more."""
+        try:
+            params |= freezing.as_run(project, self.result.overrides if self.result else (), params)
+        except ConfigError as error:
+            return [f"what this run set for itself is not among the params: {error.message}"]
+        return []
 
     def _draw(self, project: Project, named: Declared) -> None:
         for plot in named.plots:

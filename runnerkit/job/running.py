@@ -178,6 +178,10 @@ class Pipeline:
             self.result.exit_code, self.result.hint = error.exit_code, error.hint
             self.result.error = redacted(error.message, self._hidden())
             raise
+        except Exception as error:
+            self.result.outcome = "failed"
+            self.result.error = redacted(f"{type(error).__name__}: {error}", self._hidden())
+            raise
         else:
             self.result.outcome, self.result.exit_code = "success", 0
             return self.result
@@ -277,6 +281,8 @@ class Pipeline:
         return checks.pipeline_failed(failed.name, failed.exit_code, output)
 
     def _leave(self, attempt: Attempt) -> None:
+        if attempt.keeper is not None:
+            attempt.keeper.give_up()
         if attempt.pusher is not None:
             self.result.pushes = attempt.pusher.pushes
             attempt.pusher.abandon()

@@ -124,13 +124,14 @@ def _folds(report: Report, change: Change) -> bool:
 def metric_table(report: Report, found: Sequence[Change], most: int) -> str:
     """Metrics, one a row."""
     several, base = len({each.file for each in report.metrics}) > 1, escaped(report.base)
-    titles = ["metric", f"base ({base})", "now", "change", ""] if base else ["metric", "now"]
+    # What it is now comes first, so that it is in sight on a phone.
+    titles = ["metric", "now", f"base ({base})", "change", ""] if base else ["metric", "now"]
     gated = report.judged is not None and any(report.judged.of(each) for each in found)
     rows = []
     for each in found[:most]:
         name = f"{each.file}: {each.name}" if several else each.name
         verdict = ARROWS.get(report.directions.verdict(each), "")
-        row = [name, shown(each.old), shown(each.new), shown_delta(each), verdict] if base else [name, shown(each.new)]
+        row = [name, shown(each.new)] + ([shown(each.old), shown_delta(each), verdict] if base else [])
         rows.append([*row, _gate(report, each)] if gated else row)
     left = len(found) - most
     more = f"\n\nand {left} more" if left > 0 else ""
@@ -147,23 +148,23 @@ def _gate(report: Report, change: Change) -> str:
 
 def params(report: Report) -> Section | None:
     """The params that differ from the base's."""
-    rows = [[f"{each.file}: {each.name}", shown(each.old), shown(each.new)] for each in report.params[:MOST_ROWS]]
+    rows = [[f"{each.file}: {each.name}", shown(each.new), shown(each.old)] for each in report.params[:MOST_ROWS]]
     if not rows:
         return None
     left = len(report.params) - MOST_ROWS
     more = f"\n\nand {left} more" if left > 0 else ""
-    titles = ["param", f"base ({escaped(report.base)})", "now"]
+    titles = ["param", "now", f"base ({escaped(report.base)})"]
     return Section("Changed params", table(titles, rows, frozenset({1, 2})) + more)
 
 
 def data(report: Report) -> Section | None:
     """The tracked data that differ from the base's: how many files, how large."""
-    rows = [[each.path, _amount(each.old), _amount(each.new), each.what] for each in report.data[:MOST_ROWS]]
+    rows = [[each.path, _amount(each.new), _amount(each.old), each.what] for each in report.data[:MOST_ROWS]]
     if not rows:
         return None
     left = len(report.data) - MOST_ROWS
     more = f"\n\nand {left} more" if left > 0 else ""
-    text = table(["data", f"base ({escaped(report.base)})", "now", ""], rows, frozenset({1, 2})) + more
+    text = table(["data", "now", f"base ({escaped(report.base)})", ""], rows, frozenset({1, 2})) + more
     return Section("Changed data", text, folded=len(rows) > ALL_ROWS)
 
 
@@ -199,7 +200,8 @@ def pictures(report: Report) -> list[Section]:
     """The pictures themselves where a comment can show them, otherwise links, or where they are."""
     placed, found = report.placed, report.pictures
     if not placed.links:
-        return [Section("Pictures", escaped(placed.note))] if placed.note else []
+        where = f"[{escaped(placed.note)}]({placed.page})" if placed.page else escaped(placed.note)
+        return [Section("Pictures", f"The pictures are in {where}, under their names.")] if placed.note else []
     if not placed.shown:
         links = [f"* [{escaped(each.title)}]({placed.links[each.name]})" for each in found if each.name in placed.links]
         return [Section("Pictures", "\n".join(links))]

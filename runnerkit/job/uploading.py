@@ -30,7 +30,8 @@ INDEX = "index.html"
 PRIVATE = (
     ".env", ".env.*", ".git", ".ssh", ".aws", ".netrc", ".npmrc", ".pypirc", ".docker", ".gnupg", ".kube", ".dvc",
     ".runnerkit", ".git-credentials", ".htpasswd", "id_rsa*", "id_ed25519*", "id_ecdsa*", "*.pem", "*.key", "*.p12",
-    "credentials.json",
+    "credentials.json", ".envrc", ".pgpass", ".azure", ".boto", ".s3cfg", ".renviron", ".terraform", "*.tfstate",
+    "*.pfx", "*.ppk", "*.jks", "*.keystore", "secrets.toml", "secrets.y*ml",
 )  # fmt: skip
 # The same on every computer, whatever its own table of types says.
 _TYPES = mimetypes.MimeTypes()
@@ -127,7 +128,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _refuse_private(paths: Sequence[Path], items: Iterable[Item]) -> None:
-    named = {path for path in paths if path.is_file()}
+    # A link is not what somebody named, but what the checkout makes of it.
+    named = {path for path in paths if path.is_file() and not path.is_symlink()}
     found = [item for item in items if item.path not in named and _is_private(item)]
     if found:
         some = ", ".join(str(item.path) for item in found[:5]) + (f" and {len(found) - 5} more" if found[5:] else "")

@@ -117,6 +117,11 @@ class Directions:
         return "better" if delta * way > 0 else "worse"
 
 
+def one_line(text: object) -> str:
+    """A text on one line, whatever it holds: in a log, a second line could begin a command to the runner."""
+    return " ".join(str(text).split())
+
+
 def shown(value: object) -> str:
     """A value as the report shows it."""
     if value is None:

@@ -10,7 +10,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from runnerkit.job.plots import column, numeric, one_line, value_of
+from runnerkit.job.plots import column, numeric, value_of
+from runnerkit.job.values import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 WIDTH, HEIGHT = 400, 220
-MOST_POINTS = 400  # of one line: more than the picture has pixels for
+MOST_POINTS = 200  # of one line: every second pixel of the picture
 MOST_LINES = 8
 MOST_CELLS = 30
 NOW = "now"
@@ -32,7 +33,13 @@ CONFIG = {
     "font": "Liberation Sans, Arial, sans-serif",
     "background": "white",
     "view": {"stroke": "#d0d0d0"},
-    "axis": {"gridColor": "#ececec", "labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": "normal"},
+    "axis": {
+        "gridColor": "#ececec",
+        "labelFontSize": 12,
+        "titleFontSize": 13,
+        "titleFontWeight": "normal",
+        "tickCount": 5,
+    },  # fmt: skip
     "legend": {"title": None, "orient": "top", "labelFontSize": 12, "symbolStrokeWidth": 3},
     "title": {"fontSize": 14, "anchor": "start", "fontWeight": "bold"},
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runnerkit.job.place import Place
 
 LARGEST = 5_000_000
+_OBJECT = re.compile(r"(?:files/md5/)?[0-9a-f]{2}/[0-9a-f]+(?:\.dir)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,15 @@ class Declared:
     metrics: tuple[str, ...]
     params: tuple[str, ...]
     plots: tuple[Plot, ...]
+    outside: tuple[str, ...] = ()
+
+    def kept_to(self, project: Project) -> Declared:
+        """These files, but for those that are not the project's: they are named as ``outside``."""
+        ours = {name: within(project, project.here / name) for name in (*self.metrics, *self.params)}
+        ours |= {plot.file: within(project, project.here / plot.file) for plot in self.plots}
+        metrics, params = (tuple(name for name in names if ours[name]) for names in (self.metrics, self.params))
+        plots = tuple(plot for plot in self.plots if ours[plot.file])
+        return Declared(metrics, params, plots, tuple(name for name, inside in ours.items() if not inside))
 
     @classmethod
     def of(cls, project: object, lock: object = None) -> Declared:
@@ -58,20 +68,36 @@ class Declared:
         bodies = [body for body in (stages.values() if isinstance(stages, dict) else ()) if isinstance(body, dict)]
         bodies = [body["do"] if isinstance(body.get("do"), dict) else body for body in bodies]
         parts = [(said, PurePosixPath()), *((body, PurePosixPath(str(body.get("wdir") or "."))) for body in bodies)]
-        outs = _locked(lock)
-        metrics = [str(at / name) for part, at in parts for name, _ in _entries(part.get("metrics"))]
+        outs = [path for path, _ in _outs(said, lock)]
+        metrics = [_at(at, name) for part, at in parts for name, _ in _entries(part.get("metrics"))]
         metrics = [found for name in metrics for found in _filled(name, outs)]
-        named = [str(at / name) for part, at in parts for name in _param_files(part.get("params"))]
+        named = [_at(at, name) for part, at in parts for name in _param_files(part.get("params"))]
         plots = [plot for part, at in parts for plot in _plots(part.get("plots"), at)]
         plots = [replace(plot, file=file) for plot in plots for file in _filled(plot.file, outs)]
         return cls(_plain(metrics), _plain(["params.yaml", *named]), tuple(dict.fromkeys(plots)))
 
 
-def _locked(lock: object) -> list[str]:
+def _at(folder: PurePosixPath, name: str) -> str:
+    """A name that a stage gives in its own folder, as it is from the project's."""
+    return os.path.normpath((folder / name).as_posix())
+
+
+def _outs(project: object, lock: object) -> list[tuple[str, str]]:
+    """Path and hash of every output in a lock, which names them from their stage's own folder."""
     stages = lock.get("stages") if isinstance(lock, dict) else None
-    entries = [entry for entry in (stages.values() if isinstance(stages, dict) else ()) if isinstance(entry, dict)]
-    outs = [out for entry in entries for out in (entry.get("outs") or []) if isinstance(out, dict)]
-    return [str(out["path"]) for out in outs if out.get("path")]
+    bodies = project.get("stages") if isinstance(project, dict) else None
+    found = []
+    for name, entry in stages.items() if isinstance(stages, dict) else ():
+        body = bodies.get(str(name).partition("@")[0]) if isinstance(bodies, dict) else None
+        body = body.get("do", body) if isinstance(body, dict) else {}
+        at = PurePosixPath(str((body.get("wdir") if isinstance(body, dict) else None) or "."))
+        outs = (entry.get("outs") or []) if isinstance(entry, dict) else []
+        found += [
+            (_at(at, str(out["path"])), str(out.get("md5") or ""))
+            for out in outs
+            if isinstance(out, dict) and out.get("path")
+        ]
+    return found
 
 
 def _filled(name: str, outs: Sequence[str]) -> list[str]:
@@ -113,7 +139,7 @@ def _plots(listed: object, at: PurePosixPath) -> list[Plot]:
             column = column[0] if isinstance(column, list) and column else column
             across = next(iter(x.values()), "") if isinstance(x, dict) else x
             title = str(options.get("title") or (name if isinstance(y, dict) else ""))
-            plots.append(Plot(str(at / str(file)), str(across or ""), str(column or ""), template, title))
+            plots.append(Plot(_at(at, str(file)), str(across or ""), str(column or ""), template, title))
     return plots
 
 
@@ -129,6 +155,7 @@ class Base:
         self._project = project
         self.rev = rev
         self._lock: Any = None
+        self._outs: dict[str, str] | None = None
 
     @classmethod
     def find(cls, project: Project, place: Place, wanted: str = "") -> Base:
@@ -159,25 +186,25 @@ class Base:
     def lock(self) -> Any:  # noqa: ANN401 - YAML is anything
         """The ``dvc.lock`` as it was; empty when there was none, or none that can be read."""
         if self._lock is None:
-            text = git(self._project.root, "show", f"{self.rev}:{self._path(LOCK)}") if self.rev else ""
-            try:
-                self._lock = parse_yaml(text, LOCK) if text else {}
-            except ConfigError:
-                self._lock = {}
+            self._lock = self._parsed(LOCK)
         return self._lock
+
+    def _parsed(self, file: str) -> Any:  # noqa: ANN401 - as above
+        text = git(self._project.root, "show", f"{self.rev}:{self._path(file)}") if self.rev else ""
+        try:
+            return parse_yaml(text, file) if text else {}
+        except ConfigError:
+            return {}
 
     def _path(self, file: str) -> str:
         # The dot makes git read it from the project's folder, which need not be the repository's.
         return "./" + os.path.normpath((self._project.here.relative_to(self._project.root) / file).as_posix())
 
     def _cached(self, file: str) -> str | None:
-        said = self.lock()
-        stages = said.get("stages") if isinstance(said, dict) else None
-        for stage in stages.values() if isinstance(stages, dict) else ():
-            for out in stage.get("outs") or []:
-                if out.get("path") == file and out.get("md5"):
-                    return _object(self._project.settings().cache, str(out["md5"]))
-        return None
+        if self._outs is None:
+            self._outs = dict(_outs(self._parsed(PROJECT), self.lock()))
+        md5 = self._outs.get(os.path.normpath(file), "")
+        return _object(self._project.settings().cache, md5) if md5 else None
 
 
 def _names(place: Place, wanted: str) -> tuple[str, ...]:
@@ -193,8 +220,8 @@ def _commit(project: Project, rev: str) -> str:
 
 
 def _object(cache: Path, md5: str) -> str | None:
-    file = cache / "files/md5" / md5[:2] / md5[2:]
-    return _text(file)
+    name = f"files/md5/{md5[:2]}/{md5[2:]}"
+    return _text(cache / name) if _OBJECT.fullmatch(name) else None
 
 
 def _text(file: Path) -> str | None:
@@ -252,5 +279,18 @@ def ground(start: Path) -> Project:
 
 
 def declared(project: Project) -> Declared:
-    """What the project's ``dvc.yaml`` names."""
-    return Declared.of(read_yaml(project.here / PROJECT), lenient(project.here / LOCK))
+    """What the project's ``dvc.yaml`` names, as far as it is the project's own."""
+    return Declared.of(read_yaml(project.here / PROJECT), lenient(project.here / LOCK)).kept_to(project)
+
+
+def within(project: Project, file: Path) -> bool:
+    """Whether a file, or what a link stands for, is the project's own: in its repository, or in DVC's cache.
+
+    Names come from the checkout, which is a pull request's; what they name is shown to everybody who reads the report.
+    """
+    real, root = file.resolve(), project.root.resolve()
+    if real.is_relative_to(root) and not {".git", ".dvc", ".env"} & set(real.relative_to(root).parts):
+        return True
+    cache = project.settings().cache.resolve()
+    # The checkout says where the cache is, so only what is named like an object of a cache is taken for one.
+    return real.is_relative_to(cache) and _OBJECT.fullmatch(real.relative_to(cache).as_posix()) is not None

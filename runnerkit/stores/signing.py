@@ -10,6 +10,7 @@ from runnerkit.stores.trouble import LIST, explained
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from runnerkit.job.stores import Store
     from runnerkit.stores.s3 import S3Store
 
 
@@ -51,3 +52,13 @@ def region_of(store: S3Store) -> str:
     except BotoCoreError:
         return ""
     return str(headers.get("x-amz-bucket-region", ""))
+
+
+def in_own_region(store: Store) -> tuple[Store, str]:
+    """The store in its bucket's own region, where links and signatures hold, and that region; empty when unknown."""
+    from runnerkit.stores.s3 import S3Store
+
+    there = region_of(store) if isinstance(store, S3Store) else ""
+    if not isinstance(store, S3Store) or not there or store.client.meta.region_name == there:
+        return store, there
+    return store.at(there), there

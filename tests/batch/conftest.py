@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from typer.testing import CliRunner
 
+from runnerkit.batch.trouble import ACTIONS
 from runnerkit.cli.batch import app
 from runnerkit.sandbox.ec2 import SandboxEc2
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUICK = ("--poll", "0.02")
+# What the tests themselves ask.
+OURS = {"ssm:PutParameter", "secretsmanager:CreateSecret", "logs:DescribeLogStreams"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,15 @@ class Bench:
         return self("run", *QUICK, *words, **environ)
 
 
+@pytest.fixture(scope="package", autouse=True)
+def descriptions_read_once() -> Iterator[None]:
+    """AWS's descriptions of its services, megabytes of JSON, are read once and not by every command."""
+    read = cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        yield
+
+
 @pytest.fixture(scope="module")
 def aws_server() -> Iterator[SandboxEc2]:
     """One server for all tests of a file."""
@@ -70,9 +84,15 @@ def aws(aws_server: SandboxEc2) -> Iterator[SandboxEc2]:
 
 
 @pytest.fixture
-def batch(aws: SandboxEc2, tmp_path: Path) -> Bench:
-    """The commands, in run 7 of a workflow."""
+def batch(aws: SandboxEc2, tmp_path: Path) -> Iterator[Bench]:
+    """The commands, in run 7 of a workflow; they ask AWS for nothing that the docs' permissions leave out."""
     for name in [name for name in os.environ if name.startswith("GITHUB_")]:
         os.environ.pop(name)
     own = {"GITHUB_RUN_ID": "7", "GITHUB_JOB": "run-model", "RUNNERKIT_CACHE_DIR": str(tmp_path / "cache")}
-    return Bench(aws, {**aws.environment(), **own})
+    yield Bench(aws, {**aws.environment(), **own})
+    assert asked(aws) - OURS <= set(ACTIONS)
+
+
+def asked(aws: SandboxEc2) -> set[str]:
+    """What was seen at the wire, written as permissions."""
+    return {f"{call.service}:{call.action}" for call in aws.calls}

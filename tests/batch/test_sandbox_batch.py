@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from botocore.exceptions import ClientError
@@ -210,3 +213,25 @@ def test_a_command_that_does_not_exist_is_dockers_error(client: Client) -> None:
     assert "exitCode" not in over["container"]
     assert over["container"]["reason"].startswith("CannotStartContainerError")
     assert "Task failed to start" == over["statusReason"]
+
+
+def test_scripts_work_from_another_process(aws: SandboxEc2, client: Client) -> None:
+    """Over HTTP as from Python: a job is held, seen, released, and counted; what is no script is not there."""
+    where = f"{aws.url}/_runnerkit/ec2/batch"
+
+    def post(script: str, **given: object) -> Any:  # noqa: ANN401 - JSON
+        with urlopen(f"{where}/{script}", json.dumps(given).encode(), timeout=30) as answer:
+            return json.load(answer)["result"]
+
+    post("hold", reason="CAPACITY:nothing")
+    job_id = submit(client, "true")
+    until(lambda: job(client, job_id, "RUNNABLE").get("statusReason"))
+    with urlopen(f"{where}/jobs", timeout=30) as answer:
+        (seen,) = json.load(answer)
+    assert (job_id, "RUNNABLE", "CAPACITY:nothing") == (seen["id"], seen["status"], seen["reason"])
+    assert {"computes": 1, "queues": 1, "definitions": 1, "jobs": 1} == post("left")
+    post("unpullable", pattern="x")
+    post("release")
+    assert "CannotPullContainerError" in job(client, job_id, "FAILED")["container"]["reason"]
+    with pytest.raises(HTTPError, match="404"):
+        post("engine", command="podman")

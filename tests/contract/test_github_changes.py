@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK = "schema: '2.0'\nstages:\n  train:\n    cmd: train\n"
-FILES = {"dvc.yaml": "stages: {}\n", "params.yaml": "depth: 3\n", "dvc.lock": "schema: '2.0'\n", "README.md": "hello\n"}
+PROJECT = "metrics: [metrics.json]\nstages: {}\n"
+FILES = {"dvc.yaml": PROJECT, "params.yaml": "depth: 3\n", "dvc.lock": "schema: '2.0'\n", "README.md": "hello\n"}
 TO = Wanted(REPO, "topic", "Record the results of run 77", "body")
 
 
@@ -122,6 +123,17 @@ def test_a_branch_that_was_rewritten_is_left_alone(world: GitHubWorld, changes: 
         commit(_bundle(head), changes, _to("rewritten"))
 
 
+def test_files_that_the_branch_does_not_declare_are_not_committed(changes: GitHubChanges, topic: str) -> None:
+    """A name like a metric's is no proof: package.json steers a build, and a lock needs a pipeline beside it."""
+    head = changes.tip(REPO, topic)
+    for path, text in {"package.json": "{}", "docs/dvc.lock": LOCK}.items():
+        bundle = replace(_bundle(head), files=(*_bundle(head).files, LockFile(path, text)))
+        for act in (commit, propose):
+            with pytest.raises(ConfigError, match=f"brings {path}, which no dvc.yaml of {topic} declares"):
+                act(bundle, changes, _to(topic))
+    assert head == changes.tip(REPO, topic)
+
+
 class _Racing(GitHubChanges):
     """Somebody pushes between our look and our commit, a number of times."""
 
@@ -176,37 +188,44 @@ def test_a_token_without_the_permission_is_told_which(world: GitHubWorld, topic:
 
 PLACE = Place(REPO, "a" * 40, run_id="77", url="https://github.example/acme/train/actions/runs/77")
 
+ABOUT = ("topic", REPO)
+
 
 class TestWhereItGoes:
     """In a job the run itself says which branch and commit are meant: a bundle comes from code that anybody wrote."""
 
     def test_to_the_branch_of_the_run(self) -> None:
         """With the run in its words."""
-        found = wanted(_bundle("a" * 40), PLACE)
+        found = wanted(_bundle("a" * 40), PLACE, ABOUT)
         assert (REPO, "topic", "Record the results of run 77") == (found.repo, found.branch, found.message)
         assert PLACE.url in found.body
 
     @pytest.mark.parametrize(
-        ("bundle", "said"),
+        ("change", "said"),
         [
-            (_bundle("b" * 40), "belongs to commit bbbb"),
-            (_bundle("a" * 40, run="78"), "left by run 78"),
-            (Bundle(_bundle("a" * 40).files, "a" * 40, "a" * 40, "topic", REPO, "other/train", "77"), "other/train"),
-            (Bundle(_bundle("a" * 40).files, "a" * 40, "a" * 40, "", REPO, run="77"), "which branch"),
-            (
-                Bundle(_bundle("a" * 40).files, "a" * 40, "a" * 40, "topic", "other/train", run="77"),
-                "not of acme/train",
-            ),
+            ({"head": "b" * 40}, "belongs to commit bbbb"),
+            ({"run": "78"}, "left by run 78"),
+            ({"branch": "main"}, "says that it is of the branch main, and this run is about topic"),
+            ({"branch": "main", "head": "b" * 40, "head_repo": ""}, "this run is about topic"),
+            ({"head_repo": "other/train"}, "this run is about topic"),
+            ({"repo": "other/train"}, "not of acme/train"),
         ],
     )
-    def test_not_where_it_does_not_belong(self, bundle: Bundle, said: str) -> None:
-        """Another commit, another run, a fork, a tag, another repository."""
+    def test_not_where_it_does_not_belong(self, change: dict[str, Any], said: str) -> None:
+        """Another commit, run, branch, repository: whatever code of the run wrote, it is the run that counts."""
         with pytest.raises((ConfigError, LockStale), match=said):
-            wanted(bundle, PLACE)
+            wanted(replace(_bundle("a" * 40), **change), PLACE, ABOUT)
+
+    def test_not_to_a_fork_or_a_tag(self) -> None:
+        """A workflow cannot write to the one, and a lock has no place on the other."""
+        with pytest.raises(ConfigError, match="is in other/train"):
+            wanted(replace(_bundle("a" * 40), head_repo="other/train"), PLACE, ("topic", "other/train"))
+        with pytest.raises(ConfigError, match="which branch"):
+            wanted(replace(_bundle("a" * 40), branch=""), PLACE, ("", ""))
 
     def test_to_the_branch_that_somebody_names(self) -> None:
         """A person's word counts more."""
-        assert "main" == wanted(_bundle("b" * 40, run="1"), PLACE, branch="main").branch
+        assert "main" == wanted(_bundle("b" * 40, run="1"), PLACE, ABOUT, branch="main").branch
 
 
 def test_the_command_of_a_follow_up_job(
@@ -216,9 +235,10 @@ def test_the_command_of_a_follow_up_job(
     head = world.push(REPO, {"y.txt": "y\n"}, branch=topic)
     replace(_bundle(head), branch=topic).write(tmp_path / "lock")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_HEAD_REF", raising=False)
     environ = {
         "GITHUB_API_URL": world.url, "GITHUB_TOKEN": world.add_token("actions"), "GITHUB_REPOSITORY": REPO,
-        "GITHUB_RUN_ID": "77", "GITHUB_SHA": head, "GITHUB_ACTIONS": "true",
+        "GITHUB_RUN_ID": "77", "GITHUB_SHA": head, "GITHUB_ACTIONS": "true", "GITHUB_REF_NAME": topic,
     }  # fmt: skip
     words = ["lock", "apply", "--from", str(tmp_path / "lock"), "--as"]
     would = CliRunner().invoke(app, [*words, "commit", "--dry-run"], env=environ)

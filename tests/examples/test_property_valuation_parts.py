@@ -136,3 +136,19 @@ def test_one_approval_and_the_least_rights() -> None:
     assert writers == {"report"}
     assert "head.repo.full_name == github.repository" in jobs["image"]["if"]
     assert jobs["train"]["permissions"] == {"contents": "read", "id-token": "write", "packages": "read"}
+    # A fork may name its branch as ours is named: its run must not cancel ours.
+    assert "head_ref" not in workflow()["concurrency"]["group"]
+
+
+def test_what_is_approved_runs_none_of_the_pull_requests_code() -> None:
+    """The job with the token has neither the checkout nor the image, and the right to launch is its environment's."""
+    jobs = workflow()["jobs"]
+    holders = {name for name, job in jobs.items() if "secrets.RUNNERKIT_TOKEN" in json.dumps(job)}
+    assert holders == {"launch"}
+    launch = jobs["launch"]
+    assert "container" not in launch
+    assert [each["uses"] for each in launch["steps"] if "checkout" in each.get("uses", "")] == []
+    assert [each["run"] for each in launch["steps"] if "scripts/" in each.get("run", "")] == []
+    launchers = {name for name, job in jobs.items() if "LAUNCH_ROLE_ARN" in json.dumps(job)}
+    assert launchers == {name for name, job in jobs.items() if "environment" in job}
+    assert {name for name, job in jobs.items() if "container" in job} == {"train"}

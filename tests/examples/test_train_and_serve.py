@@ -15,6 +15,7 @@ from tests.examples.conftest import EXAMPLES
 from tests.examples.targets import Keeper, ended, runs_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.examples.conftest import Play
@@ -32,21 +33,19 @@ NUMBERS = '["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]\n'
 
 
 def test_trained_merged_deployed_and_reverted(play: Play, tmp_path: Path) -> None:
-    """Two models go into service by two merges, and one revert brings back the first one and its code."""
+    """A merge puts its model into service; its revert brings the code before it, and the model before it, by its hash."""
     with Keeper(tmp_path / "serving") as keeper:
         variables = {"RUNNERKIT": "runnerkit", "AWS_REGION": "us-east-1", "COMMIT_LOCK": "true", **keeper.target}
+        # Before there is a target nothing is deployed.
         theatre = play("train-and-serve", variables={**variables, "DEPLOY_TO": ""})
         theatre.until_over()
-        theatre.world.github.set_variable(theatre.repo, "DEPLOY_TO", str(keeper.to))
         theatre.controller()
-
         first = merged(theatre, "first", {"params.yaml": params(hidden=16)})
-        assert ended(theatre, "deploy", 2) == {"deploy": "success"}, theatre.describe()
         trained = hashes(theatre, first)
-        assert in_service(keeper) == trained
-        assert keeper.asked("/predict", {"pixels": [0] * 64})["label"].isalpha()
+        assert ended(theatre, "deploy", 2) == {"deploy": "skipped"}, theatre.describe()
         assert [run.workflow for run in theatre.runs] == ["deploy", "train", "lock", "deploy"]
 
+        theatre.world.github.set_variable(theatre.repo, "DEPLOY_TO", str(keeper.to))
         second = merged(theatre, "second", {"params.yaml": params(hidden=24), "serving/labels.json": NUMBERS})
         assert ended(theatre, "deploy", 3) == {"deploy": "success"}, theatre.describe()
         assert in_service(keeper) == hashes(theatre, second)
@@ -122,6 +121,15 @@ def revert(theatre: Theatre, commit: str, folder: Path) -> str:
 # --- what starts what -------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def github() -> Iterator[GitHubWorld]:
+    """The repository, and nobody who runs its jobs."""
+    with GitHubWorld() as world:
+        world.add_repository(REPO)
+        world.seed(REPO, EXAMPLE)
+        yield world
+
+
 @pytest.mark.parametrize(
     ("files", "started"),
     [
@@ -131,13 +139,31 @@ def revert(theatre: Theatre, commit: str, folder: Path) -> str:
         ({"serving/serve.py": "print()\n"}, ["service"]),
     ],
 )
-def test_a_pull_request_starts_what_its_files_concern(files: dict[str, str], started: list[str]) -> None:
+def test_a_pull_request_starts_what_its_files_concern(
+    github: GitHubWorld, files: dict[str, str], started: list[str]
+) -> None:
     """Machines are for changes of the training; the service's own tests for those of the service."""
-    with GitHubWorld() as github:
-        github.add_repository(REPO)
-        github.seed(REPO, EXAMPLE)
-        before = len(github.runs(REPO))
-        github.push(REPO, files, branch="change")
-        github.open_pull_request(REPO, head="change", title="Change something")
-        runs = github.runs(REPO)[: len(github.runs(REPO)) - before]
-        assert sorted(run.workflow for run in runs) == started
+    before = {run.id for run in github.runs(REPO)}
+    branch = "-".join(["change", *started, str(len(files))])
+    github.push(REPO, files, branch=branch)
+    github.open_pull_request(REPO, head=branch, title="Change something")
+    assert sorted(run.workflow for run in github.runs(REPO) if run.id not in before) == started
+
+
+@pytest.mark.parametrize(("file", "started"), [("src/train.py", ["deploy"]), ("README.md", [])])
+def test_another_training_without_its_lock_is_not_merged_unnoticed(
+    github: GitHubWorld, file: str, started: list[str]
+) -> None:
+    """The deployment begins, and fails, since the committed model is not of this code."""
+    before = {run.id for run in github.runs(REPO)}
+    github.push(REPO, {file: "print('other')\n"})
+    assert [run.workflow for run in github.runs(REPO) if run.id not in before] == started
+
+
+def test_forks_get_no_machine_and_cancel_nothing() -> None:
+    """What runs on a pull request is for our own branches; a fork's branch of the same name is in another group."""
+    for name in ("train", "service"):
+        text = (EXAMPLE / f".github/workflows/{name}.yml").read_text(encoding="utf-8")
+        assert "head_ref" not in text
+        (job,) = yaml.safe_load(text)["jobs"].values()
+        assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -185,7 +186,16 @@ class TestBringingBack:
         assert (second / "last").readlink().name == "step_5"
         assert time.time() - (second / "step_5").stat().st_mtime == pytest.approx(500, abs=60)
 
-    @pytest.mark.parametrize("spoilt", ["piece", "missing", "name", "link", "format", "text"])
+    def test_what_a_killed_run_left_on_its_way_does_not_come_along(self, bench: Bench) -> None:
+        """It may be of another checkpoint."""
+        bench.write("w", b"one")
+        bench.vault().save()
+        left = bench.folder / "second/draft" / FOLDER / "old"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"half")
+        assert bench.restored() == {f"{FOLDER}/w": b"one"}
+
+    @pytest.mark.parametrize("spoilt", ["piece", "missing", "name", "link", "bend", "way", "format", "text"])
     def test_what_is_not_as_it_was_sent_is_refused_and_nothing_is_touched(self, bench: Bench, spoilt: str) -> None:
         """Whoever can write to the bucket must not write elsewhere on a machine."""
         bench.write("w", b"one")
@@ -201,6 +211,13 @@ class TestBringingBack:
             told["format"] = 99
         elif spoilt == "link":
             told["files"].append({"name": f"{FOLDER}/x", "link": "../../../etc", "pieces": []})
+        elif spoilt == "bend":  # leads out only by way of the other link
+            told["files"][0]["name"] = f"{FOLDER}/a/b/w"
+            told["files"].append({"name": f"{FOLDER}/a/b/up", "link": "../..", "pieces": []})
+            told["files"].append({"name": f"{FOLDER}/a/b/out", "link": "up/../../evil", "pieces": []})
+        elif spoilt == "way":  # what would be written goes through a link
+            told["files"].insert(0, {"name": f"{FOLDER}/here", "link": ".", "pieces": []})
+            told["files"][1]["name"] = f"{FOLDER}/here/w"
         else:
             told["files"][0]["name"] = f"{FOLDER}/../../evil"
         (store / "manifest.json").write_text("{" if spoilt == "text" else json.dumps(told), encoding="utf-8")
@@ -323,8 +340,9 @@ class TestTheKeeper:
 
     def test_a_store_that_cannot_be_reached_costs_no_training(self, project: Project) -> None:
         """The stage starts afresh, and its log says why."""
-        said = list[str]()
+        said, name = list[str](), f"checkpoints of {project.root}"
         keeper = self._keeper(project, Away(), said)
+        assert name in {each.name for each in threading.enumerate()}
         self._begun(keeper)
         (project.root / "ml/state").mkdir()
         (project.root / "ml/state/w").write_bytes(b"weights")
@@ -332,3 +350,5 @@ class TestTheKeeper:
         assert keeper.wait(time.time() + 10)
         assert ["starts afresh" in line for line in said] == [True, False]
         assert "could not be kept" in said[1]
+        keeper.give_up()
+        until(lambda: all(each.name != name for each in threading.enumerate()), "its thread lives on")

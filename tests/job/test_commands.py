@@ -47,7 +47,7 @@ class TestEndingFromOutside:
         )
         stage = _pid_of_stage(workshop)
         command.send_signal(signal.SIGINT)
-        output, _ = command.communicate(timeout=7.5)
+        output, _ = command.communicate(timeout=60)
         assert command.returncode == 130
         assert json.loads(output.splitlines()[-1])["error"]["code"] == "cancelled"
         assert not alive(stage)
@@ -59,7 +59,7 @@ class TestEndingFromOutside:
         command = workshop.command(workshop.origin(train=LONG), "dvc", "run")
         stage = _pid_of_stage(workshop)
         command.kill()
-        command.communicate(timeout=10)
+        command.communicate(timeout=60)
         until(lambda: not alive(stage), "the training outlived the command")
 
     def test_a_command_whose_parent_is_gone_ends(self, workshop: Workshop) -> None:
@@ -93,17 +93,17 @@ class TestChecks:
             (origin, {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}, "safe.directory"),
         ]
         commands = [(workshop.command(here, "dvc", "run", **extra), words) for here, extra, words in cases]
-        told = [(command.communicate(timeout=30)[0], command.returncode, words) for command, words in commands]
+        told = [(command.communicate(timeout=60)[0], command.returncode, words) for command, words in commands]
         assert [(code, words in output) for output, code, words in told] == [(2, True)] * len(cases)
 
     def test_a_missing_remote_is_an_error_unless_nothing_shall_be_pushed(self, workshop: Workshop) -> None:
         """On a laptop one may run without any."""
         origin = workshop.origin(files={".dvc/config": "[core]\n    analytics = false\n"})
         refused = workshop.command(origin, "dvc", "run")
-        output, _ = refused.communicate(timeout=30)
+        output, _ = refused.communicate(timeout=60)
         assert (refused.returncode, "no default remote is configured" in output) == (2, True)
         preview = workshop.command(origin, "dvc", "run", "--no-push", "--dry-run")
-        output, _ = preview.communicate(timeout=30)
+        output, _ = preview.communicate(timeout=60)
         assert (preview.returncode, "would run: prepare" in output) == (0, True)
 
 

@@ -58,8 +58,8 @@ def test_changed_data_are_told_with_files_and_sizes(project: Project) -> None:
         "s3://acme/raw.parquet": "changed",
         "table.csv": "gone",
     }
-    assert "| data/images | 2 files, 1.0 kB | 3 files, 2.5 kB | changed |" in rows
-    assert "| raw/table.csv | 1.5 kB | 3.0 kB | changed |" in rows
+    assert "| data/images | 3 files, 2.5 kB | 2 files, 1.0 kB | changed |" in rows
+    assert "| raw/table.csv | 3.0 kB | 1.5 kB | changed |" in rows
 
 
 def test_files_inside_a_folder_are_counted_where_the_cache_knows_them(project: Project) -> None:

@@ -72,7 +72,7 @@ class Story:
         self.first = workshop.pipeline(origin, self.said, unfreeze=("ingest",), targets=("evaluate", "notes")).run()
         self.counts = [self._counts()]
         commit(origin, "the lock")
-        self.forced = self._run(force=("train",), targets=("evaluate",))
+        self.forced = self._run(force=("train",), targets=("evaluate",), push=False)
         self.set = self._run(params=("train.depth=7",), targets=("evaluate",))
         self.lock = (origin / "dvc.lock").read_text(encoding="utf-8")
         self.told = run_file(origin)

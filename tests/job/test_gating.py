@@ -188,6 +188,12 @@ class TestWhereTheRulesAreFrom:
         assert "❌ The gate does not hold, 1 of 1" in out.read_text(encoding="utf-8")
 
 
+def test_a_name_begins_no_command_to_the_runner() -> None:
+    """What stands at the beginning of a line of the log would be one, and a pull request names the metrics."""
+    gate, change = Gate((Rule("*", min=0.9),)), Change("m", "a\n::stop-commands::x", None, 0.1)
+    assert "\n" not in gate.judge([change], base="").sentence()
+
+
 def test_directions_of_the_command_line_reach_the_gate() -> None:
     """`--down score` turns what counts as a regression."""
     gate, change = Gate((Rule.of("score", {"max_regression": 0}),)), Change("m", "score", 1.0, 0.5)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from runnerkit.cli.commands import app
@@ -18,13 +21,15 @@ from runnerkit.job.locks.gathering import gathered
 from runnerkit.job.locks.worktree import taken
 from runnerkit.job.pipeline import Project
 from runnerkit.job.place import Place
+from runnerkit.job.registry.record import Record
+from runnerkit.job.registry.shelf import Shelf
 from runnerkit.stores import opened
 from tests.job.workshop import Workshop, commit, git
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 LOCK = "schema: '2.0'\nstages:\n  train:\n    cmd: train\n"
 SHA = "ab" * 20
 PROJECT = """stages:
@@ -163,6 +168,23 @@ class TestStory:
             (desk.workshop.remote / "gone").rename(objects_)
         assert ("not-pushed", True) == (said["error"]["code"], "model.txt" in said["error"]["message"])
 
+    def test_the_job_after_days_does_what_the_example_says(self, desk: Desk) -> None:
+        """Each command of its second job, in a fresh checkout elsewhere; the last would open a pull request."""
+        run = {"GITHUB_RUN_ID": "79", "GITHUB_RUN_ATTEMPT": "1"}
+        assert "locks/79/1.lock" == desk.tell("dvc", "run", "--lock", "s3", environ=run)["lock"]
+        steps = yaml.safe_load((EXAMPLES / "days-long.yml").read_text(encoding="utf-8"))["jobs"]["tell"]["steps"]
+        commands = [step["run"] for step in steps if step.get("run", "").startswith("runnerkit ")]
+        summary = desk.workshop.folder / "summary.md"
+        hosted = {**run, "RUNNERKIT_ROOT": str(desk.workshop.folder / "hosted"), "GITHUB_STEP_SUMMARY": str(summary)}
+        clone = desk.workshop.clone("hosted-checkout")
+        *first, last = [shlex.split(each)[1:] for each in commands]
+        fetched, applied, reported = [desk.say(*words, here=clone, environ=hosted) for words in first]
+        assert "79-1 (success) written" in fetched
+        assert "written: dvc.lock, metrics.json" in applied
+        assert "the report is in the step summary" in reported
+        assert "auc" in summary.read_text(encoding="utf-8")
+        assert "to main of acme/train" in desk.say(*last, "--dry-run", here=clone, environ=hosted)
+
 
 @pytest.mark.slow
 def test_a_push_that_fails_leaves_no_lock(tmp_path: Path) -> None:
@@ -219,7 +241,7 @@ class TestWhatIsTaken:
         [
             "../metrics.json", "/etc/metrics.json", "a/../../metrics.json", ".github/workflows/train.yml",
             ".dvc/metrics.json", "src/.git/metrics.json", "train.py", "dvc.yaml", "params.yaml", "a//metrics.json",
-            "a\\metrics.json", "", "./metrics.json", "metrics.json\n",
+            "a\\metrics.json", "", "./metrics.json", "metrics.json\n", "gate.toml", "ml/RunnerKit.toml", "DVC.yaml",
         ],
     )  # fmt: skip
     def test_no_path_leads_out_or_steers_anything(self, path: str) -> None:
@@ -236,6 +258,8 @@ class TestWhatIsTaken:
             (lambda said: said.update(files=[]), "between 1 and"),
             (lambda said: said.update(files=said["files"][1:]), "holds no dvc.lock"),
             (lambda said: said.update(files="x"), "needs between 1"),
+            (lambda said: said.update(run="7\n\nFixes #1"), "its run cannot be"),
+            (lambda said: said.update(branch="a\x1b[2J"), "its branch cannot be"),
         ],
     )
     def test_nothing_that_was_changed(self, change: Callable[[dict[str, Any]], object], said: str) -> None:
@@ -248,6 +272,28 @@ class TestWhatIsTaken:
         for text in ("just words", "schema: '2.0'\nstages: [1]\n", "a: [", "stages: {}\n"):
             with pytest.raises(ConfigError):
                 bundles.unpacked(_bundle(files=(LockFile("dvc.lock", text),)).packed(), "here")
+
+    def test_nothing_that_fills_the_memory(self, tmp_path: Path) -> None:
+        """Merges of merges, a thousand aliases, and just too many bytes, in a folder as in a store."""
+        merges = "a: &a {x: 1}\n" + "".join(f"{n}: &{n} {{<<: [{', '.join(['*a'] * 9)}]}}\n" for n in "bcd")
+        aliases = "stages: {}\na: &a [1]\nb: [" + "*a, " * 1001 + "]\n"
+        for text in (merges, aliases):
+            bomb = _bundle(files=(LockFile("dvc.lock", f"schema: '2.0'\n{text}"),))
+            with pytest.raises(ConfigError, match="far more than it says"):
+                bundles.unpacked(bomb.packed(), "here")
+        big = _bundle(files=(*_bundle().files, *(LockFile(f"{n}.json", " " * bundles.LARGEST) for n in range(4))))
+        big.write(tmp_path / "folder")
+        with pytest.raises(ConfigError, match="are the most"):
+            bundles.read(tmp_path / "folder")
+        store = opened(str(tmp_path / "store"))
+        leaving.in_store(big, store, "")
+        with pytest.raises(ConfigError, match="are the most"):
+            leaving.newest(store, "7")
+
+    def test_lists_that_are_none_are_empty(self) -> None:
+        """A number where names should be is no reason to fall over."""
+        found = bundles.unpacked(_changed(lambda said: said.update(inputs=5, overrides="a=1")), "here")
+        assert ((), ()) == (found.inputs, found.overrides)
 
     def test_no_link_that_leads_out_of_the_artifact(self, tmp_path: Path) -> None:
         """A zip may hold links."""
@@ -268,7 +314,11 @@ class TestWhatIsTaken:
         here.mkdir()
         git(here, "init", "-q", "-b", "main")
         (here / "reports").symlink_to(tmp_path)
+        (here / "dvc.yaml").write_text("metrics: [reports/metrics.json]\nstages: {}\n", encoding="utf-8")
         head = commit(here)
+        stranger = _bundle(sha=head, head=head, files=(*_bundle().files, LockFile("package.json", "{}")))
+        with pytest.raises(ConfigError, match=r"brings package\.json"):
+            taken(stranger, here)
         with pytest.raises(ConfigError, match="is a link"):
             taken(_bundle(sha=head, head=head), here)
         with pytest.raises(LockStale, match="has not"):
@@ -289,6 +339,20 @@ class TestWhatIsTaken:
                 leaving.newest(store, run, name)
         with pytest.raises(ConfigError):
             leaving.newest(store, "../7")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"finished": "x"}, {"type": ["junk"]}, {"price": True}, {"metrics": []}, {"id": "../7"}, {"started": None}],
+)
+def test_a_record_that_is_none_hides_no_other(tmp_path: Path, change: dict[str, Any]) -> None:
+    """One file that anybody wrote would otherwise end `runs list` and `runs delete` for all."""
+    store = opened(str(tmp_path))
+    for name, more in {"7-1": {}, "8-1": change}.items():
+        body = json.dumps({**Record(name, started=1.0, finished=2.0, price=0.5).as_dict(), **more}).encode()
+        store.put(f"runs/{name}.json", body)
+    found, unread = Shelf(store).every()
+    assert (["7-1"], 1) == ([record.id for record in found], unread)
 
 
 def test_the_branch_of_a_pull_request_is_told_from_a_fork(tmp_path: Path) -> None:

@@ -218,9 +218,24 @@ class TestPushing:
         assert states(workshop.pipeline(workshop.clone()).run())["evaluate"] == "restored"
 
     def test_without_a_remote_is_not_needed_on_a_laptop(self, workshop: Workshop) -> None:
-        """Nothing is restored, everything runs."""
+        """Nothing is restored, everything runs; even what nobody foresaw is in the result."""
         origin = workshop.origin(files={".dvc/config": ""})
-        assert set(states(workshop.pipeline(origin, push=False).run()).values()) == {"run"}
+        pipeline, heard = workshop.pipeline(origin, push=False), list[str]()
+        pipeline.listeners.append(lambda moment, _: heard.append(moment))
+        pipeline.leave = _stumbles
+        with pytest.raises(ZeroDivisionError):
+            pipeline.run()
+        told = run_file(origin)
+        assert set(states(told).values()) == {"run"}
+        assert (told["outcome"], told["error"], heard) == (
+            "failed",
+            "ZeroDivisionError: by chance",
+            ["start", "failure"],
+        )
+
+
+def _stumbles(_: object) -> None:
+    raise ZeroDivisionError("by chance")
 
 
 class TestAnotherDvcCommandInTheSameFolder:

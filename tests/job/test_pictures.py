@@ -160,7 +160,7 @@ class TestPlacing:
         """PNG and SVG beside each other; the report names the run's artifacts."""
         placed = in_folder(gallery.pictures, tmp_path / "report", PLACE)
         assert {"loss.png", "loss.svg", "images-a.svg"} <= {each.name for each in (tmp_path / "report").iterdir()}
-        assert (placed.links, f"{PLACE.url}#artifacts" in placed.note) == ({}, True)
+        assert (placed.links, placed.page) == ({}, f"{PLACE.url}#artifacts")
 
     def test_a_store_is_linked_by_addresses_that_last(self, gallery: Gallery, tmp_path: Path) -> None:
         """Below the run's own id; nothing is signed, so nothing ends with somebody's credentials."""
@@ -209,8 +209,9 @@ class TestInTheReport:
         assert "![a](https://x/images-a.svg?a=1&b) ![far](https://example.com/b.png) ![up](../../etc/b.png)" in body
         told.placed = Placed(told.placed.links)
         assert '* [a "b"](https://x/loss.png' in told.body()
-        told.placed = Placed(note="The pictures are in the run's artifacts.")
-        assert "#### Pictures\n\nThe pictures are in the run's artifacts." in told.body()
+        told.placed = Placed(note="the run's artifacts", page="https://x/7#artifacts")
+        where = "The pictures are in [the run's artifacts](https://x/7#artifacts), under their names."
+        assert f"#### Pictures\n\n{where}" in told.body()
 
     @pytest.mark.parametrize("said", ["report", "=https://x", "a=javascript:alert(1)", "a=https://x)<b>"])
     def test_a_link_is_a_title_and_an_address_of_the_web(self, said: str) -> None:

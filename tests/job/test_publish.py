@@ -15,11 +15,15 @@ from typer.testing import CliRunner
 
 from runnerkit.cli.commands import app
 from runnerkit.errors import CloudUnavailable, ConfigError, PolicyRefused
+from runnerkit.job.pictures import Picture
+from runnerkit.job.place import Place
+from runnerkit.job.placing import in_store
 from runnerkit.job.signing import LONGEST, Signer, check_presign
 from runnerkit.job.uploading import content_type, gathered, index_of, uploaded
 from runnerkit.sandbox.ec2 import SandboxEc2
+from runnerkit.stores import opened
 from runnerkit.stores.s3 import S3Store
-from runnerkit.stores.signing import signer
+from runnerkit.stores.signing import in_own_region, signer
 from runnerkit.testing import MemoryStore
 
 if TYPE_CHECKING:
@@ -105,6 +109,8 @@ def test_what_may_be_secret_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(PolicyRefused, match="may have secrets"):
         gathered([tmp_path / "other"])
     assert [secret.name] == keys(secret)
+    with pytest.raises(PolicyRefused, match=r"harmless\.txt"):
+        gathered([tmp_path / "site/harmless.txt"])
 
 
 def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
@@ -288,7 +294,7 @@ def test_a_report_on_s3_is_linked_everywhere(job: Path) -> None:
     assert said["url"] in (job.parent / "summary.md").read_text(encoding="utf-8")
     assert f"\n{said['url']}\n" in (job.parent / "output").read_text(encoding="utf-8")
     assert said["url"] == json.loads((job / ".runnerkit/published.json").read_text(encoding="utf-8"))["url"]
-    assert "this machine is in eu-west-1, the bucket acme-reports in us-west-2" in heard
+    assert "this machine is in eu-west-1, s3://acme-reports/77 in us-west-2" in heard
     own, _ = run("site", "--to", f"s3://{BUCKET}/78", "--base-url", "https://reports.example.com/78/")
     assert "https://reports.example.com/78/index.html" == own["url"]
 
@@ -344,3 +350,20 @@ def test_a_failed_upload_fails_the_command(job: Path) -> None:
     assert not (job.parent / "output").exists()
     for bad in ("ftp://x/y", "https://x/?a=b", "reports.example.com"):
         run("report.html", "--to", str(job / "out"), "--base-url", bad, code=2)
+
+
+def test_pictures_of_a_report_go_to_a_bucket(job: Path) -> None:
+    """As a browser shows them, below the run and the report; links lead to the console, and nothing is signed."""
+    del job
+    place = Place(run_id="77", run_attempt=2)
+    picture = Picture("Loss", "loss.png", b"\x89PNG", b"<svg/>")
+    placed = in_store([picture], in_own_region(opened(f"s3://{BUCKET}/models"))[0], place, "train/gpu")
+    key = "models/reports/77/2/train-gpu/loss"
+    client: Any = S3Store(BUCKET).client
+    kinds = {suffix: client.head_object(Bucket=BUCKET, Key=key + suffix)["ContentType"] for suffix in (".png", ".svg")}
+    assert {".png": "image/png", ".svg": "image/svg+xml"} == kinds
+    (link,) = placed.links.values()
+    assert f"{BUCKET}?region=us-west-2&prefix={key}.png" in link
+    assert (False, "", False) == (placed.shown, placed.problem, "Signature" in link)
+    lost = in_store([picture], opened("s3://no-such-bucket/x"), place, "train/gpu")
+    assert "there is no bucket no-such-bucket" in lost.problem

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runnerkit.job.gating import Gate, Rule
+from runnerkit.job.pictures import gathered
 from runnerkit.job.pipeline import Project
 from runnerkit.job.place import Place
 from runnerkit.job.progress import State
@@ -17,6 +18,7 @@ from runnerkit.job.reporting import Drawing, Report
 from runnerkit.job.result import Result, StageResult, folder_for_results
 from runnerkit.job.sticky import marker
 from runnerkit.job.values import Change
+from runnerkit.job.versions import Base, declared
 from runnerkit.sandbox.github import GitHubWorld
 from tests.job.workshop import Workshop, commit, git
 
@@ -67,7 +69,7 @@ class TestWhatItSays:
         told.judged = Gate((Rule("acc", min=0.85), Rule("lost")), "gate.toml").judge(told.metrics, base="main")
         body = told.body()
         assert "❌ The gate does not hold, 2 of 2: acc: 0.8 is less than 0.85; lost: no metric of that name" in body
-        assert "| acc | 0.9 | 0.8 | ▼ -0.1 | 🔴 worse | ❌ |" in body
+        assert "| acc | 0.8 | 0.9 | ▼ -0.1 | 🔴 worse | ❌ |" in body
         assert "| ❌ | acc | 0.8 | ≥ 0.85 | 0.8 is less than 0.85 |" in body
         assert "Rules: gate.toml." in body
 
@@ -186,7 +188,34 @@ class TestReadingAProject:
         assert rows == {"accuracy": (0.9, "not a number"), "loss": (0.5, "better"), "gone": (1, "gone")}
         assert [(change.name, change.old, change.new) for change in found.params] == [("train.depth", 3, 4)]
         assert "`git" not in found.body()
-        assert "| loss | 0.5 | 0.25 | ▼ -0.25 | 🟢 better |" in found.body()
+        assert "| loss | 0.25 | 0.5 | ▼ -0.25 | 🟢 better |" in found.body()
+
+    def test_params_are_those_that_the_results_belong_to(self, project: Project) -> None:
+        """The run set one for itself, and the file is as before by now; a file that nobody declares is not read."""
+        said = ["train.depth=9", "../../secret.yaml:a=1"]
+        Result(outcome="success", overrides=said, continued=["train"]).write(folder_for_results(project.work))
+        found = Report.gather(project, Place(base="main", base_is_branch=True))
+        assert [(change.name, change.old, change.new) for change in found.params] == [("train.depth", 3, 9)]
+        body = found.body()
+        assert "params set for this run alone: train.depth=9" in body
+        assert "stages that went on from a checkpoint: train" in body
+        Result(outcome="success", overrides=["train.width=9"]).write(project.work)
+        found = Report.gather(project, Place(base="main", base_is_branch=True))
+        assert "has no param 'train.width'" in found.problems[0]
+
+    def test_the_job_after_knows_that_the_machine_is_another(
+        self, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So what it costs ends with the result, not with the report."""
+        facts = {"id": "i-1", "price": "2", "started_at": 1000.0}
+        result = Result(outcome="success", started=1100.0, finished=2800.0, machine=dict(facts))
+        result.write(folder_for_results(project.work))
+        monkeypatch.setenv("RUNNERKIT_ROOT", str(tmp_path / "hosted"))
+        told = Report.gather(project, Place())
+        assert (told.here, told.as_dict()["cost"]) == (False, 1.0)
+        (tmp_path / "hosted/run/runnerkit").mkdir(parents=True)
+        (tmp_path / "hosted/run/runnerkit/machine.json").write_text(json.dumps(facts), encoding="utf-8")
+        assert Report.gather(project, Place()).here
 
     def test_a_base_that_cannot_be_had_is_said(self, project: Project) -> None:
         """The report comes all the same, without a comparison."""
@@ -208,6 +237,40 @@ class TestReadingAProject:
         found = Report.gather(project, Place(base="main", base_is_branch=True))
         assert "curve.csv" in found.body()
         assert all(change.new is None for change in found.metrics if change.name == "accuracy")
+
+    def test_of_others_files_says_nothing(self, project: Project, tmp_path: Path) -> None:
+        """A pull request names what is shown, and the job that reports may read more than its author: no secrets."""
+        (tmp_path / "config.json").write_text('{"auth": "hidden-token"}', encoding="utf-8")
+        (tmp_path / "auth.csv").write_text("x\nhidden-token\n", encoding="utf-8")
+        (project.here / "linked.json").symlink_to(tmp_path / "config.json")
+        (project.here / ".git/plain.json").write_text('{"auth": "hidden-token"}', encoding="utf-8")
+        (project.here / "images").mkdir()
+        (project.here / "images/a.png").symlink_to(tmp_path / "auth.csv")
+        names = ["metrics.json", "../config.json", str(tmp_path / "config.json"), "linked.json", ".git/plain.json"]
+        plots = ["images", {"../auth.csv": {"template": "confusion", "x": "x", "y": "x"}}]
+        said = {"metrics": names, "params": ["../config.json"], "plots": plots}
+        # As somebody would who wants links into the folder to look like DVC's own.
+        (project.root / ".dvc/config").write_text(f"[cache]\ndir = {tmp_path}\n", encoding="utf-8")
+        (project.here / "dvc.yaml").write_text(json.dumps(said), encoding="utf-8")
+        found = Report.gather(project, Place())
+        assert {each.file for each in found.metrics} == {"metrics.json"}
+        assert "hidden-token" not in found.body()
+        assert sum("is not read" in each for each in found.problems) == 5
+        assert gathered(project, declared(project).plots, Base(project, ""), None).pictures == []
+
+    def test_cached_metrics_are_found_from_the_folder_of_their_stage(self, project: Project) -> None:
+        """A lock names outputs from there; here and at the base the report means the same file."""
+        stage = {"cmd": "x", "wdir": "models", "metrics": [{"../scores.json": {"cache": True}}]}
+        (project.here / "dvc.yaml").write_text(json.dumps({"stages": {"fit": stage}}), encoding="utf-8")
+        out = "{path: ../scores.json, md5: abcdef}"
+        (project.here / "dvc.lock").write_text(f"stages: {{fit: {{outs: [{out}]}}}}", encoding="utf-8")
+        commit(project.here)
+        cached = project.root / ".dvc/cache/files/md5/ab/cdef"
+        cached.parent.mkdir(parents=True)
+        cached.write_text('{"f1": 0.5}', encoding="utf-8")
+        (project.here / "scores.json").write_text('{"f1": 0.75}', encoding="utf-8")
+        found = Report.gather(project, Place(), base="HEAD")
+        assert [(each.file, each.old, each.new) for each in found.metrics] == [("scores.json", 0.5, 0.75)]
 
     def test_cached_metrics_at_the_base_come_from_the_cache(self, project: Project) -> None:
         """By the hash that the base's lock names."""

@@ -6,13 +6,14 @@ The stages count their executions, and `train` its epochs, outside of every chec
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runnerkit.errors import ConfigError, SpotInterrupted
+from runnerkit.errors import ConfigError, JobCancelled, SpotInterrupted
 from runnerkit.stores import remote_store
 from tests.job.workshop import BIN, Workshop, run_file, states, until
 
@@ -135,6 +136,41 @@ class TestANoticeInStageThreeOfFour:
     def test_removes_the_checkpoint_once_the_stage_is_pushed(self, story: Story) -> None:
         """It cost money, and is of no more use."""
         assert not list(story.workshop.remote.glob("runnerkit/checkpoints/**/*.json"))
+
+
+MATRIX = """stages:
+  fit:
+    matrix: {city: [rome]}
+    cmd: sh fit.sh ${key}
+    deps: [fit.sh]
+    outs: ['${key}.txt']
+    meta: {runnerkit: {checkpoints: ['state/${key}']}}
+"""
+# One step each time that it runs, and one more when it is interrupted.
+FIT = """mkdir -p state/$1
+echo step >>state/$1/.new && cat state/$1/steps >>state/$1/.new 2>/dev/null
+mv state/$1/.new state/$1/steps
+trap 'echo interrupted >>state/$1/steps; exit 1' INT
+echo x >>$COUNTERS/fit
+if [ -n "$SLOW" ]; then sleep 200; fi
+cp state/$1/steps $1.txt
+"""
+
+
+def test_a_cancelled_stage_of_a_matrix_goes_on_from_what_it_saved_last(tmp_path: Path) -> None:
+    """Within GitHub's seconds the checkpoint is sent, under the name of that one stage; the key fills in the folder."""
+    workshop = Workshop(tmp_path)
+    files = {"fit.sh": FIT, ".gitignore": "/rome.txt\n/state/\n"}
+    first = workshop.command(workshop.origin(project=MATRIX, files=files), "dvc", "run", SLOW="1")
+    until(lambda: workshop.executed("fit"), "the stage never began", 120)
+    first.send_signal(signal.SIGINT)
+    said, _ = first.communicate(timeout=120)
+    assert first.returncode == JobCancelled.exit_code, said
+    second = workshop.clone("second")
+    result = workshop.pipeline(second, stores=remote_store).run()
+    assert (result.continued, states(result)) == (["fit@rome"], {"fit@rome": "run"})
+    assert (second / "rome.txt").read_text(encoding="utf-8").split() == ["step", "step", "interrupted"]
+    assert not list(workshop.remote.glob("runnerkit/checkpoints/**/*.json"))
 
 
 def test_plain_dvc_executes_stages_one_and_two_again(tmp_path: Path) -> None:

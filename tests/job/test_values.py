@@ -77,11 +77,12 @@ class TestMetrics:
                 "plots": [{"curve": {"x": "step", "y": {"c.csv": "loss"}}}, "d.csv"],
                 "stages": {
                     "a": {"wdir": "w", "metrics": [{"m.json": {"cache": False}}], "params": ["x", {"p.toml": ["y"]}]},
+                    "c": {"wdir": "w", "metrics": ["../top.json", "./n.json"], "plots": ["../d.csv"]},
                     "b": {"foreach": [1], "do": {"metrics": ["${item}.json"], "plots": [{"e.csv": {"y": "v"}}]}},
                 },
             }
         )
-        assert found.metrics == ("top.json", "w/m.json")
+        assert found.metrics == ("top.json", "w/m.json", "w/n.json")
         assert found.params == ("params.yaml", "w/p.toml")
         assert found.plots == (Plot("c.csv", "step", "loss", "", "curve"), Plot("d.csv"), Plot("e.csv", "", "v"))
 
@@ -100,6 +101,8 @@ class TestMetrics:
         lock = {"stages": {"each@a": {"outs": outs}, "each@b": {"outs": [{"path": "m/b.json"}]}}}
         found = Declared.of(project, lock)
         assert (found.metrics, found.plots) == (("m/a.json", "m/b.json"), (Plot("m/a.csv", "", "v"),))
+        project["stages"]["each"]["wdir"] = "w"
+        assert Declared.of(project, lock).metrics == ("w/m/a.json", "w/m/b.json")
 
     def test_of_any_size_break_nothing(self) -> None:
         """JSON knows no largest number; a float does."""

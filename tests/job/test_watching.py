@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
+
 from runnerkit.errors import ForgeDenied, ForgeUnavailable, RateLimited
 from runnerkit.job.progress import State
 from runnerkit.job.publishing import Published
-from runnerkit.job.result import Result, StageResult
+from runnerkit.job.result import Result, StageResult, folder_for_results
 from runnerkit.job.watching import BEGINS_WITHIN, Watch
-from tests.job.drafts import report
+from runnerkit.sandbox.github import GitHubWorld
+from tests.job.drafts import REPO, report
+from tests.job.workshop import Workshop, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,3 +128,51 @@ def test_is_bounded_and_not_taken_in_by_an_earlier_run(tmp_path: Path) -> None:
     endless = Day(tmp_path, {})
     endless.happens = {1.0: endless.run("running")}
     assert endless.follow() == "too long"
+
+
+@pytest.mark.slow
+def test_as_a_process_follows_a_run_and_ends_with_it_or_with_its_parent(tmp_path: Path) -> None:
+    """As the documentation shows it, a shell that becomes the run: one whose run ends, one that is killed."""
+    workshop = Workshop(tmp_path)
+    with GitHubWorld() as world, ExitStack() as processes:
+        world.add_repository(REPO)
+        token = world.add_token("actions", {"pull_requests": "write", "metadata": "read"})
+        number = world.add_pull_request(REPO).number
+        watches = {}
+        for name in ("ends", "killed"):
+            here = tmp_path / name
+            here.mkdir()
+            watches[name] = processes.enter_context(_watch(workshop, here, world, f"{number}", token))
+            begun = Result("running", started=1_000.0, stages=[StageResult("train", State.RUNNING)])
+            begun.write(folder_for_results(here / ".runnerkit"))
+
+        def titles() -> set[str]:
+            return {each.body.splitlines()[3] for each in world.state.comments.values()}
+
+        until(lambda: titles() == {"### ⏳ Running · ends", "### ⏳ Running · killed"}, "both are under way")
+        watches["killed"].kill()
+        Result("success", started=1_000.0, finished=1_060.0).write(tmp_path / "ends/.runnerkit")
+        over = {"### ✅ Pipeline done · ends", "### ⏹️ Ended from outside · killed"}
+        until(lambda: titles() == over, "both are over")
+        watches["ends"].kill()
+        said = {name: each.communicate(timeout=60)[0] for name, each in watches.items()}
+    assert "the live report has ended: ended" in said["ends"]
+    assert "the live report has ended: gone" in said["killed"]
+
+
+def _watch(workshop: Workshop, here: Path, world: GitHubWorld, number: str, token: str) -> subprocess.Popen[str]:
+    """A shell that starts the watch and becomes something else, whose output ends when both are gone."""
+    own = {
+        "GITHUB_API_URL": world.environment()["GITHUB_API_URL"],
+        "GITHUB_REPOSITORY": REPO,
+        "GITHUB_TOKEN": token,
+    }
+    return subprocess.Popen(
+        ["sh", "-c", '"$0" -m runnerkit report --watch --key "$1" --pr "$2" & exec sleep 300', sys.executable]  # noqa: S607 - the shell of this machine
+        + [here.name, number],
+        cwd=here,
+        env={**workshop.environ, **own},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

@@ -14,7 +14,7 @@ from typing import Any
 from runnerkit.job.running import Options, Pipeline
 
 BIN = Path(sys.executable).parent
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 PROJECT = """stages:
   prepare:

@@ -89,7 +89,7 @@ def test_the_next_machine_goes_on_in_the_stage_that_was_interrupted(theatre: The
     theatre.controller(RUNNERKIT_POLICY__CONFIRM="60", RUNNERKIT_POLICY__ONLINE_WITHIN="90")
     kept = ("checkpoint of 'train' kept", "runnerkit: pushed fetch, prepare")
     theatre.until("all is kept", lambda: all(words in _logs(theatre)[0] for words in kept), 150)
-    theatre.world.ec2.interrupt(theatre.machines()[0].id, 36.0)
+    theatre.world.ec2.interrupt(theatre.machines()[0].id, 22.0)
     theatre.until("the second attempt", lambda: len(theatre.run.attempts) == 2, 90)
     theatre.until_over(150)
     theatre.ends("success", machines=2, pull=pull)

@@ -27,6 +27,7 @@ def ec2_world(ec2_server: SandboxEc2) -> Iterator[SandboxEc2]:
     """An empty world."""
     yield ec2_server
     ec2_server.reset()
+    ec2_server.trust(None)
 
 
 @pytest.fixture

@@ -129,6 +129,14 @@ class TestTheToken:
         claims = jwt.decode(identity.ask(scene.environ(job), AUDIENCE), options={"verify_signature": False})
         assert (f"repo:{REPO}:environment:production", "production") == (claims["sub"], claims["environment"])
 
+    @pytest.mark.parametrize(("hosted", "kind"), [(False, "self-hosted"), (True, "github-hosted")])
+    def test_whose_machine_it_is_needs_no_label(self, scene: Scene, hosted: bool, kind: str) -> None:
+        """A runner of ours is self-hosted whatever its labels say: roles may trust one kind only."""
+        job = scene.start({"id-token": "write"})
+        job.labels, job.hosted = ("runnerkit=1/gpu=t4",), hosted
+        claims = jwt.decode(identity.ask(scene.environ(job), AUDIENCE), options={"verify_signature": False})
+        assert kind == claims["runner_environment"]
+
     def test_a_job_without_the_permission_gets_none(self, scene: Scene) -> None:
         """It is told what is missing; outside of Actions that would be no help."""
         job = scene.start({"contents": "read"})

@@ -6,6 +6,9 @@ set -eu
 git config --global --add safe.directory "$PWD"
 
 set -- --lock s3 --type "${RUN_TYPE:-test}" --note "${RUN_NOTE:-}"
+if [ -n "${ROLE:-}" ]; then
+  set -- "$@" --role-arn "$ROLE"
+fi
 if [ "${REPRO_INGEST:-}" = true ]; then
   set -- "$@" --unfreeze ingest --force ingest
 fi

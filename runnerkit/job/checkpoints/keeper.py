@@ -62,7 +62,7 @@ class Keeper:
     seconds: float = 0.0
     _held: dict[str, Held] = field(default_factory=dict)
     _current: Held | None = None
-    _work: queue.SimpleQueue[Callable[[], None]] = field(default_factory=queue.SimpleQueue)
+    _work: queue.SimpleQueue[Callable[[], None] | None] = field(default_factory=queue.SimpleQueue)
     _said: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     _pending: int = 0
     _given_up: bool = False
@@ -72,7 +72,7 @@ class Keeper:
         for name in ("ask", "go"):
             (self.folder / name).unlink(missing_ok=True)
         (self.folder / "held").write_text("".join(f"{each}\n" for each in self.stages), encoding="utf-8")
-        threading.Thread(target=self._worker, name="checkpoints", daemon=True).start()
+        threading.Thread(target=self._worker, name=f"checkpoints of {self.project.root}", daemon=True).start()
 
     # --- what the loop calls
 
@@ -130,8 +130,9 @@ class Keeper:
         return not self._pending
 
     def give_up(self) -> None:
-        """Send no more."""
+        """Send no more, and end the thread."""
         self._given_up = True
+        self._work.put(None)
         self._speak()
 
     # --- the beginning of a stage
@@ -200,8 +201,7 @@ class Keeper:
         self._work.put(work)
 
     def _worker(self) -> None:
-        while True:
-            work = self._work.get()
+        while (work := self._work.get()) is not None:
             try:
                 work()
             except Abandoned:

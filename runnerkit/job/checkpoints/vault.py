@@ -14,7 +14,7 @@ import stat
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from runnerkit.errors import ConfigError
@@ -190,9 +190,13 @@ class Vault:
         if body is None:
             return None
         files, written = self._understood(body)
+        shutil.rmtree(draft, ignore_errors=True)  # a run that was killed may have left its own
         try:
-            for file in files:
+            # Links last: nothing is ever written by way of one.
+            for file in sorted(files, key=lambda each: bool(each.link)):
                 self._bring(file, draft / file.name)
+            if not all((draft / file.name).resolve().is_relative_to(draft.resolve()) for file in files):
+                raise ConfigError("the manifest of the checkpoint names links that lead out of it")
             for folder in self._folders:
                 _place(draft / self._name(folder), folder)
         finally:
@@ -207,7 +211,9 @@ class Vault:
             known, written = told["format"] == FORMAT, float(told["written"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ConfigError(f"the manifest of the checkpoint is not understood: {error}") from error
-        if not known or not all(self._allowed(file) for file in files):
+        links = {PurePosixPath(file.name) for file in files if file.link}
+        through = any(not links.isdisjoint(PurePosixPath(file.name).parents) for file in files)
+        if not known or through or not all(self._allowed(file) for file in files):
             raise ConfigError("the manifest of the checkpoint is of another version, or names files elsewhere")
         return files, written
 

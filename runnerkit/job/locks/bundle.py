@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ConfigError
+from runnerkit.job.locks.permitted import is_plain, is_word
 from runnerkit.job.pipeline import LOCK, parse_yaml
 
 if TYPE_CHECKING:
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 VERSION = 1
 MANIFEST = "manifest.json"
 FILES = "files"
-LARGEST = 5_000_000
+LARGEST = 5_000_000  # bytes of a file
+MOST_BYTES = 20_000_000  # of a bundle
 MOST_FILES = 200
 METRICS = frozenset({".json", ".yaml", ".yml", ".toml", ".csv", ".tsv"})
+# They have a metric's name and steer DVC, or us.
+STEERING = frozenset({"dvc.yaml", "params.yaml", "runnerkit.toml", "gate.toml"})
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -111,6 +115,7 @@ def unpacked(data: bytes, where: str) -> Bundle:
     Raises:
         ConfigError: It is no bundle, or one that must not be trusted.
     """
+    check_size(len(data), where)
     said = _said(data, where)
     return _checked(said, {str(row.get("path")): row.get("text") for row in _rows(said, where)}, where)
 
@@ -131,7 +136,19 @@ def read(folder: Path) -> Bundle:
         ) from error
     said = _said(data, str(manifest))
     paths = [safe(row.get("path"), str(folder)) for row in _rows(said, str(manifest))]
+    found = [file for path in paths if (file := folder / FILES / path).is_file()]
+    check_size(sum(file.stat().st_size for file in found), str(folder))
     return _checked(said, {path: _text(folder / FILES / path, folder) for path in paths}, str(folder))
+
+
+def check_size(size: int, where: str) -> None:
+    """Refuse what would fill the memory of whoever reads it.
+
+    Raises:
+        ConfigError: It has too many bytes.
+    """
+    if size > MOST_BYTES:
+        raise _no_bundle(where, f"it has {size:,} bytes, and {MOST_BYTES:,} are the most")
 
 
 def _text(file: Path, folder: Path) -> str:
@@ -169,17 +186,29 @@ def _checked(said: Mapping[str, Any], texts: Mapping[str, object], where: str) -
         if file.digest != row.get("sha256"):
             raise _no_bundle(where, f"{path} is not what the manifest says: it was changed or cut")
         files.append(file)
-    words = {name: str(said.get(name) or "") for name in ("branch", "repo", "head_repo", "run", "job", "made")}
-    shas = {name: str(said.get(name) or "") for name in ("sha", "head")}
-    for name, sha in shas.items():
-        if not _SHA.fullmatch(sha):
-            raise _no_bundle(where, f"its {name} is no commit: {sha!r}")
     attempt = said.get("attempt")
-    lists = {name: tuple(map(str, said.get(name) or ())) for name in ("inputs", "overrides")}
-    told: dict[str, Any] = {**shas, **words, **lists, "attempt": attempt if isinstance(attempt, int) else 1}
+    lists = {name: _listed(said.get(name)) for name in ("inputs", "overrides")}
+    told: dict[str, Any] = {**_words(said, where), **lists, "attempt": attempt if isinstance(attempt, int) else 1}
     found = Bundle(tuple(files), **told)
     check_locks(found, where)
     return found
+
+
+def _words(said: Mapping[str, Any], where: str) -> dict[str, str]:
+    """What it says of itself: it comes into messages, names of branches and logs."""
+    words = {name: str(said.get(name) or "") for name in ("branch", "repo", "head_repo", "run", "job", "made")}
+    shas = {name: str(said.get(name) or "") for name in ("sha", "head")}
+    for name, word in words.items():
+        if not is_word(word) or (name == "run" and word and not _RUN.fullmatch(word)):
+            raise _no_bundle(where, f"its {name} cannot be what it says: {word[:50]!r}")
+    for name, sha in shas.items():
+        if not _SHA.fullmatch(sha):
+            raise _no_bundle(where, f"its {name} is no commit: {sha[:50]!r}")
+    return words | shas
+
+
+def _listed(said: object) -> tuple[str, ...]:
+    return tuple(map(str, said)) if isinstance(said, list) else ()
 
 
 def safe(path: object, where: str) -> str:
@@ -194,7 +223,7 @@ def safe(path: object, where: str) -> str:
     kind = plain.name == LOCK or plain.suffix.lower() in METRICS
     if not text or "\\" in text or any(part in {"", ".", ".."} or not part.isprintable() for part in parts):
         raise _no_bundle(where, f"{text!r} is no path inside a repository")
-    if any(part.startswith(".") for part in parts) or not kind or plain.name in {"dvc.yaml", "params.yaml"}:
+    if any(part.startswith(".") for part in parts) or not kind or plain.name.lower() in STEERING:
         raise _no_bundle(where, f"{text!r} is neither a lock file nor metrics")
     return text
 
@@ -219,6 +248,8 @@ def check_locks(bundle: Bundle, where: str) -> None:
     if not bundle.locks:
         raise _no_bundle(where, f"it holds no {LOCK}")
     for file in bundle.locks:
+        if not is_plain(file.text):
+            raise _no_bundle(where, f"{file.path} means far more than it says, by merges or aliases")
         said = parse_yaml(file.text, f"{file.path} of {where}")
         stages = said.get("stages", {}) if isinstance(said, dict) and "schema" in said else None
         if not isinstance(stages, dict):

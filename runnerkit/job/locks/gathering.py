@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runnerkit.errors import ConfigError
 from runnerkit.job.checks import git
 from runnerkit.job.locks.bundle import LARGEST, METRICS, Bundle, LockFile
+from runnerkit.job.locks.permitted import on_disk, undeclared
 from runnerkit.job.pipeline import LOCK, PROJECT, lenient, variable_files, wdir_of
 from runnerkit.job.place import event_of
 from runnerkit.job.versions import declared
@@ -43,8 +45,8 @@ def gathered(project: Project, place: Place, environ: Mapping[str, str], sha: st
     found = {os.path.relpath(file, top): _text(file) for file in (*locks, *metrics)}
     paths = [path for path, text in found.items() if text is not None and not path.startswith("..")]
     held = _held_by_git(top, paths)
-    branch, head_repo = _branch(environ)
-    return Bundle(
+    branch, head_repo = branch_of(environ)
+    bundle = Bundle(
         files=tuple(LockFile(path, found[path] or "", path in held) for path in sorted(paths)),
         sha=sha,
         head=place.sha if sha == environ.get("GITHUB_SHA") and place.sha else sha,
@@ -57,6 +59,9 @@ def gathered(project: Project, place: Place, environ: Mapping[str, str], sha: st
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         inputs=tuple(sorted({os.path.relpath(path, top) for lock in locks for path in _inputs(lock.parent)})),
     )
+    # Whoever takes it would refuse these.
+    strangers = undeclared(bundle, on_disk(top))
+    return replace(bundle, files=tuple(file for file in bundle.files if file.path not in strangers))
 
 
 def _text(file: Path) -> str | None:
@@ -72,8 +77,8 @@ def _held_by_git(top: Path, paths: list[str]) -> set[str]:
     return {name for name in (git(top, *words, *paths) or "").split("\0") if name}
 
 
-def _branch(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The branch that the run is about, and the repository it is in when that is a fork."""
+def branch_of(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The branch that GitHub's run is about, and the repository it is in when it is a pull request's."""
     pull = event_of(environ).get("pull_request")
     head = pull.get("head") if isinstance(pull, dict) else None
     if isinstance(head, dict):

@@ -7,14 +7,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 from runnerkit.errors import ConfigError, NothingKnown
-from runnerkit.job.locks.bundle import MANIFEST, Bundle, safe_run, unpacked
+from runnerkit.job.locks.bundle import MANIFEST, Bundle, check_size, safe_run, unpacked
 from runnerkit.job.result import folder_for_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from runnerkit.job.stores import Store
+    from runnerkit.job.stores import Kept, Store
 
 MODES = ("artifact", "s3", "pr", "commit", "none")
 FOLDER = "lock"  # below .runnerkit
@@ -86,20 +86,23 @@ def newest(store: Store, run: str, name: str = "", attempt: int | None = None) -
         ConfigError: It must not be trusted.
         CloudError: As the store says.
     """
-    found = {number: key for number, key in keys(store, run, name) if attempt in {None, number}}
-    body = store.get(found[max(found)]) if found else None
-    if body is None:
+    found = {number: kept for number, kept in left(store, run, name) if attempt in {None, number}}
+    last = found[max(found)] if found else None
+    if last is not None:
+        check_size(last.size, f"{store.address}/{last.key}")
+    body = store.get(last.key) if last is not None else None
+    if last is None or body is None:
         which = f"attempt {attempt} of run {run}" if attempt else f"run {run}"
         raise NothingKnown(
             f"{which} left no lock{f' named {name}' if name else ''} in {store.address}",
             hint="it is left by `runnerkit dvc run --lock s3` when all is pushed; was the run a success?",
         )
-    return unpacked(body, f"{store.address}/{found[max(found)]}")
+    return unpacked(body, f"{store.address}/{last.key}")
 
 
-def keys(store: Store, run: str, name: str = "") -> Sequence[tuple[int, str]]:
-    """Attempt and key of all that a run left."""
+def left(store: Store, run: str, name: str = "") -> Sequence[tuple[int, Kept]]:
+    """All that a run left, each with its attempt."""
     prefix = f"{LOCKS}/{safe_run(run)}/"
     end = re.escape(f"-{name}.lock" if name else ".lock")
-    matches = [(re.fullmatch(f"([0-9]+){end}", kept.key[len(prefix) :]), kept.key) for kept in store.listed(prefix)]
-    return [(int(match[1]), key) for match, key in matches if match]
+    matches = [(re.fullmatch(f"([0-9]{{1,9}}){end}", kept.key[len(prefix) :]), kept) for kept in store.listed(prefix)]
+    return [(int(match[1]), kept) for match, kept in matches if match]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from runnerkit.errors import ConfigError, ForgeRejected, LockStale, NotFound
+from runnerkit.job.locks.permitted import undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +45,9 @@ class Changes(Protocol):
     def tip(self, repo: str, branch: str) -> str:
         """The commit that a branch points to; NotFound when there is no such branch."""
 
+    def text(self, repo: str, sha: str, path: str) -> str | None:
+        """A file of a commit; None when there is none, or no text."""
+
     def since(self, repo: str, base: str, head: str) -> Since:
         """What happened between two commits."""
 
@@ -81,14 +85,25 @@ class Wanted:
     body: str = ""
 
 
-def wanted(bundle: Bundle, place: Place, *, branch: str = "", repo: str = "", message: str = "") -> Wanted:
-    """Where a bundle belongs. In a job, what GitHub says of this run counts more than what the bundle says of itself.
+def wanted(
+    bundle: Bundle, place: Place, about: tuple[str, str], *, branch: str = "", repo: str = "", message: str = ""
+) -> Wanted:
+    """Where a bundle belongs. In a job, what GitHub says of this run counts, not what the bundle says of itself.
+
+    Args:
+        bundle: From a job that ran anybody's code.
+        place: The job we are in.
+        about: The branch that its run is about, and the repository of that, as ``branch_of`` tells them.
+        branch: Given by a person or a workflow; then the bundle may be another run's.
+        repo: As ``branch``.
+        message: The first line of the commit.
 
     Raises:
         ConfigError: Nobody says which branch, it is in a fork, or the bundle is another run's.
         LockStale: It belongs to another commit than this run.
     """
-    _of_this_run(bundle, place, branch)
+    if place.run_id and not branch:
+        _check_run(bundle, place, about)
     if bundle.overrides:
         raise ConfigError(
             f"this lock was made with params that no commit has: {', '.join(bundle.overrides)}",
@@ -112,15 +127,18 @@ def wanted(bundle: Bundle, place: Place, *, branch: str = "", repo: str = "", me
     return Wanted(where, into, words, _body(bundle, place))
 
 
-def _of_this_run(bundle: Bundle, place: Place, branch: str) -> None:
-    if not place.run_id or branch:
-        return
+def _check_run(bundle: Bundle, place: Place, about: tuple[str, str]) -> None:
     if bundle.run != place.run_id:
         raise ConfigError(
             f"this lock was left by run {bundle.run or 'of no workflow'}, and this is run {place.run_id}",
             hint="give --branch NAME if it is meant all the same",
         )
-    if place.sha and place.sha not in {bundle.head, bundle.sha}:
+    if (bundle.branch, bundle.head_repo or place.repo) != (about[0], about[1] or place.repo):
+        raise ConfigError(
+            f"this lock says that it is of the branch {bundle.branch or '(none)'}, and this run is about {about[0]}",
+            hint="give --branch NAME if it is meant all the same",
+        )
+    if place.sha and place.sha != bundle.head:
         raise LockStale(
             f"this lock belongs to commit {bundle.head[:12]}, and this run to {place.sha[:12]}",
             hint="check out the commit of the event in the job that trains",
@@ -190,6 +208,12 @@ def _on_tip(bundle: Bundle, changes: Changes, to: Wanted) -> tuple[str, str]:
     if not bundle.committed:
         raise ConfigError("git ignores the lock files of this run", hint="take dvc.lock out of .gitignore")
     tip = changes.tip(to.repo, to.branch)
+    strangers = undeclared(bundle, lambda path: changes.text(to.repo, tip, path))
+    if strangers:
+        raise ConfigError(
+            f"this lock brings {', '.join(strangers[:5])}, which no dvc.yaml of {to.branch} declares as metrics",
+            hint="let the run that should have left it run again",
+        )
     made = changes.commit(to.repo, tip, bundle.committed, _message(to, bundle))
     if made and tip != bundle.head:
         _check_moved(bundle, changes.since(to.repo, bundle.head, tip), to.branch, tip)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runnerkit.errors import ConfigError, LockStale
 from runnerkit.job.checks import git
+from runnerkit.job.locks.permitted import on_disk, undeclared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +24,15 @@ def taken(bundle: Bundle, top: Path, *, dry_run: bool = False) -> list[str]:
 
     Raises:
         LockStale: The checkout is at a commit that the lock does not fit.
-        ConfigError: A link leads one of the files out of the checkout.
+        ConfigError: A link leads one of the files out of the checkout, or no ``dvc.yaml`` there declares it.
     """
     _check_commit(bundle, top)
+    strangers = undeclared(bundle, on_disk(top))
+    if strangers:
+        raise ConfigError(
+            f"this lock brings {', '.join(strangers[:5])}, which no dvc.yaml of this checkout declares as metrics",
+            hint="let the run that should have left it run again",
+        )
     changed = []
     for path, text in bundle.committed.items():
         target = top / path

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runnerkit.errors import RunnerkitError
-from runnerkit.job.pipeline import parse_yaml
+from runnerkit.job.freezing import as_run
 from runnerkit.job.registry.record import values
 from runnerkit.job.registry.shelf import key_of, result_of
 from runnerkit.job.versions import Base, Versions, declared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from runnerkit.job.pipeline import Project
     from runnerkit.job.registry.record import Record
@@ -65,20 +66,10 @@ class Keeper:
     def _read(self, result: Result) -> None:
         """Metrics are those of this run only when its pipeline came to its end."""
         named, nothing = declared(self.project), Base(self.project, "")
-        params = values(Versions.read(named.params, self.project.here, nothing).new) | _overrides(result.overrides)
+        params = Versions.read(named.params, self.project.here, nothing).new
+        with suppress(RunnerkitError):  # somebody changed the file meanwhile: then it is as it is
+            params |= as_run(self.project, result.overrides, params)
         metrics = values(Versions.read(named.metrics, self.project.here, nothing).new)
-        self.record = replace(self.record, params=params, metrics=metrics if result.outcome == "success" else {})
-
-
-def _overrides(said: Sequence[str]) -> dict[str, Any]:
-    """Params that were set for the run alone: the files are as before by now."""
-    pairs = [each.partition("=") for each in said]
-    named = [(name if ":" in name else f"params.yaml:{name}", value) for name, _, value in pairs]
-    return {name.replace(":", ": ", 1): _parsed(value) for name, value in named}
-
-
-def _parsed(value: str) -> Any:  # noqa: ANN401 - YAML is anything
-    try:
-        return parse_yaml(value, "a param")
-    except RunnerkitError:
-        return value
+        self.record = replace(
+            self.record, params=values(params), metrics=metrics if result.outcome == "success" else {}
+        )

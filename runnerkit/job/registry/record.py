@@ -107,11 +107,22 @@ def unpacked(body: bytes) -> Record | None:
         said = json.loads(body)
         known = {name: value for name, value in said.items() if name in Record.__dataclass_fields__}
         record = Record(**known)
-        mappings = (record.inputs, record.stages, record.metrics, record.params)
-        sound = all(isinstance(each, dict) for each in mappings) and isinstance(record.started, (int, float))
-        return record if sound and _ID.fullmatch(record.id) else None
+        return record if all(map(_sound, asdict(_BLANK).items(), asdict(record).values())) else None
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
+
+
+_BLANK = Record("")
+
+
+def _sound(blank: tuple[str, Any], value: object) -> bool:
+    """Whether a value is of the kind that its field has: what is in the store may be from anybody."""
+    name, like = blank
+    if name == "id":
+        return isinstance(value, str) and _ID.fullmatch(value) is not None
+    if isinstance(like, (str, dict, bool)):
+        return isinstance(value, type(like))
+    return (value is None and like is None) or number(value) is not None
 
 
 def begun(place: Place, environ: Mapping[str, str], *, name: str = "") -> Record:

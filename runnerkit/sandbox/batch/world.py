@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 LOG_GROUP = "/aws/batch/job"
 LEAVING = 5.0
+# Of a secret; further ones choose a value in it.
+# https://docs.aws.amazon.com/batch/latest/userguide/specifying-sensitive-data-secrets.html
+ARN_PARTS = 7
 HANDLERS: dict[str, Handler] = {
     "CreateComputeEnvironment": resources.create_compute,
     "DescribeComputeEnvironments": resources.describe_computes,
@@ -159,14 +163,22 @@ class BatchWorld:
         from moto.ssm.models import ssm_backends
 
         if ":secretsmanager:" in source:
-            from moto.secretsmanager.models import secretsmanager_backends
-
-            known = secretsmanager_backends[self.account][region].secrets
-            kept = known.get(source) if source in known else None
-            return None if kept is None else str(kept.versions[kept.default_version_id or ""]["secret_string"])
+            return self._kept(region, source)
         name = source.partition(":parameter")[2] or source
         store = ssm_backends[self.account][region]
         found = store.get_parameter(name) or store.get_parameter(name.lstrip("/"))
         if found is None:
             return None
         return str(found.decrypt(found.value) if found.parameter_type == "SecureString" else found.value)
+
+    def _kept(self, region: str, source: str) -> str | None:
+        """A secret by its ARN, or one value of a secret of JSON: the ARN, a colon, and the key."""
+        from moto.secretsmanager.models import secretsmanager_backends
+
+        arn, key = ":".join(source.split(":")[:ARN_PARTS]), "".join(source.split(":")[ARN_PARTS : ARN_PARTS + 1])
+        known = secretsmanager_backends[self.account][region].secrets
+        kept = known.get(arn) if arn in known else None
+        if kept is None:
+            return None
+        text = str(kept.versions[kept.default_version_id or ""]["secret_string"])
+        return str(json.loads(text)[key]) if key else text

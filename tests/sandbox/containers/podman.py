@@ -33,9 +33,10 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "none"
 lock_type = "file"
-static_dir = "{folder}/static"
+# Where podman takes them to be once its --root is given, as it does itself to tidy up after a container.
+static_dir = "{folder}/graph/libpod"
 tmp_dir = "{folder}/tmp"
-volume_path = "{folder}/volumes"
+volume_path = "{folder}/graph/volumes"
 [network]
 network_config_dir = "{folder}/networks"
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runnerkit.sandbox import standin
+from runnerkit.sandbox.standin.program.commandfiles import readable
 from runnerkit.sandbox.standin.program.lines import LONGEST, Lines, Masks
 from tests.sandbox.github_world import REPO
 from tests.sandbox.standin.running import StandIn, ended, payload, said
@@ -40,6 +41,36 @@ def test_values_of_every_shape_pass_from_step_to_step(runner: StandIn) -> None:
     job = runner.steps([{"id": "set", "run": SET}, {"name": "Get", "run": GET}])
     lines = said(job, "Get").splitlines()[2:]
     assert lines == ["mine", "value=1", '"quoted" $HOME', "x=y", "a=b==c", "first", "plain=no", "", "last  "]
+
+
+@pytest.mark.parametrize(
+    ("text", "good", "wrong"),
+    [
+        ("", "", ""),
+        ("a=1\n\nb=\n", "a=1\n\nb=\n", ""),
+        ("a=x<<y\n=1\n", "a=x<<y\n", "Invalid format '=1'. Name must not be empty"),
+        ("a<<E=F\nx\nE=F\r\nb=2", "a<<E=F\nx\nE=F\r\nb=2", ""),
+        ("a=1\nb<<E\nnever ends\n", "a=1\n", "Invalid value. Matching delimiter not found 'E'"),
+        ("<<E\nE\n", "", "Invalid format '<<E'. Name must not be empty and delimiter must not be empty"),
+        ("v=3.1\nconfirmed\nb=2\n", "v=3.1\n", "Invalid format 'confirmed'"),
+    ],
+)
+def test_command_files_are_read_as_github_reads_them(text: str, good: str, wrong: str) -> None:
+    """What stands before an unreadable line counts; the line is told in GitHub's words."""
+    assert (good, wrong) == readable(text)
+
+
+def test_a_line_that_is_no_output_fails_its_step(runner: StandIn) -> None:
+    """Although its command ended well; what was written before counts, and what comes later does not."""
+    script = "printf 'v=3.1\\nconfirmed\\nw=2\\n' >>$GITHUB_OUTPUT; printf 'A=1' >>$GITHUB_ENV"
+    look = "echo ${{ steps.set.outputs.v }} ${{ steps.set.outputs.w }} ${{ steps.set.outcome }} $A"
+    job = runner.steps([{"id": "set", "name": "Set", "run": script}, {"name": "Look", "if": "always()", "run": look}])
+    assert ("failure", "failure", "success") == (job.conclusion, *(ended(job)[name] for name in ("Set", "Look")))
+    assert said(job, "Set").splitlines()[-2:] == [
+        "##[error]Unable to process file command 'output' successfully.",
+        "##[error]Invalid format 'confirmed'",
+    ]
+    assert said(job, "Look").splitlines()[-1] == "3.1 failure 1"
 
 
 def test_conditions_know_how_earlier_steps_ended(runner: StandIn) -> None:

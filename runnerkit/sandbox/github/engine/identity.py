@@ -59,8 +59,7 @@ class Identities:
         known = github_context(self._state, run)
         said = {name: known[name] for name in REPEATED}
         said |= {"ref_protected": "false", "job_workflow_ref": known["workflow_ref"], "sub": subject(run, job)}
-        # Which kind of machine runs it: of ours all are.
-        said |= {"runner_environment": "self-hosted" if "self-hosted" in job.labels else "github-hosted"}
+        said |= {"runner_environment": "github-hosted" if job.hosted else "self-hosted"}
         return said | ({"environment": job.environment} if job.environment else {})
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,9 +64,10 @@ class Root:
             self.settings = settings(path)
 
     def folders(self, repository: str, work_folder: str) -> Folders:
-        """Make the folders of a job."""
+        """Make the folders of a job; nothing of the one before is in its temporary folder."""
         work, name = self.path / work_folder, repository.rpartition("/")[2]
         temp = work / "_temp"
+        shutil.rmtree(temp, ignore_errors=True)
         made = Folders(work / name / name, temp, work / "_tool", work / "_actions", temp / "_standin")
         for each in (made.workspace, temp, made.tools, made.actions):
             each.mkdir(parents=True, exist_ok=True)

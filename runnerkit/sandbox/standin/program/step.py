@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import containing
+from . import commandfiles, containing
 from .inside import Inside
 from .schedule import stop
 from .workflow import CONTAINER, FOLDER, LEAF
@@ -200,10 +200,12 @@ class Entry:
 
     def _finish(self, code: int, start: int) -> int:
         broken = self._pass_on(start)
-        if code:
+        told = [f"Process completed with exit code {code}."] if code else []
+        told += commandfiles.mend(dict(os.environ))
+        if told:
             with self._output.open("ab") as file:
-                file.write(broken + f"##[error]Process completed with exit code {code}.\n".encode())
-        return code
+                file.write(broken + "".join(f"##[error]{text}\n" for text in told).encode(errors="replace"))
+        return code or int(bool(told))
 
     def _pass_on(self, start: int) -> bytes:
         """Say to act what is for it; what the step's last line lacks to be one."""

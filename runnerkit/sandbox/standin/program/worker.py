@@ -185,7 +185,7 @@ class Worker:
             "summaries": progress.summaries,
         }
         self._reporter.finish(body)
-        shutil.rmtree(self._folders.state, ignore_errors=True)
+        shutil.rmtree(self._folders.temp, ignore_errors=True)
         return RESULTS[conclusion]
 
     def _too_long(self) -> str:

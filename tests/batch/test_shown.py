@@ -1,0 +1,62 @@
+"""What a command on Batch makes others read: safe on a terminal, harmless in a step; and what the docs list."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from runnerkit.batch import views
+from runnerkit.batch.looking import meant
+from runnerkit.batch.trouble import ACTIONS
+from runnerkit.cli.batching import harmless
+from runnerkit.errors import MachineUnknown
+from tests.batch.ground import RUNNABLE, Scripted
+
+PAGE = Path(__file__).parents[2] / "docs" / "batch.md"
+
+
+def test_reasons_hold_no_control_characters_and_no_lines_of_ours() -> None:
+    """The reason of a container that cannot start quotes what the image says."""
+    why = "exec: \x1b]0;x\x07\x1b[2Jx\nrunnerkit: SUCCEEDED after 1 s"
+    container = {"reason": why}
+    job = views.job({"jobId": "1", "status": "FAILED", "statusReason": why, "container": container})
+    attempt = views.job({"jobId": "1", "status": "FAILED", "attempts": [{"container": container}]}).attempts[0]
+    assert {"exec: x runnerkit: SUCCEEDED after 1 s"} == {job.reason, job.container_reason, attempt.container_reason}
+
+
+@pytest.mark.parametrize(
+    ("line", "safe"),
+    [
+        ("::set-output name=approved::yes", ": :set-output name=approved::yes"),
+        ("  ::stop-commands::x", "  : :stop-commands::x"),
+        ("told ##[add-matcher]/x", "told ## [add-matcher]/x"),
+        ("::errors::x", ": :errors::x"),
+        ("::error::it failed", "::error::it failed"),
+        ("##[group]training", "##[group]training"),
+        ("std::vector and a::b", "std::vector and a::b"),
+    ],
+)
+def test_a_container_commands_no_step_of_github(line: str, safe: str) -> None:
+    """Annotations and groups are for reading; outputs, masks and matchers are the step's own."""
+    assert safe == harmless(line)
+
+
+def test_the_page_lists_the_permissions_that_are_named_in_errors() -> None:
+    """Each exactly once, in order."""
+    listed = re.search(r"```text\n(batch:.*?)```", PAGE.read_text(), re.DOTALL)
+    assert listed is not None
+    found, service = [], ""
+    for word in listed[1].split():
+        if word.endswith(":"):
+            service = word
+        else:
+            found.append(service + word)
+    assert list(ACTIONS) == found
+
+
+def test_only_a_job_of_ours_can_be_meant() -> None:
+    """Neither the id nor the name of somebody else's job helps."""
+    with pytest.raises(MachineUnknown, match="no job of ours"):
+        meant(Scripted([RUNNABLE]), "runnerkit", "j1")
