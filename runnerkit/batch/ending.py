@@ -17,7 +17,9 @@ WITHIN = 6.0
 LOOK_EVERY = 0.5
 
 
-def cancel(service: Service, clock: Clock, job_id: str, reason: str, within: float = WITHIN) -> Job | None:
+def cancel(
+    service: Service, clock: Clock, job_id: str, reason: str, within: float = WITHIN, *, only_waiting: bool = False
+) -> Job | None:
     """End a job: cancelled if it has no machine, terminated if it has; then wait a little for its end.
 
     Args:
@@ -26,6 +28,7 @@ def cancel(service: Service, clock: Clock, job_id: str, reason: str, within: flo
         job_id: Which.
         reason: What Batch shows as the reason.
         within: Seconds to wait for the end.
+        only_waiting: Leave a job alone that has got a machine meanwhile.
 
     Returns:
         The job as it then is, which may not be over yet; None when Batch does not show it.
@@ -39,7 +42,7 @@ def cancel(service: Service, clock: Clock, job_id: str, reason: str, within: flo
         return None
     terminated = False
     for _ in range(max(1, round(within / LOOK_EVERY))):
-        if job.state.over:
+        if job.state.over or (only_waiting and not job.state.waits):
             break
         # A job that got a machine meanwhile was not touched by the cancellation.
         if job.state.waits:

@@ -171,8 +171,10 @@ class Follower:
         self._wait.why = why
 
     def _give_up(self, job: Job, waited: float) -> None:
-        ended = cancel(self._service, self._clock, job.id, "runnerkit gave up waiting for a machine")
-        if ended is None or ended.state is not JobState.SUCCEEDED:
+        reason = "runnerkit gave up waiting for a machine"
+        ended = cancel(self._service, self._clock, job.id, reason, only_waiting=True)
+        # One that got its machine at the last moment is followed on.
+        if ended is None or ended.state is JobState.FAILED or ended.state.waits:
             raise giving_up(self._wait.why, duration(waited))
 
 

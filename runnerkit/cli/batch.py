@@ -239,7 +239,8 @@ def remove(
         service = opened(settings, region)
         if dry_run:
             found = looked(service, settings.aws.owner)
-            names = [each["name"] for kind in ("queues", "computes") for each in found[kind]]
+            kinds = {"queues": "job queue", "computes": "compute environment"}
+            names = [f"{word} {each['name']}" for kind, word in kinds.items() for each in found[kind]]
             told = {"would_remove": names}
         else:
             done = Remover(service, SystemClock(), settings.aws.owner, said, poll).everything(force=force)
@@ -247,7 +248,8 @@ def remove(
     if as_json:
         print_json(told)
     elif dry_run:
-        typer.echo(f"would remove {', '.join(names) or 'nothing'}")
+        stood_on = ", then job definitions and instance profile" if names else ""
+        typer.echo(f"would remove {', '.join(names) or 'no queue and no compute environment'}{stood_on}")
     else:
         for trouble in told["failed"]:
             said(f"not removed: {trouble}")

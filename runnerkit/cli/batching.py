@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from runnerkit.batch.aws import AwsBatch
     from runnerkit.config import Config
 
+OURS = "runnerkit: "
 # GitHub's runner obeys what a step prints; a container may have its lines shown there and nothing more.
 # https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 _COMMAND = re.compile(r"(^\s*:|##)(?=[:\[])(?!.(?:error|warning|notice|debug|group|endgroup)\b)", re.IGNORECASE)
@@ -68,17 +69,22 @@ def job_tags() -> Mapping[str, str]:
 
 def to_output(line: str) -> None:
     """A line of the log."""
-    _write(sys.stdout, line)
+    _write(sys.stdout, quoted(line))
 
 
 def to_errors(line: str) -> None:
     """A line of the log, where standard output is for JSON."""
-    _write(sys.stderr, line)
+    _write(sys.stderr, quoted(line))
 
 
 def said(text: str) -> None:
     """What happens to the job."""
-    _write(sys.stderr, f"runnerkit: {text}")
+    _write(sys.stderr, f"{OURS}{text}")
+
+
+def quoted(line: str) -> str:
+    """A line of the log that cannot be taken for one of ours, where GitHub shows both as one."""
+    return f"> {line}" if line.startswith(OURS) and os.environ.get("GITHUB_ACTIONS") else line
 
 
 def harmless(line: str) -> str:

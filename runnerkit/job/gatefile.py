@@ -145,7 +145,8 @@ def judged(
             f"no gate is declared: there is no {rules.file} in {project.here}",
             hint="write one, or give rules with --min, --max, --max-regression",
         )
-    versions = Versions.read(files or declared(project).metrics, project.here, before)
+    named = declared(project)
+    versions = Versions.read(files or named.metrics, project.here, before)
     changes: list[Change] = compared(versions.old, versions.new)
     found = gate.judge(changes, base=before.rev and (base or place.base), directions=directions)
-    return replace(found, notes=(*notes, *versions.problems))
+    return replace(found, notes=(*notes, *versions.problems, *(named.problems if not files else ())))

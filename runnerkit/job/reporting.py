@@ -113,7 +113,7 @@ class Report:
         found.problems += [
             f"the metrics file {file} does not exist" for file in named.metrics if not (project.here / file).exists()
         ]
-        found.problems += [f"{file} is not read, for it is no file of the project's own" for file in named.outside]
+        found.problems += named.problems
         wanted = base or place.base
         if wanted and not before.rev:
             found.problems.append(f"the base {wanted} could not be read, so nothing is compared")

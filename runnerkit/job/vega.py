@@ -39,7 +39,7 @@ CONFIG = {
         "titleFontSize": 13,
         "titleFontWeight": "normal",
         "tickCount": 5,
-    },  # fmt: skip
+    },
     "legend": {"title": None, "orient": "top", "labelFontSize": 12, "symbolStrokeWidth": 3},
     "title": {"fontSize": 14, "anchor": "start", "fontWeight": "bold"},
 }

@@ -46,6 +46,11 @@ class Declared:
     plots: tuple[Plot, ...]
     outside: tuple[str, ...] = ()
 
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the names."""
+        return [f"{name} is not read, for it is no file of the project's own" for name in self.outside]
+
     def kept_to(self, project: Project) -> Declared:
         """These files, but for those that are not the project's: they are named as ``outside``."""
         ours = {name: within(project, project.here / name) for name in (*self.metrics, *self.params)}
@@ -92,11 +97,8 @@ def _outs(project: object, lock: object) -> list[tuple[str, str]]:
         body = body.get("do", body) if isinstance(body, dict) else {}
         at = PurePosixPath(str((body.get("wdir") if isinstance(body, dict) else None) or "."))
         outs = (entry.get("outs") or []) if isinstance(entry, dict) else []
-        found += [
-            (_at(at, str(out["path"])), str(out.get("md5") or ""))
-            for out in outs
-            if isinstance(out, dict) and out.get("path")
-        ]
+        named = [out for out in outs if isinstance(out, dict) and out.get("path")]
+        found += [(_at(at, str(out["path"])), str(out.get("md5") or "")) for out in named]
     return found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
@@ -101,9 +102,13 @@ def _handler(sink: Sink) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             if status // 100 == 3:  # noqa: PLR2004 - redirections
                 self.send_header("Location", "/elsewhere")
+            if status >= 400:  # noqa: PLR2004 - failures; nobody has to wait in a test
+                self.send_header("Retry-After", "0")
             self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
+            # Who was kept waiting may have gone away.
+            with suppress(ConnectionError):
+                self.end_headers()
+                self.wfile.write(b"ok")
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             """Say nothing."""

@@ -13,7 +13,7 @@ from runnerkit.job.checks import git
 from runnerkit.job.promoting import bumped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -121,7 +121,7 @@ class Registry:
             for each in found
             if each["event"] != "commit"
         ]
-        return sorted(entries, key=lambda entry: (entry.at, _counter(entry.tag)), reverse=True)
+        return in_order(entries)
 
     def register(self, commit: str, version: str, bump: str, note: str) -> str:
         """Register a commit as a version, and return the tag.
@@ -184,6 +184,21 @@ def author(root: Path, environ: Mapping[str, str]) -> tuple[str, str]:
     name = (git(root, "config", "user.name") or "").strip()
     address = (git(root, "config", "user.email") or "").strip()
     return name or actor, address or f"{actor}@users.noreply.github.com"
+
+
+def in_order(entries: Sequence[Entry]) -> list[Entry]:
+    """What happened, the newest first, also within the whole seconds that git keeps.
+
+    An assignment of ours begins a second, see ``_another_second``; only a version of the same second was there before.
+    """
+    new = {(entry.at, entry.version) for entry in entries if entry.event == "registration"}
+
+    def place(entry: Entry) -> tuple[datetime, int, int]:
+        late = 2 if (entry.at, entry.version) in new else 0
+        rank = {"registration": 1, "assignment": late}.get(entry.event, 3)
+        return entry.at, rank, _counter(entry.tag)
+
+    return sorted(entries, key=place, reverse=True)
 
 
 def _counter(tag: str) -> int:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
 from typer.testing import CliRunner
 
 from runnerkit.batch.trouble import ACTIONS
@@ -57,15 +55,6 @@ class Bench:
     def run(self, *words: str, **environ: str) -> Ended:
         """``batch run`` that looks often."""
         return self("run", *QUICK, *words, **environ)
-
-
-@pytest.fixture(scope="package", autouse=True)
-def descriptions_read_once() -> Iterator[None]:
-    """AWS's descriptions of its services, megabytes of JSON, are read once and not by every command."""
-    read = cache(JSONFileLoader().load_file)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -172,6 +172,7 @@ def test_a_job_is_explained_then_protected_then_ended_by_a_signal(batch: Bench, 
         others = {"RUNNERKIT_AWS__OWNER": "others"}
         assert 2 == batch("cancel", job["id"], **others).code
         assert 0 == batch("remove", "--force", *QUICK, **others).code
+        assert "would remove job queue rk-runnerkit-cpu-spot-" in batch("remove", "--dry-run").out
         aws.batch.release()
         assert process.stdout is not None
         assert "begun\n" == process.stdout.readline()

@@ -82,6 +82,13 @@ def test_a_wait_that_only_a_change_can_end_is_not_waited_out() -> None:
         follow(batch, give_up_after=10**6)
 
 
+def test_a_machine_that_comes_at_the_last_moment_is_used() -> None:
+    """Between the look and the cancellation, which does not touch such a job: it is followed on and not terminated."""
+    batch = Scripted([RUNNABLE, RUNNING, RUNNING, DONE])
+    assert JobState.SUCCEEDED is follow(batch, give_up_after=0)[0].state
+    assert [] == batch.done
+
+
 def test_the_wait_is_counted_anew_for_each_attempt() -> None:
     """A job that ran for hours has not waited for hours."""
     lost = Attempt(None, "Host EC2 (instance i-0a) terminated.")

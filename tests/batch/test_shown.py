@@ -10,7 +10,7 @@ import pytest
 from runnerkit.batch import views
 from runnerkit.batch.looking import meant
 from runnerkit.batch.trouble import ACTIONS
-from runnerkit.cli.batching import harmless
+from runnerkit.cli.batching import harmless, quoted
 from runnerkit.errors import MachineUnknown
 from tests.batch.ground import RUNNABLE, Scripted
 
@@ -41,6 +41,16 @@ def test_reasons_hold_no_control_characters_and_no_lines_of_ours() -> None:
 def test_a_container_commands_no_step_of_github(line: str, safe: str) -> None:
     """Annotations and groups are for reading; outputs, masks and matchers are the step's own."""
     assert safe == harmless(line)
+
+
+def test_a_container_speaks_for_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitHub shows both outputs of a step as one; elsewhere the log is given out as it is."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert ["> runnerkit: SUCCEEDED", "it said runnerkit: x"] == [
+        quoted(line) for line in ("runnerkit: SUCCEEDED", "it said runnerkit: x")
+    ]
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    assert "runnerkit: SUCCEEDED" == quoted("runnerkit: SUCCEEDED")
 
 
 def test_the_page_lists_the_permissions_that_are_named_in_errors() -> None:

@@ -233,7 +233,7 @@ def reported(theatre: Theatre, pull: Issue, messages: list[str], runs: list[int]
     assert "The gate does not hold, 2 of 3" in body
     for line in ("| \u274c | test.prd |", "| \u274c | test.prb |", "| \u2705 | test.cod |", "m7i.2xlarge spot in"):
         assert line in body
-    assert "params.yaml: train.iterations | 150 | 30" in body
+    assert "params.yaml: train.iterations | 30 | 150" in body
     assert len(messages) == len(runs)
     for run in runs:
         link = f"prefix={NAME}/runnerkit/reports/{run}/performance.html"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from runnerkit.sandbox.github import GitHubWorld
 from tests.examples.conftest import EXAMPLES
-from tests.examples.targets import Keeper, ended, runs_of
+from tests.examples.targets import Keeper, ended, environ, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,17 +35,15 @@ NUMBERS = '["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]\n'
 
 
 def test_trained_merged_deployed_and_reverted(play: Play, tmp_path: Path) -> None:
-    """A merge puts its model into service; its revert brings the code before it, and the model before it, by its hash."""
+    """A merge puts its model into service; its revert brings back the code and, by its hash, the model before it."""
     with Keeper(tmp_path / "serving") as keeper:
         variables = {"RUNNERKIT": "runnerkit", "AWS_REGION": "us-east-1", "COMMIT_LOCK": "true", **keeper.target}
         # Before there is a target nothing is deployed.
         theatre = play("train-and-serve", variables={**variables, "DEPLOY_TO": ""})
-        theatre.until_over()
-        theatre.controller()
-        first = merged(theatre, "first", {"params.yaml": params(hidden=16)})
+        first = trained_before(theatre, tmp_path / "before")
         trained = hashes(theatre, first)
         assert ended(theatre, "deploy", 2) == {"deploy": "skipped"}, theatre.describe()
-        assert [run.workflow for run in theatre.runs] == ["deploy", "train", "lock", "deploy"]
+        theatre.controller()
 
         theatre.world.github.set_variable(theatre.repo, "DEPLOY_TO", str(keeper.to))
         second = merged(theatre, "second", {"params.yaml": params(hidden=24), "serving/labels.json": NUMBERS})
@@ -60,7 +60,32 @@ def test_trained_merged_deployed_and_reverted(play: Play, tmp_path: Path) -> Non
         said = keeper.asked("/health")
         assert (said["model"], said["release"].split("-")[0]) == (trained[MODEL], reverted[:12])
         assert keeper.asked("/predict", {"pixels": [0] * 64})["label"].isalpha()
-        theatre.ends("success", machines=2)
+        assert [run.workflow for run in theatre.runs[2:]] == ["service", "train", "lock", "deploy", "deploy"]
+        theatre.ends("success", machines=1)
+
+
+def trained_before(theatre: Theatre, folder: Path) -> str:
+    """Put a lock on the main branch and its model on the remote, where an earlier merge would have left them."""
+    shutil.copytree(EXAMPLE, folder)
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    lock: dict[str, Any] = {"schema": "2.0", "stages": {}}
+    for name in ("prepare", "train"):
+        cmd, deps, keys = (stages[name][key] for key in ("cmd", "deps", "params"))
+        subprocess.run([sys.executable, *cmd.split()[1:]], cwd=folder, env=environ(), check=True, capture_output=True)
+        outs = [*stages[name]["outs"], *(next(iter(each)) for each in stages[name].get("plots", []))]
+        chosen = {"params.yaml": {key: params[key] for key in keys}}
+        lock["stages"][name] = {"cmd": cmd, "deps": named(folder, deps), "params": chosen, "outs": named(folder, outs)}
+        for out in lock["stages"][name]["outs"]:
+            key = f"train-and-serve/files/md5/{out['md5'][:2]}/{out['md5'][2:]}"
+            theatre.world.aws("s3").put_object(Bucket="acme-models", Key=key, Body=(folder / out["path"]).read_bytes())
+    return theatre.world.github.push(theatre.repo, {"dvc.lock": yaml.safe_dump(lock, sort_keys=False)})
+
+
+def named(folder: Path, paths: list[str]) -> list[dict[str, Any]]:
+    """Files as ``dvc.lock`` names them."""
+    sizes = {path: (folder / path).stat().st_size for path in paths}
+    return [{"path": path, "hash": "md5", "md5": md5(folder / path), "size": size} for path, size in sizes.items()]
 
 
 def params(**train: int) -> str:

@@ -122,7 +122,7 @@ LONG = {"hostile": HOSTILE * 400, "bytes": "é" * 90_000, "signs": "&" * 4000, "
 ANY = st.text(max_size=200) | st.sampled_from(["", HOSTILE, *LONG])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(title=ANY, repo=ANY, error=ANY, text=ANY, name=ANY, count=st.integers(0, 300))
 def test_every_shape_keeps_within_what_its_carrier_takes(
     title: str, repo: str, error: str, text: str, name: str, count: int

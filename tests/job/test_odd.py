@@ -15,7 +15,7 @@ from runnerkit.errors import NotPushed, PipelineFailed, SpotInterrupted
 from runnerkit.job.pipeline import Project
 from runnerkit.job.place import Place
 from runnerkit.job.reporting import Report
-from tests.job.workshop import PROJECT, Workshop, alive, commit, git, run_file, states, until
+from tests.job.workshop import Workshop, alive, commit, git, run_file, states, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,8 +213,6 @@ class TestPushing:
         origin = workshop.origin()
         pushes = [workshop.pipeline(origin, push=push).run().pushes for push in (False, True, True)]
         assert pushes == [0, 1, 0]
-        (origin / "params.yaml").write_text("train:\n  depth: 5\n", encoding="utf-8")
-        assert workshop.pipeline(origin).run().pushes == 1
         assert states(workshop.pipeline(workshop.clone()).run())["evaluate"] == "restored"
 
     def test_without_a_remote_is_not_needed_on_a_laptop(self, workshop: Workshop) -> None:
@@ -259,18 +257,3 @@ class TestAnotherDvcCommandInTheSameFolder:
                 other.kill()
         assert any(f"process {other.pid}) works in this project" in line for line in said)
         assert run_file(origin)["outcome"] == "failed"
-
-
-class TestSecrets:
-    """What a stage shows of them."""
-
-    def test_that_a_stage_masks_in_the_log_are_not_in_the_result(self, workshop: Workshop) -> None:
-        """GitHub hears the mask and hides the word in its log; a comment it does not hide."""
-        origin = workshop.origin(
-            project=PROJECT, train="echo ::add-mask::made-up-just-now && echo got made-up-just-now && exit 3"
-        )
-        with pytest.raises(PipelineFailed):
-            workshop.pipeline(origin).run()
-        tails = "".join(stage["log_tail"] for stage in run_file(origin)["stages"])
-        assert "got ***" in tails
-        assert "got made-up" not in tails

@@ -143,6 +143,7 @@ def test_as_a_process_follows_a_run_and_ends_with_it_or_with_its_parent(tmp_path
             here = tmp_path / name
             here.mkdir()
             watches[name] = processes.enter_context(_watch(workshop, here, world, f"{number}", token))
+            processes.callback(watches[name].kill)
             begun = Result("running", started=1_000.0, stages=[StageResult("train", State.RUNNING)])
             begun.write(folder_for_results(here / ".runnerkit"))
 
@@ -167,9 +168,9 @@ def _watch(workshop: Workshop, here: Path, world: GitHubWorld, number: str, toke
         "GITHUB_REPOSITORY": REPO,
         "GITHUB_TOKEN": token,
     }
+    watch = f"'{sys.executable}' -m runnerkit report --watch --key {here.name} --pr {number}"
     return subprocess.Popen(
-        ["sh", "-c", '"$0" -m runnerkit report --watch --key "$1" --pr "$2" & exec sleep 300', sys.executable]  # noqa: S607 - the shell of this machine
-        + [here.name, number],
+        ["sh", "-c", f"{watch} & exec sleep 300"],  # noqa: S607 - the shell of this machine
         cwd=here,
         env={**workshop.environ, **own},
         stdout=subprocess.PIPE,

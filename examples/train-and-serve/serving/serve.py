@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import joblib
-from sklearn.datasets import load_digits
 
 HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent / "models/digits.joblib"
@@ -97,6 +96,8 @@ def load() -> None:
 
 def check(server: ThreadingHTTPServer) -> int:
     """Ask the running service about a digit it may know; 0 when it answers sensibly."""
+    from sklearn.datasets import load_digits  # which the service itself has no use for
+
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}/predict"
     pixels, digits = load_digits(return_X_y=True)
