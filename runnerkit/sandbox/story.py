@@ -29,7 +29,7 @@ BUCKET = "acme-models"
 LOOK_EVERY = 0.1
 CONTROLLER_UP_WITHIN = 30.0
 # Seconds of warning in the story of the interruption; AWS gives 120, which nobody wants to watch.
-NOTICE = 45.0
+NOTICE = 36.0
 # Epochs in that story: long enough for the notice to come in the middle.
 LONG_TRAINING = 150
 
