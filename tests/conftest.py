@@ -43,8 +43,8 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]  # a class without ty
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are processors: stories wait for their machines half of the time."""
-    return (os.cpu_count() or 1) + 2
+    """One more than there are processors: stories wait for their machines half of the time."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

@@ -107,25 +107,6 @@ def test_a_spot_interruption(theatre: Theatre) -> None:
     }
 
 
-def test_no_spot_capacity(theatre: Theatre) -> None:
-    """Every spot pool is refused, so an on-demand machine is launched."""
-    theatre.world.ec2.capacity("*", "*", "spot", 0)
-    pull = theatre.workflow(TRAIN)
-    theatre.controller()
-    theatre.ends("success", machines=1, pull=pull)
-    assert theatre.machines()[0].market == "on-demand"
-    assert any(event["event"] == "offering-refused" for event in theatre.events)
-
-
-def test_a_machine_that_does_not_boot_is_replaced(theatre: Theatre) -> None:
-    """AWS takes the first machine away right after the launch; the job gets another."""
-    theatre.world.ec2.fail_launch()
-    pull = theatre.workflow(TRAIN)
-    theatre.controller()
-    theatre.ends("success", machines=2, pull=pull)
-    assert theatre.times("train") == 1
-
-
 def test_a_registration_that_vanishes_while_idle(theatre: Theatre) -> None:
     """GitHub drops an idle runner before it got its job; the machine ends itself and the job gets another."""
     github = theatre.world.github
