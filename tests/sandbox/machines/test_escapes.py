@@ -73,8 +73,7 @@ def test_a_daemon_without_environment_ends_with_its_machine(yard: Yard, tmp_path
 def test_a_daemon_does_not_outlive_a_supervisor_that_is_killed(yard: Yard, tmp_path: Path, which: int) -> None:
     """Nor the one that watches over the supervisor; the sandbox's own folder stays."""
     machine, lock = _with_daemon(yard, tmp_path, "rest")
-    found = [pid for pid in machine.processes() if b"init.main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(sorted(found)[which], signal.SIGKILL)
+    os.kill(machine.supervisors()[which], signal.SIGKILL)
     machine.gone()
     eventually(lambda: not _lives(lock), "it ends", within=5)
     assert yard.machines.root(machine.id).parents[1].exists()
@@ -83,9 +82,8 @@ def test_a_daemon_does_not_outlive_a_supervisor_that_is_killed(yard: Yard, tmp_p
 def test_a_supervisor_that_hangs_is_ended_with_all_below_it(yard: Yard, tmp_path: Path) -> None:
     """It does not answer any more when the instance is terminated."""
     machine, lock = _with_daemon(yard, tmp_path, "rest")
-    for pid in machine.processes():
-        if b"init.main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGSTOP)
+    for pid in machine.supervisors():
+        os.kill(pid, signal.SIGSTOP)
     yard.end(machine)
     machine.gone()
     eventually(lambda: not machine.processes() and not _lives(lock), "all of it ends", within=10)

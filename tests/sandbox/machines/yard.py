@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from base64 import b64decode, b64encode
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -108,6 +108,16 @@ class Booted:
     def processes(self) -> list[int]:
         """What runs on it."""
         return list(kernel.marked(f"RUNNERKIT_MACHINE={self.id}/"))
+
+    def supervisors(self) -> list[int]:
+        """The watcher and the supervisor, in the order of their start; whatever ends while they are sought is neither."""
+        return sorted(pid for pid in self.processes() if b"init.main" in _command(pid))
+
+
+def _command(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 class Yard:
