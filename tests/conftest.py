@@ -7,12 +7,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.client import ClientCreator
 from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from botocore.model import ServiceModel
 
 # In CI the same examples every time: what it says about a change must not depend on chance. At home chance searches on.
 settings.register_profile("ci", derandomize=True)
@@ -55,10 +58,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together 
 
 @pytest.fixture(scope="session", autouse=True)
 def descriptions_read_once() -> Iterator[None]:
-    """AWS's descriptions of its services, megabytes of JSON, are read once and not for each client."""
-    read = cache(JSONFileLoader().load_file)
+    """AWS's descriptions of its services, megabytes of JSON, are read once and not for each client.
+
+    Nor are the hundreds of methods of a client made for each: they belong to the service alone.
+    """
+    read, make = cache(JSONFileLoader().load_file), ClientCreator._create_methods
+    made: dict[str, dict[str, object]] = {}
+
+    def methods(creator: ClientCreator, service_model: ServiceModel) -> dict[str, object]:
+        name = service_model.service_name
+        if name not in made:
+            made[name] = make(creator, service_model)
+        return dict(made[name])
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        patch.setattr(ClientCreator, "_create_methods", methods)
         yield
 
 

@@ -42,3 +42,10 @@ ACTIONS: Mapping[str, Handler] = {
     "StopInstances": runs.stop_instances,
     "TerminateInstances": runs.terminate_instances,
 }
+
+DRY_AFTER_CHECKS = frozenset(
+    name
+    for name in ACTIONS
+    if not name.startswith("Describe") and name not in {"CreateTags", "DeleteSecurityGroup", "DeleteTags"}
+)
+"""Those that end a dry run after having looked at what is asked for; all others end it at once."""

@@ -156,6 +156,11 @@ class Region:
         offered = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(self.name, [])
         return frozenset((entry["InstanceType"], entry["Location"]) for entry in offered)
 
+    @cached_property
+    def pools(self) -> list[tuple[str, str]]:
+        """The same in order."""
+        return sorted(self.offerings)
+
     # --- launch templates -----------------------------------------------------------------------------------------
 
     def template(self, template_id: str | None, name: str | None) -> Raw:

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# What runnerkit's clients add to their user agent.
+OURS = "runnerkit"
+
 
 @dataclass(slots=True)
 class Call:
     """One call at the wire.
 
     ``status`` is None until an answer was sent, and stays None when it was lost on the way. ``error`` is AWS's code.
+    ``permission`` is what IAM calls the action, for example ``s3:GetObject``, ``beside`` what AWS asks for with it;
+    ``agent`` is how the client names itself.
     """
 
     service: str
@@ -25,6 +30,14 @@ class Call:
     parameters: Mapping[str, Any] = field(repr=False)
     status: int | None = None
     error: str = ""
+    permission: str = ""
+    beside: tuple[str, ...] = ()
+    agent: str = field(default="", repr=False)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether runnerkit itself called, and not a test's or another program's client."""
+        return OURS in self.agent.split()
 
 
 class CallLog:
@@ -58,6 +71,18 @@ class CallLog:
     def actions(self) -> list[str]:
         """The names of the actions, in order."""
         return [call.action for call in self]
+
+    def permissions(self, access_key: str = "", *, ours: bool = False, beside: bool = False) -> frozenset[str]:
+        """What was asked for, as ``service:Action``, whether it was granted or not.
+
+        Args:
+            access_key: Of this caller alone.
+            ours: Of runnerkit's own clients alone.
+            beside: Also what AWS asks for on behalf of these calls, such as ``ec2:RunInstances`` for CreateFleet.
+        """
+        asked = [c for c in self if access_key in {"", c.access_key} and (c.is_ours or not ours)]
+        extra = {action for call in asked for action in call.beside} if beside else set()
+        return frozenset({call.permission for call in asked if call.permission} | extra)
 
     def clear(self) -> None:
         """Forget every call."""

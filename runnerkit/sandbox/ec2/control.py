@@ -1,7 +1,7 @@
 """The control object over HTTP, for scripts in other processes: ``POST /_runnerkit/ec2/<method>`` with JSON arguments.
 
-Also ``GET /_runnerkit/ec2/calls``, ``instances``, ``instances/<id>`` and ``holds/<number>``; a hold made over HTTP is
-ended by ``POST .../release`` or ``.../drop`` with its number. Batch's scripts are below ``batch/``.
+Also ``GET /_runnerkit/ec2/calls``, ``permissions`` (what was asked for, by access key, and by runnerkit's own clients),
+``instances``, ``instances/<id>`` and ``holds/<number>``; a hold made over HTTP is ended by ``POST .../release`` or ``.../drop`` with its number. Batch's scripts are below ``batch/``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ SCRIPTS = {
     "console",
     "credentials",
     "delay",
+    "enforce",
     "fail_launch",
     "interrupt",
     "lag",
@@ -41,6 +42,7 @@ SCRIPTS = {
     "spot_price",
     "throttle",
     "times",
+    "user",
 }
 BATCH_SCRIPTS = {
     f"batch/{name}" for name in ("hold", "image", "invalid", "left", "lose_host", "release", "times", "unpullable")
@@ -71,6 +73,8 @@ class Control:
         kind, _, name = path.partition("/")
         if kind == "calls":
             return list(self._world.calls)
+        if kind == "permissions":
+            return self._permissions()
         if path == "batch/jobs":
             return self._world.batch.jobs()
         if kind == "instances":
@@ -78,6 +82,12 @@ class Control:
         if kind == "holds" and name.isdigit():
             return {"reached": self._holds[int(name)].reached.is_set()}
         raise LookupError(path)
+
+    def _permissions(self) -> dict[str, object]:
+        calls = self._world.calls
+        keys = sorted({call.access_key for call in calls if call.access_key})
+        by_key = {key: sorted(calls.permissions(key)) for key in keys}
+        return {"runnerkit": sorted(calls.permissions(ours=True)), "access_keys": by_key}
 
     def _act(self, path: str, arguments: dict[str, Any]) -> object:
         if path == "hold":

@@ -15,12 +15,13 @@ from runnerkit.sandbox.ec2.capacity import Capacity, Pool
 from runnerkit.sandbox.ec2.clock import Timeline, WorldClock
 from runnerkit.sandbox.ec2.errors import AwsError, unknown_instances
 from runnerkit.sandbox.ec2.faults import Faults
+from runnerkit.sandbox.ec2.guarding import Guard
 from runnerkit.sandbox.ec2.lifecycle import Lifecycle
 from runnerkit.sandbox.ec2.prices import SpotPrices
 from runnerkit.sandbox.ec2.tokens import ClientTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from runnerkit.sandbox.ec2.backend import Region
     from runnerkit.sandbox.ec2.fleet import Fleet
@@ -35,8 +36,9 @@ NOTICE_SECONDS = 120.0
 class Core:
     """What the handlers work on. Hold ``lock`` while reading or changing it."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, roots: Iterable[str] = ()) -> None:
         self.account = account
+        self.guard = Guard(account, roots)
         self.lock = RLock()
         self.clock = WorldClock()
         self.timeline = Timeline()
@@ -68,6 +70,7 @@ class Core:
         self.notice_seconds = NOTICE_SECONDS
         self.credentials: dict[str, str] = {}
         self.doomed: list[Cause] = []
+        self.guard.demands = False
 
     def reset(self) -> None:
         """Empty the world: no machines, no scripts, no record; moto's state of this account is gone too."""

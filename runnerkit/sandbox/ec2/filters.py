@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.ec2.model import Params
 
 T = TypeVar("T")
+WILD = re.compile(r"[*?\\]")
 
 
 def matching(views: Iterable[Params], params: Params, fields: Callable[[Params], dict[str, Any]]) -> list[Params]:
@@ -22,15 +24,33 @@ def matching(views: Iterable[Params], params: Params, fields: Callable[[Params],
     Raises:
         AwsError: A filter that the call does not know.
     """
-    asked = {f.get("Name", ""): [str(v) for v in f.get("Values", [])] for f in params.get("Filters", [])}
+    asked = {f.get("Name", ""): Wanted.of([str(v) for v in f.get("Values", [])]) for f in params.get("Filters", [])}
     if not asked:
         return list(views)
     return [view for view in views if _passes(view, asked, fields(view))]
 
 
-def _passes(view: Params, asked: dict[str, list[str]], fields: dict[str, Any]) -> bool:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The values of one filter. Plain ones are looked up: callers name hundreds of types at once."""
+
+    plain: frozenset[str]
+    patterns: tuple[re.Pattern[str], ...]
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> Wanted:
+        """Sort plain values and patterns apart."""
+        wild = [value for value in values if WILD.search(value)]
+        return cls(frozenset(values) - set(wild), tuple(_pattern(value) for value in wild))
+
+    def fits(self, value: str) -> bool:
+        """Whether a value is one of them."""
+        return value in self.plain or any(pattern.fullmatch(value) for pattern in self.patterns)
+
+
+def _passes(view: Params, asked: dict[str, Wanted], fields: dict[str, Any]) -> bool:
     tags = {tag["Key"]: tag["Value"] for tag in view.get("Tags") or []}
-    return all(_fits(_value(name, tags, fields), values) for name, values in asked.items())
+    return all(any(map(wanted.fits, _value(name, tags, fields))) for name, wanted in asked.items())
 
 
 def _value(name: str, tags: dict[str, str], fields: dict[str, Any]) -> list[str]:
@@ -48,10 +68,6 @@ def _value(name: str, tags: dict[str, str], fields: dict[str, Any]) -> list[str]
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _fits(found: list[str], wanted: Sequence[str]) -> bool:
-    return any(_pattern(w).fullmatch(value) for w in wanted for value in found)
 
 
 @lru_cache(maxsize=1024)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from runnerkit.sandbox.batch import wire as batch_wire
-from runnerkit.sandbox.ec2 import backend, identities, network, policies, sessions, wire
-from runnerkit.sandbox.ec2.actions import ACTIONS
+from runnerkit.sandbox.ec2 import backend, budgets, identities, network, policies, recording, sessions, wire
+from runnerkit.sandbox.ec2.actions import ACTIONS, DRY_AFTER_CHECKS
 from runnerkit.sandbox.ec2.calls import Call
 from runnerkit.sandbox.ec2.errors import AwsError
 from runnerkit.sandbox.ec2.model import Answer, Ask
+from runnerkit.sandbox.ec2.permits import REST, Permit, Web, permit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 BATCH = "batch"
+AGENT = "HTTP_USER_AGENT"
 NARROWING = ("Filters", "MaxResults", "InstanceIds")
 
 
@@ -40,6 +42,8 @@ class Request:
     region: str
     access_key: str
     body: bytes = field(repr=False)
+    web: Web = Web()
+    agent: str = ""
 
     def params(self) -> Params:
         """EC2's and Batch's parameters; nothing for other services."""
@@ -75,12 +79,15 @@ class Layer:
     def _answer(self, environ: WSGIEnvironment, request: Request) -> Answer:
         core = self._core
         now = core.clock.now()
-        call = Call(request.service, request.action, now, request.region, request.access_key, {})
+        call = Call(request.service, request.action, now, request.region, request.access_key, {}, agent=request.agent)
         core.calls.add(call)
         try:
             call.parameters = params = request.params()
+            asked = permit(request.service, request.action, params, request.body, request.web, core.account)
+            call.permission, call.beside = asked.action, asked.beside
+            recording.note(call)
             core.faults.before(call)
-            self._admit(request, params)
+            self._admit(request, params, asked)
             answer = self._effect(environ, request, params)
         except AwsError as error:
             call.error = error.code
@@ -98,11 +105,13 @@ class Layer:
         call.status = answer.status
         return answer
 
-    def _admit(self, request: Request, params: Params) -> None:
+    def _admit(self, request: Request, params: Params, asked: Permit) -> None:
         core = self._core
         code = core.credentials.get(request.access_key) or core.credentials.get("*")
         if code:
             raise AwsError(code)
+        with core.lock:
+            core.guard.check(request.service, request.protocol, request.access_key, asked)
         if request.is_ec2:
             narrowed = any(name in params for name in NARROWING)
             with core.lock:
@@ -128,6 +137,8 @@ class Layer:
         if request.action == identities.ACTION:
             with self._core.lock:
                 identities.check(self._core, request.body)
+        if request.service == budgets.SERVICE:
+            return budgets.answer(self._core, request.action, request.body, lambda: self._forward(environ, request))
         if not request.is_ec2:
             return self._forward(environ, request)
         with self._core.lock:
@@ -138,7 +149,11 @@ class Layer:
     def _ec2(self, environ: WSGIEnvironment, request: Request, params: Params) -> Answer:
         handler = ACTIONS.get(request.action)
         if handler is None:
+            if params.get("DryRun"):
+                raise AwsError("DryRunOperation")
             return self._forward(environ, request)
+        if params.get("DryRun") and request.action not in DRY_AFTER_CHECKS:
+            raise AwsError("DryRunOperation")
         ask = Ask(request.action, params, request.region, request.access_key, lambda: self._forward(environ, request))
         try:
             result = handler(self._core, ask)
@@ -174,18 +189,26 @@ def _request(environ: WSGIEnvironment) -> Request:
     signed = environ.get("HTTP_AUTHORIZATION", "") or environ.get("QUERY_STRING", "").replace("%2F", "/")
     found = CREDENTIAL.search(signed)
     access_key, region, service = found.groups() if found else ("", "us-east-1", "")
+    action, protocol, body = _meant(environ, service)
+    return Request(service, action, protocol, region, access_key, body, _web(environ), environ.get(AGENT, ""))
+
+
+def _meant(environ: WSGIEnvironment, service: str) -> tuple[str, str, bytes]:
     kind, target = environ.get("CONTENT_TYPE", ""), environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
-        return Request(service, target.rsplit(".", 1)[-1], "json", region, access_key, _body(environ))
+        return target.rsplit(".", 1)[-1], "json", _body(environ)
     if kind.startswith("application/x-www-form-urlencoded"):
         body = _body(environ)
         action = dict(parse_qsl(body.decode())).get("Action", "")
-        return Request(service, action, "ec2" if service == "ec2" else "query", region, access_key, body)
+        return action, "ec2" if service == "ec2" else "query", body
     if service == BATCH:
-        action = batch_wire.operation(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        return Request(service, action, "json", region, access_key, _body(environ))
-    action = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-    return Request(service, action, "rest-xml", region, access_key, b"")
+        return batch_wire.operation(environ["REQUEST_METHOD"], environ["PATH_INFO"]), "json", _body(environ)
+    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", "json" if service in REST else "rest-xml", b""
+
+
+def _web(environ: WSGIEnvironment) -> Web:
+    copies = "HTTP_X_AMZ_COPY_SOURCE" in environ
+    return Web(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", ""), copies)
 
 
 def _body(environ: WSGIEnvironment) -> bytes:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from runnerkit.sandbox.ec2 import principals
 from runnerkit.sandbox.ec2.capacity import ON_DEMAND, SPOT, Pool
 from runnerkit.sandbox.ec2.errors import AwsError
 from runnerkit.sandbox.ec2.lifecycle import at_launch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runnerkit.sandbox.ec2.core import Core
     from runnerkit.sandbox.ec2.faults import Hold, When
@@ -129,6 +130,18 @@ class Scripts:
         self._core.credentials.pop(access_key, None)
         if code:
             self._core.credentials[access_key] = code
+
+    def enforce(self, *, enabled: bool = True) -> None:
+        """Demand permissions: from now on IAM's policies decide what each access key may do; the root's may do all.
+
+        Resources count where a request names them (S3, Parameter Store, SNS, IAM); conditions do not count.
+        """
+        self._core.guard.demands = enabled
+
+    def user(self, name: str, policy: Mapping[str, Any]) -> dict[str, str]:
+        """Make an IAM user with a policy, or change its policy; returns the variables with its access key."""
+        key, secret = principals.new_user(self.account, name, {"policy": dict(policy)})
+        return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
 
     def delay(self, action: str, seconds: float, times: int | None = None) -> None:
         """Let calls wait before anything happens; ``*`` delays every call."""

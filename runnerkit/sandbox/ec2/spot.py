@@ -150,31 +150,32 @@ def price_history(core: Core, ask: Ask) -> Params:
     """DescribeSpotPriceHistory: the price in force now, per type and zone; there is no older history."""
     described = set(ask.params.get("ProductDescriptions", [PRODUCT])) & PRODUCTS
     types, zone = set(ask.params.get("InstanceTypes", [])), ask.params.get("AvailabilityZone")
-    offered = sorted(core.region(ask.region).offerings) if described else []
+    offered = core.region(ask.region).pools if described else []
     offered = [pair for pair in offered if (not types or pair[0] in types) and zone in {None, pair[1]}]
     product = PRODUCT if PRODUCT in described or not described else described.pop()
-    rows = [_price(core, ask.region, kind, where, product) for kind, where in offered]
+    rows = [{"InstanceType": kind, "AvailabilityZone": where, "ProductDescription": product} for kind, where in offered]
+    # Thousands of pools are offered and few are asked for: only those get a price.
+    wanted = [f for f in ask.params.get("Filters", []) if f.get("Name") != "spot-price"]
+    rows = [_priced(core, ask.region, row) for row in matching(rows, {"Filters": wanted}, _pool_fields)]
     found, token = page(matching(rows, ask.params, _price_fields), ask.params, 1000)
     return {"SpotPriceHistory": found, "NextToken": token or ""}
 
 
-def _price(core: Core, region: str, instance_type: str, zone: str, product: str) -> Params:
-    return {
-        "InstanceType": instance_type,
-        "AvailabilityZone": zone,
-        "ProductDescription": product,
-        "SpotPrice": f"{spot_price(core, region, instance_type, zone):.6f}",
-        "Timestamp": moment(core.clock.now()),
-    }
+def _priced(core: Core, region: str, row: Params) -> Params:
+    dollars = spot_price(core, region, row["InstanceType"], row["AvailabilityZone"])
+    return {**row, "SpotPrice": f"{dollars:.6f}", "Timestamp": moment(core.clock.now())}
 
 
-def _price_fields(row: Params) -> dict[str, Any]:
+def _pool_fields(row: Params) -> dict[str, Any]:
     return {
         "instance-type": row["InstanceType"],
         "availability-zone": row["AvailabilityZone"],
         "product-description": row["ProductDescription"],
-        "spot-price": row["SpotPrice"],
     }
+
+
+def _price_fields(row: Params) -> dict[str, Any]:
+    return {**_pool_fields(row), "spot-price": row["SpotPrice"]}
 
 
 def vcpus(core: Core, region: str, instance_type: str) -> int:

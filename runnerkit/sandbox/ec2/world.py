@@ -55,7 +55,7 @@ class SandboxEc2(Scripts):
     def __init__(self, region: str = "us-east-1", *, boot_delay: float = 0.0, shutdown_delay: float = 0.0) -> None:
         self.region = region
         self._delays = boot_delay, shutdown_delay
-        super().__init__(Core(str(next(ACCOUNTS))))
+        super().__init__(Core(str(next(ACCOUNTS)), (ACCESS_KEY,)))
         self._delivery = Delivery(self._core)
         self._server: Server | None = None
         self.batch = BatchScripts(self._core.batch)

@@ -9,6 +9,7 @@ and serves stand-ins in other processes:
 * ``POST /_runnerkit/sessions/S/renew`` -> 200 ``{cancelled}``; a listener unheard of loses its connection
 * ``POST /_runnerkit/sessions/S/log`` ``{step, text, steps}`` -> 200, all optional; text is appended
 * ``POST /_runnerkit/sessions/S/finish`` ``{conclusion, annotations, steps, outputs, summaries, log}`` -> 200
+* ``GET /_runnerkit/sessions/S/actions?name=OWNER/NAME@REF`` -> a tar of a repository whose action the job uses
 * ``DELETE /_runnerkit/sessions/S`` -> 204, the listener stops in good order; its registration stays
 * ``GET /_runnerkit/logs/J`` -> the log of a job, ``GET /_runnerkit/archives/A`` -> the zip of an artifact,
   ``GET /_runnerkit/run-logs/RUN-ATTEMPT`` -> a zip of all logs
@@ -23,10 +24,10 @@ and, for steps of a job with ``id-token: write``, as GitHub documents it:
 * ``GET /_runnerkit/identity?audience=NAME`` -> 200 ``{value, count}``, a token about the job, signed
 """
 
-import json
 import secrets
 import time
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +36,12 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from runnerkit.sandbox.github import jobs, registrations
-from runnerkit.sandbox.github.engine import artifacts, logfiles
+from runnerkit.sandbox.github.bodies import archive, object_of, shown
+from runnerkit.sandbox.github.engine import artifacts, library, logfiles
 from runnerkit.sandbox.github.engine.credentials import Credentials
 from runnerkit.sandbox.github.engine.identity import Identities
 from runnerkit.sandbox.github.records import Job, Runner
-from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
+from runnerkit.sandbox.github.refusals import Reason, Refused, missing
 from runnerkit.sandbox.github.state import State
 from runnerkit.sandbox.github.tokens import Tokens
 
@@ -57,6 +59,7 @@ ENDPOINTS = (
     ("write", "POST", f"{ONE}/log"),
     ("finish", "POST", f"{ONE}/finish"),
     ("leave", "DELETE", ONE),
+    ("action", "GET", f"{ONE}/actions"),
     ("log", "GET", "/_runnerkit/logs/<key>"),
     ("archive", "GET", "/_runnerkit/archives/<key>"),
     ("run_logs", "GET", "/_runnerkit/run-logs/<key>"),
@@ -74,6 +77,12 @@ class Session:
     runner_id: int
     heard: float
     waiting: int = 0
+
+
+@cache
+def _map() -> Map:
+    """One for all worlds: every rule is compiled, which takes its time."""
+    return Map([Rule(path, methods=[method], endpoint=endpoint) for endpoint, method, path in ENDPOINTS])
 
 
 class Machines:
@@ -94,6 +103,7 @@ class Machines:
             "write": self._write,
             "finish": self._finish,
             "leave": self._leave,
+            "action": self._action,
             "log": self._log,
             "archive": self._archive,
             "run_logs": self._run_logs,
@@ -102,7 +112,6 @@ class Machines:
             "artifacts": self._artifacts,
             "identity": self._identity,
         }
-        self._map = Map([Rule(path, methods=[method], endpoint=endpoint) for endpoint, method, path in ENDPOINTS])
 
     def close(self) -> None:
         """End all long polls."""
@@ -118,15 +127,15 @@ class Machines:
     def respond(self, request: Request, path: str) -> Response:
         """Answer one call of a listener."""
         try:
-            endpoint, variables = self._map.bind("").match(path, method=request.method)
+            endpoint, variables = _map().bind("").match(path, method=request.method)
             return self._handlers[endpoint](request, variables.get("key", ""))
         except HTTPException as error:
-            return _json({"message": error.description}, error.code or HTTPStatus.NOT_FOUND)
+            return shown({"message": error.description}, error.code or HTTPStatus.NOT_FOUND)
         except Refused as error:
-            return _json({"message": error.message}, error.reason.value)
+            return shown({"message": error.message}, error.reason.value)
 
     def _connect(self, request: Request, _: str) -> Response:
-        said = _object(request)
+        said = object_of(request)
         blob, version, system = (str(said.get(name, "")) for name in ("jit_config", "version", "os"))
         with self._state.open():
             runner = registrations.connect(
@@ -134,7 +143,7 @@ class Machines:
             )
             key = secrets.token_urlsafe(16)
             self._sessions[key] = Session(runner.id, time.monotonic())
-            return _json({"session": key, "runner_id": runner.id, "name": runner.name}, HTTPStatus.CREATED)
+            return shown({"session": key, "runner_id": runner.id, "name": runner.name}, HTTPStatus.CREATED)
 
     def _heard(self, key: str) -> tuple[Session, Runner]:
         session = self._sessions.get(key)
@@ -161,7 +170,7 @@ class Machines:
             with self._state.open(reading=True, patience=TICK / 2):
                 _, runner = self._heard(key)
                 if runner.job_id is not None:
-                    return _json(self._message(self._state.live.jobs[runner.job_id], server), HTTPStatus.OK)
+                    return shown(self._message(self._state.live.jobs[runner.job_id], server), HTTPStatus.OK)
                 left = until - time.monotonic()
                 if left <= 0 or self._closed:
                     return Response(status=HTTPStatus.ACCEPTED)
@@ -182,6 +191,7 @@ class Machines:
             "event": run.event,
             "payload": job.payload,
             "secrets": issued.secrets,
+            "actions": library.actions(self._state, job.repository, job.payload),
             "runtime_token": issued.runtime_token,
             "urls": {"server": server, "api": server, "runtime": f"{server}/_runnerkit/artifacts"},
             "identity": {"url": f"{server}/_runnerkit/identity?api-version=2.0", "token": issued.id_token}
@@ -197,19 +207,19 @@ class Machines:
 
     def _renew(self, _: Request, key: str) -> Response:
         with self._state.open(reading=True):
-            return _json({"cancelled": self._running(key).cancel_asked_at is not None}, HTTPStatus.OK)
+            return shown({"cancelled": self._running(key).cancel_asked_at is not None}, HTTPStatus.OK)
 
     def _write(self, request: Request, key: str) -> Response:
-        said = _object(request)
+        said = object_of(request)
         # Nobody waits for a log, so nobody is woken by it.
         with self._state.open(reading=True):
             job = self._running(key)
             jobs.append_log(job, int(said.get("step") or 0), str(said.get("text") or ""))
             job.steps = said.get("steps") or job.steps
-            return _json({"cancelled": job.cancel_asked_at is not None}, HTTPStatus.OK)
+            return shown({"cancelled": job.cancel_asked_at is not None}, HTTPStatus.OK)
 
     def _finish(self, request: Request, key: str) -> Response:
-        said = _object(request)
+        said = object_of(request)
         with self._state.open():
             job, conclusion = self._running(key), jobs.checked_conclusion(str(said.get("conclusion", "success")))
             job.annotations.extend(map(str, said.get("annotations") or []))
@@ -218,7 +228,7 @@ class Machines:
             job.outputs = {str(name): str(value) for name, value in (said.get("outputs") or {}).items()}
             job.summaries = [str(each) for each in said.get("summaries") or []]
             jobs.finish(self._state, job, conclusion)
-            return _json({"job_id": job.id}, HTTPStatus.OK)
+            return shown({"job_id": job.id}, HTTPStatus.OK)
 
     def _leave(self, _: Request, key: str) -> Response:
         with self._state.open():
@@ -226,6 +236,14 @@ class Machines:
             registrations.lose(self._state, runner)
             del self._sessions[key]
             return Response(status=HTTPStatus.NO_CONTENT)
+
+    def _action(self, request: Request, key: str) -> Response:
+        with self._state.open(reading=True):
+            job = self._running(key)
+            found = library.actions(self._state, job.repository, job.payload).get(request.args.get("name", ""))
+            if found is None:
+                raise missing()
+            return archive(self._state.git.run(found["repository"], "archive", "--format=tar", found["sha"]), "x-tar")
 
     def _log(self, _: Request, key: str) -> Response:
         with self._state.open(reading=True):
@@ -239,38 +257,38 @@ class Machines:
             found = self._state.artifacts.get(int(key)) if key.isdecimal() and key.isascii() else None
             if found is None:
                 raise missing()
-            return _zip(found.data)
+            return archive(found.data)
 
     def _run_logs(self, _: Request, key: str) -> Response:
         with self._state.open(reading=True):
             files = logfiles.of_attempt(self._state, key)
-        return _zip(logfiles.packed(files))
+        return archive(logfiles.packed(files))
 
     def _upload(self, request: Request, name: str) -> Response:
         data = request.get_data()
         with self._state.open(reading=True):
             run = self.credentials.run_of(request.headers.get("Authorization", ""))
             kept = artifacts.keep(self._state, run, name, data)
-            return _json({"id": kept.id, "size": len(kept.data)}, HTTPStatus.CREATED)
+            return shown({"id": kept.id, "size": len(kept.data)}, HTTPStatus.CREATED)
 
     def _download(self, request: Request, name: str) -> Response:
         with self._state.open(reading=True):
             run = self.credentials.run_of(request.headers.get("Authorization", ""))
-            return _zip(artifacts.named(self._state, run, name).data)
+            return archive(artifacts.named(self._state, run, name).data)
 
     def _artifacts(self, request: Request, _: str) -> Response:
         with self._state.open(reading=True):
             run = self.credentials.run_of(request.headers.get("Authorization", ""))
             found = artifacts.of_run(self._state, run)
-        shown = [{"id": each.id, "name": each.name, "size": len(each.data)} for each in found]
-        return _json({"artifacts": shown}, HTTPStatus.OK)
+        listed = [{"id": each.id, "name": each.name, "size": len(each.data)} for each in found]
+        return shown({"artifacts": listed}, HTTPStatus.OK)
 
     def _identity(self, request: Request, _: str) -> Response:
         with self._state.open(reading=True):
             job = self.credentials.job_of(request.headers.get("Authorization", ""))
             run = self._state.live.runs[job.run_id]
             token = self.identities.token(run, job, request.args.get("audience", ""))
-        return _json({"count": len(token), "value": token}, HTTPStatus.OK)
+        return shown({"count": len(token), "value": token}, HTTPStatus.OK)
 
     def _notice_silence(self) -> None:
         now = time.monotonic()
@@ -280,21 +298,3 @@ class Machines:
                 del self._sessions[key]
             elif not session.waiting and now - session.heard > self.patience:
                 registrations.lose(self._state, runner)
-
-
-def _object(request: Request) -> dict[str, Any]:
-    try:
-        said = json.loads(request.get_data() or b"{}")
-    except ValueError as error:
-        raise invalid(f"the body is not JSON: {error}") from error
-    if not isinstance(said, dict):
-        raise invalid("the body is not a JSON object")
-    return said
-
-
-def _zip(data: bytes) -> Response:
-    return Response(data, content_type="application/zip")
-
-
-def _json(body: dict[str, Any], status: int) -> Response:
-    return Response(json.dumps(body), status=status, content_type="application/json; charset=utf-8")

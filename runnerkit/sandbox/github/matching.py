@@ -13,7 +13,7 @@ from runnerkit.sandbox.github.refusals import Reason, Refused, missing
 
 Key = tuple[str, str]
 # What begins like this is the API's even where nothing is served there.
-API_ROOTS = frozenset({"app", "installation", "orgs", "rate_limit", "repos", "user", "users"})
+API_ROOTS = frozenset({"app", "app-manifests", "installation", "orgs", "rate_limit", "repos", "user", "users"})
 # Parameters that may hold slashes, and one that is a number or a name although it is called an id.
 PATHS, NAMES = frozenset({"basehead", "branch", "environment_name", "path", "ref"}), frozenset({"workflow_id"})
 # Spellings GitHub answers and does not describe; PyGithub lists statuses and the topmost folder by them.

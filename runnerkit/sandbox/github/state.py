@@ -17,6 +17,7 @@ from runnerkit.sandbox.github.records import (
     Artifact,
     Check,
     Comment,
+    Conversion,
     Delivery,
     Environment,
     Group,
@@ -86,6 +87,7 @@ class State:
         self.checks: dict[int, Check] = {}
         self.apps: dict[int, App] = {}
         self.installations: dict[int, Installation] = {}
+        self.conversions: dict[str, Conversion] = {}
         self.artifacts: dict[int, Artifact] = {}
         self.environments: dict[tuple[str, str], Environment] = {}
         self.hooks: dict[int, Hook] = {}
@@ -104,6 +106,8 @@ class State:
         self.triggers: list[Callable[[Happening], object]] = []
         self.announcers: list[Callable[[Happening], None]] = []
         self.git = Store()
+        # Repositories of this project, made because a workflow named them.
+        self.provided: set[str] = set()
         self.web = ""
         self._settle = settle
         self._looked_at = 0.0

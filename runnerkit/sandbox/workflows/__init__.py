@@ -5,8 +5,9 @@ starts it, ``advance`` plans the jobs that may begin, each flattened into what o
 """
 
 from runnerkit.sandbox.workflows.errors import ExpressionError, WorkflowInvalid
+from runnerkit.sandbox.workflows.linking import link
 from runnerkit.sandbox.workflows.loading import is_workflow, load
-from runnerkit.sandbox.workflows.model import Concurrency, Event, JobOutcome, JobPlan, RunContext, Workflow
+from runnerkit.sandbox.workflows.model import Concurrency, Event, Home, JobOutcome, JobPlan, RunContext, Workflow
 from runnerkit.sandbox.workflows.planning import advance
 from runnerkit.sandbox.workflows.runs import concurrency, dispatch_inputs, run_title
 from runnerkit.sandbox.workflows.triggers import triggered
@@ -15,6 +16,7 @@ __all__ = [
     "Concurrency",
     "Event",
     "ExpressionError",
+    "Home",
     "JobOutcome",
     "JobPlan",
     "RunContext",
@@ -24,6 +26,7 @@ __all__ = [
     "concurrency",
     "dispatch_inputs",
     "is_workflow",
+    "link",
     "load",
     "run_title",
     "triggered",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runnerkit.sandbox.workflows import matrix
+from runnerkit.sandbox.workflows import checking_calls, matrix
 from runnerkit.sandbox.workflows.checking_steps import check_steps
 from runnerkit.sandbox.workflows.checks import (
     boolean_of,
@@ -62,13 +62,20 @@ def check_jobs(spot: Spot) -> None:
 
 def _job(spot: Spot) -> None:
     mapping(spot)
-    if uses := spot.get("uses"):
-        uses.refuse(f"{spot.name} calls the reusable workflow {uses.kind()}, which is not supported here (yet)")
+    if spot.get("uses"):
+        _call(spot)
+        return
     if snapshot := spot.get("snapshot"):
         snapshot.refuse(f"{snapshot.name}: custom images are not supported here (yet)")
     each_key(spot, _KEYS)
     needed(spot, "runs-on", "it names the machine, for example ubuntu-latest")
     needed(spot, "steps", "a job has at least one step")
+
+
+def _call(spot: Spot) -> None:
+    if concurrency := spot.get("concurrency"):
+        concurrency.refuse(f"{concurrency.name}: groups of jobs that call a workflow are not supported here (yet)")
+    each_key(spot, _CALL_KEYS)
 
 
 def _needs(spot: Spot) -> None:
@@ -217,4 +224,11 @@ _KEYS = {
     "continue-on-error": boolean_of(LEG),
     "container": _container,
     "services": _services,
+}
+
+_CALL_KEYS = {
+    **{key: _KEYS[key] for key in ("name", "needs", "permissions", "if", "strategy")},
+    "uses": checking_calls.uses,
+    "with": checking_calls.given,
+    "secrets": checking_calls.secrets,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from runnerkit.sandbox.workflows.checking_calls import check_declared
 from runnerkit.sandbox.workflows.checks import each_key, fixed, fixed_filled, known_keys, mapping, needed
 from runnerkit.sandbox.workflows.errors import nearest
 from runnerkit.sandbox.workflows.events import EVENTS
@@ -70,7 +71,9 @@ def _filters(spot: Spot, name: str) -> None:
     known_keys(spot, EVENTS[name].keys)
     if name == "workflow_dispatch":
         _inputs(spot.get("inputs"))
-    elif name != "workflow_call":
+    elif name == "workflow_call":
+        check_declared(spot)
+    else:
         _globs(spot)
         _types(spot, EVENTS[name].types)
     if name == "workflow_run":

@@ -56,10 +56,11 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow file that GitHub would take."""
+    """A workflow file that GitHub would take; ``calls`` are the workflows that its jobs call, by the jobs' keys."""
 
     path: str
     source: Source
+    calls: Mapping[str, Called] = field(default_factory=dict)
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -114,6 +115,35 @@ class Workflow:
 
 
 @dataclass(frozen=True)
+class Home:
+    """Where a workflow file stands: a repository (``owner/name``), the ref it was asked by, and the commit."""
+
+    repository: str = ""
+    ref: str = ""
+    sha: str = ""
+
+
+@dataclass(frozen=True)
+class Called:
+    """A workflow that a job calls, and what the job lets it do (None: the repository's default)."""
+
+    workflow: Workflow
+    home: Home
+    permissions: Mapping[str, str] | None = None
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What GitHub tells the called jobs of their file, as properties of the context ``job``."""
+        path = self.workflow.path
+        return {
+            "workflow_ref": f"{self.home.repository}/{path}@{self.home.ref}",
+            "workflow_sha": self.home.sha,
+            "workflow_repository": self.home.repository,
+            "workflow_file_path": path,
+        }
+
+
+@dataclass(frozen=True)
 class Concurrency:
     """A concurrency group, and whether a newcomer cancels who is in it."""
 
@@ -135,7 +165,8 @@ class JobPlan:
     """A job that may begin now, or that is skipped.
 
     ``problem`` says why GitHub cannot run it, or that nobody here serves its label. ``environment_url`` is empty as
-    long as it depends on steps; the payload has it as an expression.
+    long as it depends on steps; the payload has it as an expression. ``secrets`` is what each call on the way to the
+    job says of secrets, the outermost first: ``inherit``, or names with templates.
     """
 
     key: str
@@ -154,3 +185,4 @@ class JobPlan:
     timeout_minutes: float = 360
     payload: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
+    secrets: tuple[Any, ...] = ()

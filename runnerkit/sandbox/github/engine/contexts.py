@@ -5,15 +5,10 @@ from typing import Any
 
 from runnerkit.sandbox.github.records import Job, Run
 from runnerkit.sandbox.github.state import State
-from runnerkit.sandbox.workflows import JobOutcome, RunContext, Workflow, load
+from runnerkit.sandbox.workflows import JobOutcome, RunContext, load
 
 # Parsing is pure, and a run asks for its workflow on every look at the world.
 parsed = lru_cache(256)(load)
-
-
-def workflow_of(run: Run) -> Workflow:
-    """Give the workflow of a run as its file said at the run's commit."""
-    return parsed(run.path, run.text)
 
 
 def run_context(state: State, run: Run) -> RunContext:

@@ -13,6 +13,9 @@ from runnerkit.sandbox.github.records import App, Job, Run
 from runnerkit.sandbox.github.refusals import Reason, Refused
 from runnerkit.sandbox.github.state import State
 from runnerkit.sandbox.github.tokens import GENEROUS, RANKS, WORKFLOW_PERMISSIONS, Tokens
+from runnerkit.sandbox.workflows.evaluator import Scope
+from runnerkit.sandbox.workflows.templates import evaluate
+from runnerkit.sandbox.workflows.values import text
 
 BOT = "github-actions[bot]"
 TOKEN_LIFE = timedelta(hours=24)
@@ -56,7 +59,7 @@ class Credentials:
     def _secrets(self, run: Run, job: Job) -> dict[str, str]:
         if from_fork(run):
             return {}
-        known = dict(self._state.repository(run.repository).secrets)
+        known = passed_on(dict(self._state.repository(run.repository).secrets), job.secrets)
         environment = self._state.environments.get((run.repository, (job.environment or "").lower()))
         return known | (environment.secrets if environment is not None else {})
 
@@ -90,6 +93,15 @@ class Credentials:
         over = [each for each in self._issued if self._state.live.jobs[each].status == "completed"]
         for job_id in over:
             self._tokens.revoke(self._issued.pop(job_id).secrets["GITHUB_TOKEN"])
+
+
+def passed_on(known: dict[str, str], calls: tuple[Any, ...]) -> dict[str, str]:
+    """Give the secrets that a job of a called workflow knows: what each call on the way to it hands over."""
+    for each in calls:
+        if each != "inherit":
+            scope = Scope({"secrets": known})
+            known = {str(name).upper(): text(evaluate(template, scope)) for name, template in each.items()}
+    return known
 
 
 def token_permissions(said: str | Mapping[str, Any] | None, *, fork: bool) -> dict[str, str]:

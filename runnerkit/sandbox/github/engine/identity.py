@@ -58,7 +58,9 @@ class Identities:
     def _claims(self, run: Run, job: Job) -> dict[str, Any]:
         known = github_context(self._state, run)
         said = {name: known[name] for name in REPEATED}
-        said |= {"ref_protected": "false", "job_workflow_ref": known["workflow_ref"], "sub": subject(run, job)}
+        said |= {"ref_protected": "false", "sub": subject(run, job)}
+        of_job = job.payload.get("job") or {}
+        said |= {f"job_{name}": of_job.get(name, known[name]) for name in ("workflow_ref", "workflow_sha")}
         said |= {"runner_environment": "github-hosted" if job.hosted else "self-hosted"}
         return said | ({"environment": job.environment} if job.environment else {})
 

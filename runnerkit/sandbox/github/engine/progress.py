@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from runnerkit.sandbox.github.engine import contexts, gates, groups
+from runnerkit.sandbox.github.engine import contexts, gates, groups, library
 from runnerkit.sandbox.github.engine.approvals import ensure
 from runnerkit.sandbox.github.jobs import add_job, cancel_job, finish, jobs_of
 from runnerkit.sandbox.github.records import Job, JobRules, Run
@@ -50,7 +50,7 @@ def _admitted(state: State, run: Run) -> bool:
         attempt.gate = "open"
     else:
         if attempt.gate == "new":
-            asked = concurrency(contexts.workflow_of(run), contexts.run_context(state, run))
+            asked = concurrency(library.workflow_of(run), contexts.run_context(state, run))
             stops = asked is not None and asked.cancel_in_progress
             groups.enter(state, run.repository, run.concurrency, run, cancel_in_progress=stops)
         attempt.gate = "held" if groups.taken(state, run.repository, run.concurrency, run) else "open"
@@ -98,13 +98,15 @@ def _done(state: State, run: Run, key: str) -> list[JobOutcome] | None:
 
 def _plans(state: State, run: Run, created: list[str], finished: list[str]) -> list[JobPlan]:
     done = {key: _done(state, run, key) or [] for key in finished}
-    workflow, context = contexts.workflow_of(run), contexts.run_context(state, run)
+    workflow, context = library.workflow_of(run), contexts.run_context(state, run)
     return advance(workflow, context, done, created, cancelled=run.latest.cancelled)
 
 
 def _plan(state: State, run: Run) -> bool:
     attempt = run.latest
-    if attempt.gate == "closed" or set(contexts.workflow_of(run).job_keys) <= set(attempt.planned):
+    workflow = library.workflow_of(run)
+    # Jobs that call others leave no record of their own: then only a look tells that there is nothing more to begin.
+    if attempt.gate == "closed" or (not workflow.calls and set(workflow.job_keys) <= set(attempt.planned)):
         return False
     finished = [each for each in attempt.planned if _done(state, run, each) is not None]
     try:
@@ -133,6 +135,7 @@ def _create(state: State, run: Run, plan: JobPlan) -> None:
         key=plan.key,
         hosted=plan.hosted,
         environment=plan.environment,
+        secrets=plan.secrets,
         rules=_rules(plan),
         status="pending",
         held_by="new",

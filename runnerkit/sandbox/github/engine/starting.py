@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from runnerkit.sandbox.github import people
-from runnerkit.sandbox.github.engine import contexts
+from runnerkit.sandbox.github.engine import contexts, library
 from runnerkit.sandbox.github.engine.catalogue import find_workflow, name_of, workflow_files
 from runnerkit.sandbox.github.records import Attempt, Happening, Run
 from runnerkit.sandbox.github.refusals import Reason, Refused, invalid
@@ -27,6 +27,7 @@ DISPATCH = "workflow_dispatch"
 MERGE_QUEUE = "merge_group"
 FOLLOWS = "workflow_run"
 SCHEDULE = "schedule"
+ANNOUNCED = "repository_dispatch"
 MOST_LEVELS = 3
 
 
@@ -130,6 +131,7 @@ def _start(state: State, happening: Happening, workflow: Workflow, text: str, in
     run.inputs = inputs
     context = contexts.run_context(state, run)
     try:
+        run.library = library.called(state, workflow, run)
         title = run_title(workflow, context)
         group = concurrency(workflow, context)
     except WorkflowInvalid as problem:

@@ -28,6 +28,24 @@ def dispatch(
     return starting.dispatch(state, happening, path.removeprefix(FOLDER), dict(inputs))
 
 
+def announce(state: State, repository: str, event_type: str, said: Mapping[str, Any], login: str) -> list[Run]:
+    """Let an event of one's own happen; only the workflow files of the default branch count.
+
+    Source: GitHub's documentation of the event ``repository_dispatch``. A ``GITHUB_TOKEN`` may do this, too.
+    """
+    found = state.repository(repository)
+    ref, sha = starting.resolve(state, found.full_name, found.default_branch)
+    payload = common(state, found.full_name, login) | {
+        "action": event_type,
+        "branch": found.default_branch,
+        "client_payload": dict(said),
+    }
+    happening = Happening(
+        found.full_name, starting.ANNOUNCED, login, event_type, ref=ref, sha=sha, head_sha=sha, payload=payload
+    )
+    return starting.happened(state, happening)
+
+
 def come(state: State, repository: str, cron: str, login: str) -> list[Run]:
     """Let a scheduled time come; only the workflow files of the default branch count.
 
@@ -63,6 +81,13 @@ class WorkflowStories:
         """Press the button that runs a workflow."""
         with self.state.open():
             return dispatch(self.state, repository, workflow_file, ref, inputs or {}, login)
+
+    def announce(
+        self, repository: str, event_type: str, payload: Mapping[str, Any] | None = None, *, login: str = "octocat"
+    ) -> list[Run]:
+        """Let an event of one's own happen (``repository_dispatch``), with a payload for ``client_payload``."""
+        with self.state.open():
+            return announce(self.state, repository, event_type, payload or {}, login)
 
     def fire_schedule(self, repository: str, cron: str, *, login: str = "octocat") -> list[Run]:
         """Let the time of a ``schedule`` come, written as in the file; nothing is scheduled by the clock.

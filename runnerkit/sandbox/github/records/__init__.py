@@ -1,9 +1,19 @@
 """What the local GitHub remembers: plain records without rules, HTTP or JSON."""
 
-from runnerkit.sandbox.github.records.accounts import Account, App, Group, Installation, Repository
+from runnerkit.sandbox.github.records.accounts import Account, App, Conversion, Group, Installation, Repository
 from runnerkit.sandbox.github.records.changes import Check, Comment, Issue, Pull, Status
 from runnerkit.sandbox.github.records.happenings import Delivery, Happening, Hook
-from runnerkit.sandbox.github.records.work import Approval, Artifact, Attempt, Environment, Job, JobRules, Run, Runner
+from runnerkit.sandbox.github.records.work import (
+    Approval,
+    Artifact,
+    Attempt,
+    Environment,
+    Job,
+    JobRules,
+    Library,
+    Run,
+    Runner,
+)
 
 __all__ = [
     "Account",
@@ -13,6 +23,7 @@ __all__ = [
     "Attempt",
     "Check",
     "Comment",
+    "Conversion",
     "Delivery",
     "Environment",
     "Group",
@@ -22,6 +33,7 @@ __all__ = [
     "Issue",
     "Job",
     "JobRules",
+    "Library",
     "Pull",
     "Repository",
     "Run",

@@ -1,5 +1,6 @@
 """Who there is and what they own: accounts, repositories, runner groups, Apps."""
 
+import secrets as randomness
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,6 +29,8 @@ class Repository:
     archived: bool = False
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    # The private half of the key that values of secrets are sealed for.
+    sealing: bytes = field(default_factory=lambda: randomness.token_bytes(32), repr=False)
 
     @property
     def full_name(self) -> str:
@@ -58,6 +61,19 @@ class App:
     permissions: dict[str, str]
     created_at: datetime
     public_key: str | None = None
+    name: str = ""
+    events: tuple[str, ...] = ("workflow_job", "workflow_run")
+
+
+@dataclass(slots=True)
+class Conversion:
+    """What a new App's maker gets for the code, once: its id, the key and the secrets."""
+
+    app_id: int
+    pem: str
+    webhook_secret: str | None
+    client_secret: str
+    expires_at: datetime
 
 
 @dataclass(slots=True)

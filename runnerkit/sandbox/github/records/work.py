@@ -57,7 +57,8 @@ class Job:
 
     ``payload`` is what its runner gets to execute, opaque to GitHub's API; ``key`` is its name in the workflow file,
     and ``hosted`` tells that it asks for one of GitHub's own machines. ``step_logs`` holds the log by step number.
-    ``held_by`` says what a pending or waiting job waits for: ``parallel``, ``group`` or ``environment``.
+    ``held_by`` says what a pending or waiting job waits for: ``parallel``, ``group`` or ``environment``. ``secrets`` is
+    what each call on the way to a job of a called workflow says of secrets.
     """
 
     id: int
@@ -93,6 +94,7 @@ class Job:
     held_by: str = ""
     waiting_since: datetime | None = None
     approved: bool = False
+    secrets: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)
@@ -123,13 +125,27 @@ class Approval:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A workflow file that a run calls: as it was called, from which commit of which repository, and what it found."""
+
+    uses: str
+    caller: tuple[str, str]
+    repository: str
+    ref: str
+    sha: str
+    path: str
+    text: str
+
+
 @dataclass(slots=True)
 class Run:
     """A workflow run with all its attempts.
 
     ``path`` is the workflow's file and ``text`` its content; both are empty for runs that a test told into being.
     ``payload`` is the event as a webhook would tell it, ``problem`` why GitHub refuses the workflow (then there are no
-    jobs). ``head_sha`` is the commit the run is shown at, ``sha`` what its jobs check out at ``ref``.
+    jobs). ``head_sha`` is the commit the run is shown at, ``sha`` what its jobs check out at ``ref``. ``library`` holds
+    the workflows that it calls, as they were when it began.
     """
 
     id: int
@@ -157,6 +173,7 @@ class Run:
     ref: str = ""
     base_ref: str = ""
     head_ref: str = ""
+    library: tuple[Library, ...] = ()
 
     @property
     def latest(self) -> Attempt:

@@ -5,13 +5,16 @@ from typing import Any
 from runnerkit.sandbox.github import people
 from runnerkit.sandbox.github.access import Needs
 from runnerkit.sandbox.github.clock import stamp
+from runnerkit.sandbox.github.engine import manifests
 from runnerkit.sandbox.github.exchange import Answer, Exchange, route
+from runnerkit.sandbox.github.hooks import rules
 from runnerkit.sandbox.github.records import App, Installation, Repository
 from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
 from runnerkit.sandbox.github.tokens import INSTALLATION_TOKEN_LIFE, narrowed
-from runnerkit.sandbox.github.views import accounts
+from runnerkit.sandbox.github.views import accounts, hooks
 
 BY_APP = Needs(jwt=True)
+ZEN = "Keep it logically awesome."
 INSTALLATION = "/app/installations/{installation_id}"
 
 
@@ -25,6 +28,31 @@ def _app(at: Exchange) -> App:
 def get_app(at: Exchange) -> Answer:
     """Show the App that calls."""
     return Answer(200, accounts.app(at.state, at.links, _app(at)))
+
+
+@route("POST", "/app-manifests/{code}/conversions", needs=Needs(everybody=True))
+def convert_manifest(at: Exchange) -> Answer:
+    """Hand over a new App's key and secrets, once; whoever holds the code may ask."""
+    found, given = manifests.convert(at.state, str(at.path["code"]))
+    _ping(at, found)
+    shown = accounts.app(at.state, at.links, found)
+    told = {"pem": given.pem, "webhook_secret": given.webhook_secret, "client_secret": given.client_secret}
+    return Answer(201, shown | told)
+
+
+def _ping(at: Exchange, found: App) -> None:
+    mine = [each for each in at.state.hooks.values() if each.level == rules.level_of_app(found.id) and each.active]
+    for hook in mine if at.sender is not None else []:
+        shown = {"type": "App", "id": hook.id, "name": "web", "active": True, "events": list(hook.events)}
+        payload = {"zen": ZEN, "hook_id": hook.id, "hook": shown | {"config": hooks.config(hook), "app_id": found.id}}
+        at.sender.tell(hook, "ping", None, payload)
+
+
+@route("GET", "/app/installations", needs=BY_APP, budgets=())
+def list_installations(at: Exchange) -> Answer:
+    """List the calling App's installations."""
+    mine = [each for each in at.state.installations.values() if each.app_id == _app(at).id]
+    return at.page(mine, lambda each: accounts.installation(at.state, at.links, each))
 
 
 @route("GET", "/repos/{owner}/{repo}/installation", needs=BY_APP, budgets=())

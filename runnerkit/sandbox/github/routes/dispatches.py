@@ -1,4 +1,4 @@
-"""Workflow files: what there is, and starting one by hand."""
+"""Workflow files: what there is, starting one by hand, and an event of one's own that starts some."""
 
 from runnerkit.sandbox.github.engine import catalogue, stories
 from runnerkit.sandbox.github.exchange import Answer, Exchange, permission, route
@@ -50,3 +50,11 @@ def dispatch(at: Exchange) -> Answer:
         "html_url": f"{at.links.web}/{place}",
     }
     return Answer(200, shown)
+
+
+@route("POST", "/repos/{owner}/{repo}/dispatches", needs=permission("contents", "write"))
+def repository_dispatch(at: Exchange) -> Answer:
+    """Let an event of one's own happen; which workflows it starts is not told."""
+    said = at.body
+    stories.announce(at.state, at.full_name, said["event_type"], said.get("client_payload") or {}, at.login)
+    return Answer(204)

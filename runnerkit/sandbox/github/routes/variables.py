@@ -1,17 +1,24 @@
-"""A repository's variables, and the names of its secrets."""
+"""A repository's variables, and its secrets, whose values only workflows get."""
 
+import base64
+import binascii
+import hashlib
 import re
 from typing import Any
 
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, SealedBox
+
 from runnerkit.sandbox.github.clock import stamp
 from runnerkit.sandbox.github.exchange import Answer, Exchange, permission, route
+from runnerkit.sandbox.github.records import Repository
 from runnerkit.sandbox.github.refusals import Reason, Refused, invalid, missing
 
 VARIABLES = "/repos/{owner}/{repo}/actions/variables"
 VARIABLE = f"{VARIABLES}/{{name}}"
 SECRETS = "/repos/{owner}/{repo}/actions/secrets"
 READ, WRITE = permission("actions_variables", "read"), permission("actions_variables", "write")
-SECRETS_READ = permission("secrets", "read")
+SECRETS_READ, SECRETS_WRITE = permission("secrets", "read"), permission("secrets", "write")
 NAME = re.compile(r"(?!GITHUB_)[A-Z_][A-Z0-9_]*")
 
 
@@ -93,3 +100,42 @@ def get_secret(at: Exchange) -> Answer:
     if name not in at.repository.secrets:
         raise missing()
     return Answer(200, _shown(at, name))
+
+
+def _seal(repository: Repository) -> tuple[PrivateKey, str]:
+    """The key that secrets of the repository are sealed for, and its id."""
+    key = PrivateKey(repository.sealing)
+    return key, str(int.from_bytes(hashlib.sha256(bytes(key.public_key)).digest()[:7]))
+
+
+@route("GET", f"{SECRETS}/public-key", needs=SECRETS_READ)
+def get_public_key(at: Exchange) -> Answer:
+    """Show what a secret has to be sealed for."""
+    key, number = _seal(at.repository)
+    return Answer(200, {"key_id": number, "key": base64.b64encode(bytes(key.public_key)).decode()})
+
+
+@route("PUT", f"{SECRETS}/{{secret_name}}", needs=SECRETS_WRITE)
+def put_secret(at: Exchange) -> Answer:
+    """Make a secret or replace its value, which must be sealed for the repository's key."""
+    name = _checked(str(at.path["secret_name"]))
+    key, number = _seal(at.repository)
+    try:
+        opened = SealedBox(key).decrypt(base64.b64decode(at.body["encrypted_value"], validate=True))
+    except (CryptoError, binascii.Error, ValueError):
+        opened = None
+    if opened is None or at.body["key_id"] != number:
+        raise invalid("Bad request - the secret is not encrypted with the repository's public key")
+    known = name in at.repository.secrets
+    at.repository.secrets[name] = opened.decode()
+    return Answer(204) if known else Answer(201, {})
+
+
+@route("DELETE", f"{SECRETS}/{{secret_name}}", needs=SECRETS_WRITE)
+def delete_secret(at: Exchange) -> Answer:
+    """Delete a secret."""
+    name = str(at.path["secret_name"]).upper()
+    if name not in at.repository.secrets:
+        raise missing()
+    del at.repository.secrets[name]
+    return Answer(204)

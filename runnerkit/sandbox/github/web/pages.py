@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from runnerkit.sandbox.github.refusals import Refused, missing
 from runnerkit.sandbox.github.state import State
 from runnerkit.sandbox.github.web import livelog
 from runnerkit.sandbox.github.web.actions import Actions
+from runnerkit.sandbox.github.web.apps import AppPages
 from runnerkit.sandbox.github.web.avatars import avatar
 from runnerkit.sandbox.github.web.markdown import Markdown
 from runnerkit.sandbox.github.web.posts import PREFIX, Posts
 from runnerkit.sandbox.github.web.rendering import Renderer
-from runnerkit.sandbox.github.web.views import changes, jobs, places, runs, settings
+from runnerkit.sandbox.github.web.views import apps, changes, jobs, places, runs, settings
 
 STATIC = Path(__file__).parent / "static"
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -59,6 +60,8 @@ PAGES = {
     "/": Page("home.html", places.home),
     "/<owner>": Page("home.html", places.home),
     "/organizations/<owner>/settings/actions/runners": Page("runners.html", settings.org_runners),
+    "/apps/<slug>": Page("app.html", apps.app_view),
+    "/apps/<slug>/installations/new": Page("app.html", apps.app_view),
     REPO: Page("overview.html", places.overview, "overview"),
     f"{REPO}/pulls": Page("pulls.html", places.pulls, "pulls", ("show",)),
     f"{REPO}/pull/<int:number>": Page("pull.html", changes.pull_view, "pulls"),
@@ -90,10 +93,17 @@ class Pages:
     ) -> None:
         self._state = state
         self._posts = Posts(state, actions)
+        self._apps = AppPages(state)
         self._render: Callable[..., str] = Renderer(Markdown(image_origins), asset=_asset)
         self._headers = HEADERS | {"Content-Security-Policy": " ".join([POLICY, *image_origins])}
+
+    @cached_property
+    def _map(self) -> Map:
+        """Made when a page is asked for: every rule is compiled, which takes its time."""
         shown = [Rule(path, methods=["GET"], endpoint=page) for path, page in PAGES.items()]
         pressed = [Rule(f"{PREFIX}{name}", methods=["POST"], endpoint=self._press) for name in self._posts.handlers]
+        asked = [Rule(path, methods=["POST"], endpoint=self._new_app) for path in apps.NEW]
+        pressed += [Rule(f"{PREFIX}{name}", methods=["POST"], endpoint=do) for name, do in self._apps.handlers.items()]
         others = {
             f"{PREFIX}static/<name>": self._static,
             "/favicon.ico": self._favicon,
@@ -106,7 +116,7 @@ class Pages:
             f"{REPO}/raw/<ref>/<path:path>": self._file,
         }
         rules = [Rule(path, methods=["GET"], endpoint=handler) for path, handler in others.items()]
-        self._map = Map([*shown, *pressed, *rules], strict_slashes=False, merge_slashes=False)
+        return Map([*shown, *pressed, *asked, *rules], strict_slashes=False, merge_slashes=False)
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; what is wrong with it is said on a page too."""
@@ -142,6 +152,16 @@ class Pages:
 
     def _press(self, request: Request) -> Response:
         return self._posts(request, request.path.removeprefix(PREFIX))
+
+    def _new_app(self, request: Request, org: str = "") -> Response:
+        """Ask the person at the browser whether the App of a manifest is to be made; nothing is made yet."""
+        view = apps.new_view(self._state, request.form.get("manifest", ""), org, request.args.get("state", ""))
+        answer = self._html(request, "new_app.html", view, tab="", fingerprint="")
+        # A form's answer that leads on to another address is part of what this rule allows.
+        answer.headers["Content-Security-Policy"] = self._headers["Content-Security-Policy"].replace(
+            "form-action 'self'", f"form-action 'self' {view.origin}"
+        )
+        return answer
 
     def _static(self, request: Request, name: str) -> Response:
         if name not in _assets():

@@ -17,6 +17,7 @@ from .registration import NotConfigured, settings
 from .workflow import Setting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 ARCHITECTURES = {"x86_64": "X64", "amd64": "X64", "aarch64": "ARM64", "arm64": "ARM64"}
@@ -91,7 +92,7 @@ class Root:
             "outside": {name: value for name, value in os.environ.items() if name not in OURS},
         }
 
-    def setting(self, values: dict[str, str]) -> Setting:
+    def setting(self, values: dict[str, str], fetched: dict[str, str] | None = None) -> Setting:
         """Tell what there is to run a job with."""
         found = sorted(self.substitutes.glob("*/*/action.yml")) + sorted(self.substitutes.glob("*/*/*/action.yml"))
         names = {str(each.parent.relative_to(self.substitutes)): str(each.parent) for each in found}
@@ -104,12 +105,14 @@ class Root:
             literals=values,
             hooks=hooks,
             engine=self.engine,
+            fetched=fetched or {},
         )
 
-    def local_repositories(self, payload: dict[str, Any]) -> dict[str, str]:
-        """Map every version of the substitutes that may be named to its folder."""
+    def local_repositories(self, payload: dict[str, Any], more: Iterable[str] = ()) -> dict[str, str]:
+        """Map every version of the substitutes that may be named, also by ``more`` actions, to its folder."""
         folders = {f"{each.parent.name}/{each.name}": each for each in self.substitutes.glob("*/*")}
-        named = [str(step["uses"]) for step in payload.get("steps", []) if "@" in str(step.get("uses", ""))]
+        used = [*(str(step.get("uses", "")) for step in payload.get("steps", [])), *more]
+        named = [each for each in used if "@" in each]
         mapped = {f"{name}@{version}": str(path) for name, path in folders.items() for version in VERSIONS}
         for uses in named:
             path, _, version = uses.partition("@")
@@ -119,9 +122,17 @@ class Root:
         return mapped
 
 
-def literals(root: Root, folders: Folders) -> dict[str, str]:
+def literals(root: Root, folders: Folders, payload: dict[str, Any] | None = None) -> dict[str, str]:
     """Tell what expressions stand for that only the runner knows, or that act would get wrong."""
+    of_job, github = (payload or {}).get("job") or {}, (payload or {}).get("github") or {}
+    own = {
+        "workflow_ref": github.get("workflow_ref", ""),
+        "workflow_sha": github.get("workflow_sha", ""),
+        "workflow_repository": github.get("repository", ""),
+        "workflow_file_path": str(github.get("workflow_ref", "")).partition("@")[0].split("/", 2)[-1],
+    }
     return {
+        **{f"job.{name}": str(of_job.get(name, value)) for name, value in own.items()},
         "github.workspace": str(folders.workspace),
         "github.event_path": str(folders.temp / "_github_workflow" / "event.json"),
         "runner.temp": str(folders.temp),

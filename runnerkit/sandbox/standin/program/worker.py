@@ -15,7 +15,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from . import workflow
+from . import fetching, workflow
 from .acting import Act, Place
 from .containing import clear_away
 from .diary import Diary
@@ -67,6 +67,7 @@ class Worker:
         self._secrets = {name: str(value) for name, value in (self._message.get("secrets") or {}).items()}
         tokens = [self._message.get("runtime_token"), (self._message.get("identity") or {}).get("token")]
         self._masks = Masks([*self._secrets.values(), *(str(token or "") for token in tokens)])
+        self._service = (str(told["service"]), str(told["session"]))
         self._reporter = Reporter(told["service"], told["session"], self._diary.note)
         self._folders = root.folders(str(self._message.get("repository") or "acme/repository"), told["work_folder"])
         self._until = time.monotonic() + 60 * float(
@@ -76,12 +77,14 @@ class Worker:
     def run(self) -> int:
         """Run it and give the code of its result."""
         event = str(self._github.get("event_name") or self._message.get("event") or "push")
-        setting = self._root.setting(literals(self._root, self._folders))
+        actions = self._message.get("actions") or {}
         try:
+            fetched = fetching.fetch(actions, *self._service, self._folders.actions)
+            setting = self._root.setting(literals(self._root, self._folders, self._payload), fetched)
             plan = workflow.plan(self._payload, event, setting)
-        except workflow.Refused as refused:
+        except (fetching.NotFetched, workflow.Refused) as refused:
             return self._refuse(str(refused))
-        plan.local_repositories = self._root.local_repositories(self._payload)
+        plan.local_repositories = self._root.local_repositories(self._payload, fetching.named(actions)) | fetched
         progress = Progress(plan.steps, self._folders.state, self._masks, self._reporter)
         progress.set_up(self._about())
         try:

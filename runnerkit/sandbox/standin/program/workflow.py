@@ -24,7 +24,7 @@ SHELLS = {
 }
 SPAN = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 # Either a string literal, which stays, or a name of ours.
-NAME = re.compile(r"'(?:[^']|'')*'|(?<![\w.\-'\]])(?:github|runner)\.[a-z_]+(?![\w\-])")
+NAME = re.compile(r"'(?:[^']|'')*'|(?<![\w.\-'\]])(?:github|runner|job)\.[a-z_]+(?![\w\-])")
 
 
 class Refused(Exception):
@@ -58,7 +58,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a job runs: the entry program of steps, the substitutes, the hooks, and what expressions stand for."""
+    """Where a job runs: the entry program of steps, the substitutes, the hooks, and what expressions stand for.
+
+    ``fetched`` are the folders of actions that came from repositories of the service, by ``owner/name@ref``.
+    """
 
     entry: str
     substitutes: dict[str, str]
@@ -66,6 +69,7 @@ class Setting:
     literals: dict[str, str]
     hooks: dict[str, str]
     engine: str = ""
+    fetched: dict[str, str] = field(default_factory=dict)
 
 
 def plan(payload: dict[str, Any], event: str, setting: Setting) -> Plan:
@@ -97,12 +101,18 @@ def _check(payload: dict[str, Any], steps: list[dict[str, Any]], setting: Settin
     for uses in (str(each["uses"]) for each in steps if "uses" in each):
         if uses.startswith("docker://"):
             raise Refused(f"Unable to run {uses}: the stand-in runner starts no container for a single step.")
-        if not uses.startswith("./") and uses.partition("@")[0] not in setting.substitutes:
+        if not uses.startswith("./") and not _known(uses, setting):
             known = ", ".join(sorted(setting.substitutes))
             raise Refused(
                 f"Unable to resolve action {uses}: nothing is downloaded here, and there is no local substitute for"
-                f" it. There are substitutes for {known}; actions of the repository itself (./path) work too."
+                f" it. There are substitutes for {known}; actions of the repository itself (./path) and of the"
+                " sandbox's other repositories work too."
             )
+
+
+def _known(uses: str, setting: Setting) -> bool:
+    path, _, ref = uses.partition("@")
+    return path in setting.substitutes or f"{'/'.join(path.split('/')[:2])}@{ref}" in setting.fetched
 
 
 def _check_containers(payload: dict[str, Any], setting: Setting) -> None:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .toolkit import Failed, add_path, annotate, contained, export, given, inside, output, place, say
+from .toolkit import Failed, add_path, annotate, contained, export, flag, given, inside, output, place, say
 
 INTERPRETER = "RUNNERKIT_SANDBOX_PYTHON"
 
@@ -24,8 +24,9 @@ def setup_python() -> None:
     if wanted and not any(_fits(version, each) for each in wanted):
         text = f"Python {' or '.join(wanted)} was asked for; the sandbox has Python {version} and uses that."
         annotate("warning", text)
-    add_path(str(path.parent))
-    export("pythonLocation", str(path.parent.parent))
+    if flag("update-environment", default=True):
+        add_path(str(path.parent))
+        export("pythonLocation", str(path.parent.parent))
     output("python-version", version)
     output("python-path", str(path))
     output("cache-hit", "false")
