@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runnerkit.sandbox.ec2 import fleet, fleets, images, network, offerings, runs, spot, templates, views
+from runnerkit.sandbox.ec2 import account, fleet, fleets, images, network, offerings, runs, spot, templates, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +32,7 @@ ACTIONS: Mapping[str, Handler] = {
     "DescribeInstanceTypeOfferings": offerings.type_offerings,
     "DescribeInstances": views.describe_instances,
     "DescribeLaunchTemplates": templates.describe_templates,
+    "DescribeRouteTables": account.route_tables,
     "DescribeSpotInstanceRequests": spot.describe_requests,
     "DescribeSpotPriceHistory": spot.price_history,
     "GetConsoleOutput": views.console_output,

@@ -6,7 +6,7 @@ moto keeps everything per account and region; a world has an account of its own,
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.sandbox.ec2.errors import AwsError
@@ -82,6 +82,18 @@ class Region:
         """The default subnet of each zone."""
         return {zone: _subnet(raw) for zone, raw in self.ec2.get_default_subnets().items()}
 
+    def open_default_vpc(self) -> None:
+        """Give the default VPC its internet gateway and the route there, once."""
+        vpc = next((vpc for vpc in self.ec2.vpcs.values() if str(vpc.is_default).lower() == "true"), None)
+        gateways = self.ec2.internet_gateways.values()
+        if vpc is None or any(each.vpc and each.vpc.id == vpc.id for each in gateways):
+            return
+        made = self.ec2.create_internet_gateway()
+        self.ec2.attach_internet_gateway(made.id, vpc.id)
+        tables = self.ec2.route_tables.values()
+        main = next(each for each in tables if each.vpc_id == vpc.id and each.main_association_id)
+        self.ec2.create_route(main.id, "0.0.0.0/0", None, gateway_id=made.id)
+
     def addresses_left(self, subnet_id: str) -> int:
         """How many machines still fit into a subnet."""
         return int(self.ec2.get_subnet(subnet_id).available_ip_address_count)
@@ -151,15 +163,12 @@ class Region:
     @cached_property
     def offerings(self) -> frozenset[tuple[str, str]]:
         """Type and zone of everything that is offered in this region."""
-        from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
+        return frozenset(self.pools)
 
-        offered = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(self.name, [])
-        return frozenset((entry["InstanceType"], entry["Location"]) for entry in offered)
-
-    @cached_property
-    def pools(self) -> list[tuple[str, str]]:
+    @property
+    def pools(self) -> tuple[tuple[str, str], ...]:
         """The same in order."""
-        return sorted(self.offerings)
+        return _pools(self.name)
 
     # --- launch templates -----------------------------------------------------------------------------------------
 
@@ -298,3 +307,12 @@ def _encoded(user_data: str | None) -> Raw:
     from moto.core.types import Base64EncodedString
 
     return Base64EncodedString(user_data) if user_data else None
+
+
+@cache
+def _pools(region: str) -> tuple[tuple[str, str], ...]:
+    """One for all worlds: there are thousands."""
+    from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
+
+    offered = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(region, [])
+    return tuple(sorted((entry["InstanceType"], entry["Location"]) for entry in offered))

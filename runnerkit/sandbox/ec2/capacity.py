@@ -71,6 +71,10 @@ class Capacity:
         if vcpus is not None:
             self._quotas[market, family] = vcpus
 
+    def quota(self, market: str, family: str) -> int | None:
+        """The limit of a family class on a market; None: no limit."""
+        return self._quotas.get((market, family))
+
     def clear(self) -> None:
         """Give every pool unlimited capacity and drop the quotas."""
         self._rules.clear()

@@ -71,6 +71,7 @@ class Core:
         self.credentials: dict[str, str] = {}
         self.doomed: list[Cause] = []
         self.guard.demands = False
+        self.spot_role = True
 
     def reset(self) -> None:
         """Empty the world: no machines, no scripts, no record; moto's state of this account is gone too."""

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from runnerkit.sandbox.ec2 import spot, templates
+from runnerkit.sandbox.ec2 import account, spot, templates
 from runnerkit.sandbox.ec2.capacity import ON_DEMAND, SPOT
 from runnerkit.sandbox.ec2.errors import AwsError, missing
 from runnerkit.sandbox.ec2.launching import combined, resolve
@@ -232,6 +232,7 @@ def _take(
         running += [(c.spec.pool(), c.spec.vcpus) for c, _ in (*fleet.taken, *taken)]
         shortage = "UnfulfillableCapacity" if spec.market == SPOT else "InsufficientInstanceCapacity"
         try:
+            account.check_spot(core, spec.market)
             stock = core.capacity.take(spec.pool(), spec.vcpus, running, shortage)
         except AwsError as error:
             fleet.refused(candidate.offer, spec.market, error)

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.sandbox.ec2.errors import AwsError
-from runnerkit.sandbox.ec2.principals import principal, root
+from runnerkit.sandbox.ec2.principals import documents, principal, root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,6 +48,14 @@ class Guard:
     def who(self, access_key: str) -> Principal | None:
         """The caller, None when nobody has this key."""
         return root(self._account) if access_key in self._roots else principal(self._account, access_key)
+
+    def simulated(self, arn: str, action: str, resource: str) -> str:
+        """What IAM's simulation says of a user or role: ``allowed``, ``implicitDeny`` or ``explicitDeny``."""
+        policies = documents(self._account, arn)
+        if policies is None:
+            return "implicitDeny" if self.demands else "allowed"
+        found = [_decision(policy, action, resource) for policy in policies]
+        return "explicitDeny" if "Deny" in found else "allowed" if "Allow" in found else "implicitDeny"
 
     def check(self, service: str, protocol: str, access_key: str, permit: Permit) -> None:
         """Let a request through or refuse it.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from runnerkit.sandbox.batch import wire as batch_wire
-from runnerkit.sandbox.ec2 import backend, budgets, identities, network, policies, recording, sessions, wire
+from runnerkit.sandbox.ec2 import account, backend, budgets, identities, network, policies, recording, sessions, wire
 from runnerkit.sandbox.ec2.actions import ACTIONS, DRY_AFTER_CHECKS
 from runnerkit.sandbox.ec2.calls import Call
 from runnerkit.sandbox.ec2.errors import AwsError
@@ -42,8 +42,8 @@ class Request:
     region: str
     access_key: str
     body: bytes = field(repr=False)
-    web: Web = Web()
-    agent: str = ""
+    web: Web
+    agent: str
 
     def params(self) -> Params:
         """EC2's and Batch's parameters; nothing for other services."""
@@ -128,6 +128,10 @@ class Layer:
                 with self._core.lock:
                     self._core.tick()
                     return sessions.describe_information(self._core, request.region, request.body)
+        with self._core.lock:
+            found = account.answer(self._core, request.service, request.action, request.region, request.body)
+        if found is not None:
+            return found
         if request.action == "AttachRolePolicy":
             policies.provide(self._core.account, request.body)
         if request.service == BATCH:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 PREFIXES = {"email": "ses", "monitoring": "cloudwatch", "tagging": "tag"}
 # Budgets knows two actions for all of its calls on budgets.
 BUDGETS = {"Describe": "ViewBudget", "Create": "ModifyBudget", "Update": "ModifyBudget", "Delete": "ModifyBudget"}
-REST = {"scheduler"}
+RENAMED = {"lambda:Invoke": "lambda:InvokeFunction"}
+REST = {"lambda", "scheduler"}
 ANYTHING = ""
 _OF_OBJECTS = {"acl": "Acl", "tagging": "Tagging", "retention": "Retention", "legal-hold": "LegalHold"}
 _OF_BUCKETS = {
@@ -75,6 +76,7 @@ def permit(service: str, action: str, params: Mapping[str, Any], body: bytes, we
     if service == "budgets":
         action = next((name for start, name in BUDGETS.items() if action.startswith(start)), action)
     name = f"{PREFIXES.get(service, service)}:{action}"
+    name = RENAMED.get(name, name)
     given = params or _given(body)
     return Permit(name, _resource(service, given, account), tuple(_beside(name, given)))
 
@@ -121,6 +123,7 @@ _TAGGERS = {
     "batch:RegisterJobDefinition": "batch:TagResource",
     "batch:SubmitJob": "batch:TagResource",
     "iam:CreateInstanceProfile": "iam:TagInstanceProfile",
+    "iam:CreateOpenIDConnectProvider": "iam:TagOpenIDConnectProvider",
     "iam:CreateRole": "iam:TagRole",
     "ssm:PutParameter": "ssm:AddTagsToResource",
 }

@@ -68,6 +68,14 @@ def _session(account: str, access_key: str) -> Principal | None:
     return Principal(f"arn:{PARTITION}:sts::{account}:assumed-role/{name}/{found[0].session_name}", tuple(own))
 
 
+def documents(account: str, arn: str) -> tuple[dict[str, Any], ...] | None:
+    """The policies of a user or role by its ARN; None when there is no such one."""
+    iam = _iam(account)
+    owners: list[Any] = [*iam.users.values(), *iam.roles.values()]
+    found = [owner for owner in owners if owner.arn == arn]
+    return tuple(_documents(found[0])) if found else None
+
+
 def _documents(owner: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - moto's user, group or role
     managed = [version for policy in owner.managed_policies.values() for version in policy.versions]
     texts = [*owner.policies.values(), *(version.document for version in managed if version.is_default)]

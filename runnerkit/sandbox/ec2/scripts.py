@@ -66,6 +66,11 @@ class Scripts:
         with self._core.lock:
             self._core.capacity.set_quota(market, family, vcpus)
 
+    def spot_role(self, *, exists: bool) -> None:
+        """Whether somebody has made the service-linked role for spot; without it spot is refused."""
+        with self._core.lock:
+            self._core.spot_role = exists
+
     def spot_price(self, type: str, zone: str, dollars: float) -> None:  # noqa: A002 - AWS's word
         """Fix the spot price of a type in a zone (``*``: every zone), in dollars an hour."""
         with self._core.lock:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.workflows.reading import Spot
 
 INPUT_TYPES = ("boolean", "number", "string")
-_LOCAL = re.compile(r"\./\.github/workflows/[^/@\s]+\.ya?ml")
+_LOCAL = re.compile(r"[.$]/\.github/workflows/[^/@\s]+\.ya?ml")
 _REMOTE = re.compile(r"[^/@\s.][^/@\s]*/[^/@\s]+/\.github/workflows/[^/@\s]+\.ya?ml@\S+")
 
 
@@ -22,7 +22,7 @@ def uses(spot: Spot) -> None:
     """Check which workflow a job calls; GitHub reads it before anything is known."""
     fixed(spot)
     word = text(spot.value)
-    if word.startswith("./") and "@" in word:
+    if word.startswith(("./", "$/")) and "@" in word:
         spot.refuse(f"{spot.kind()}: a workflow of the same repository is called at the same commit; leave the @ out")
     if not _LOCAL.fullmatch(word) and not _REMOTE.fullmatch(word):
         spot.refuse(

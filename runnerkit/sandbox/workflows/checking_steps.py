@@ -21,7 +21,7 @@ from runnerkit.sandbox.workflows.values import text
 if TYPE_CHECKING:
     from runnerkit.sandbox.workflows.reading import Spot
 
-_USES = re.compile(r"(\./|\.\./|docker://).*|[^/@\s]+/[^@\s]+@\S+")
+_USES = re.compile(r"(\./|\.\./|\$/|docker://).*|[^/@\s]+/[^@\s]+@\S+")
 _NOT_YET = ("background", "wait", "wait-all", "cancel", "parallel")
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.workflows.values import Value
 
 DEFAULT_MINUTES = 360.0
+HOME = "$/"
 
 
 def advance(
@@ -226,4 +227,14 @@ def _payload(frame: Frame, key: str, plan: JobPlan, leg: Leg) -> dict[str, Any]:
         made = payload(frame.workflow, key, known, facts)
     except ExpressionError as error:
         raise Problem(f": {error}") from error
-    return made if made["permissions"] is not None else made | {"permissions": frame.permissions}
+    steps = [_at_home(step, {**known["github"], **made["job"]}) for step in made["steps"]]
+    return made | {"steps": steps} | ({"permissions": frame.permissions} if made["permissions"] is None else {})
+
+
+def _at_home(step: dict[str, Value], facts: Mapping[str, Any]) -> dict[str, Value]:
+    """Write out which commit ``$/`` means: that of the file in which the job stands."""
+    uses = text(step.get("uses"))
+    if not uses.startswith(HOME):
+        return step
+    repository = facts.get("workflow_repository") or facts.get("repository")
+    return {**step, "uses": f"{repository}/{uses.removeprefix(HOME)}@{facts.get('workflow_sha')}"}

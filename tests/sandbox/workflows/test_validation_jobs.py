@@ -23,7 +23,7 @@ from tests.sandbox.workflows.files import STEPS, plans, refused, with_job, workf
         ("runs-on: x", 3, "jobs.train has no `steps`"),
         ("runs-on: x\nsteps: []", 5, "a list of steps with at least one"),
         ("runs-on: x\nsteps: {run: x}", 5, "a list of steps with at least one, not a mapping"),
-        ("uses: ./.github/workflows/x.yml", 4, "not supported here (yet)"),
+        ("uses: ./.github/workflows/x.yml\nsteps: [{run: a}]", 5, "has no key 'steps'"),
         (f"snapshot: x\nruns-on: x\nsteps: {STEPS}", 4, "not supported here (yet)"),
         (f"run-on: x\nsteps: {STEPS}", 4, "jobs.train has no key 'run-on'; did you mean 'runs-on'?"),
         ("needs: bild", 4, "needs 'bild', which is no job of this workflow; known are train"),

@@ -20,7 +20,7 @@ from runnerkit.sandbox.github.state import State
 from runnerkit.sandbox.workflows import Home, Workflow, link
 
 _ADDRESS = re.compile(r"(?P<repository>[^/@\s.][^/@\s]*/[^/@\s]+)(?:/(?P<path>[^@\s]+))?@(?P<ref>\S+)")
-_LOCAL = "./"
+_LOCAL = ("./", "$/")
 MOST_LEVELS = 10
 BRANCH = "refs/heads/main"
 
@@ -69,7 +69,7 @@ def _relinked(path: str, text: str, home: Home, kept: tuple[Library, ...]) -> Wo
 
 def _read(state: State, uses: str, caller: Home, asking: str) -> Library | None:
     if uses.startswith(_LOCAL):
-        repository, path, ref, sha = caller.repository, uses.removeprefix(_LOCAL), caller.ref, caller.sha
+        repository, path, ref, sha = caller.repository, uses[2:], caller.ref, caller.sha
     else:
         address = _ADDRESS.fullmatch(uses)
         at = address and _commit(state, address["repository"], address["ref"], asking)

@@ -82,7 +82,10 @@ def edit_hook(hook: Hook, said: dict[str, Any]) -> None:
     config = said.get("config") or {}
     events = list(said.get("events", hook.events)) + list(said.get("add_events", []))
     chosen = _checked([each for each in dict.fromkeys(events) if each not in said.get("remove_events", [])])
-    url, kind = check_url(config["url"]) if "url" in config else hook.url, _format(config.get("content_type", hook.content_type))
+    url, kind = (
+        check_url(config["url"]) if "url" in config else hook.url,
+        _format(config.get("content_type", hook.content_type)),
+    )
     hook.url, hook.content_type, hook.events = url, kind, chosen
     hook.secret, hook.active = config.get("secret", hook.secret), said.get("active", hook.active)
 

@@ -41,11 +41,13 @@ def convert_manifest(at: Exchange) -> Answer:
 
 
 def _ping(at: Exchange, found: App) -> None:
-    mine = [each for each in at.state.hooks.values() if each.level == rules.level_of_app(found.id) and each.active]
-    for hook in mine if at.sender is not None else []:
-        shown = {"type": "App", "id": hook.id, "name": "web", "active": True, "events": list(hook.events)}
-        payload = {"zen": ZEN, "hook_id": hook.id, "hook": shown | {"config": hooks.config(hook), "app_id": found.id}}
-        at.sender.tell(hook, "ping", None, payload)
+    if at.sender is None:
+        return
+    for hook in at.state.hooks.values():
+        if hook.level == rules.level_of_app(found.id) and hook.active:
+            shown = {"type": "App", "id": hook.id, "name": "web", "active": True, "events": list(hook.events)}
+            payload = {"zen": ZEN, "hook_id": hook.id, "hook": shown | {"config": hooks.config(hook)}}
+            at.sender.tell(hook, "ping", None, payload)
 
 
 @route("GET", "/app/installations", needs=BY_APP, budgets=())

@@ -1,6 +1,6 @@
 """The buttons of Apps: make one from a manifest, install it."""
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
@@ -8,6 +8,9 @@ from werkzeug.wrappers import Request, Response
 from runnerkit.sandbox.github.engine import manifests
 from runnerkit.sandbox.github.state import State
 from runnerkit.sandbox.github.web.posts import SEE_OTHER, check_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FOUND = 302
 
