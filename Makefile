@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-UV     := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
+UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+# Users of the sandbox's machines cannot write bytecode; half of what is installed nobody ever imports.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(tests?|sympy|databricks|mypyc?|mypy_boto3_[a-z0-9_]+)/' $(VENV)/lib
 
-.PHONY: help demo test lint bench docs constraints clean
+.PHONY: help demo test lint bench docs site constraints clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -27,7 +29,11 @@ bench: $(VENV)/.dev ## Measure, print the figures, and fail when a limit is miss
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
 	$(BIN)/python scripts/draw_phases.py
+	$(BIN)/python scripts/write_python.py
 	$(BIN)/python scripts/write_reference.py
+
+site: $(VENV)/.dev ## Make the pages a site: build/site/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs --doctree-dir build/site.trees . build/site
 
 constraints: $(VENV)/.uv ## Resolve the newest versions and pin them in constraints.txt
 	$(BIN)/uv pip compile --quiet --upgrade --all-extras --no-annotate --no-header --python-version 3.11 \
@@ -44,8 +50,10 @@ $(VENV)/.uv:
 
 $(VENV)/.demo: $(VENV)/.uv pyproject.toml constraints.txt
 	$(UV) --editable '.[demo]'
+	-@$(COMPILE) >/dev/null
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml constraints.txt
 	$(UV) --editable '.[dev]'
+	-@$(COMPILE) >/dev/null
 	@touch $@ $(VENV)/.demo
