@@ -194,9 +194,13 @@ def journal(config: Config, environment: Mapping[str, str] = os.environ, *, even
         return objects
     from runnerkit.journals import FileJournal
 
-    name = f"journal-{config.aws.owner}.jsonl"
-    path = Path(settings.where).expanduser() if settings.where else _folder(environment, "STATE", ".local/state") / name
-    return FileJournal(path, kept=kept, told=told)
+    return FileJournal(journal_file(config, environment), kept=kept, told=told)
+
+
+def journal_file(config: Config, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the journal is when it is a file."""
+    where, name = config.journal.where, f"journal-{config.aws.owner}.jsonl"
+    return Path(where).expanduser() if where else _folder(environment, "STATE", ".local/state") / name
 
 
 def cloud(config: Config, clock: Clock, environment: Mapping[str, str] = os.environ) -> Cloud:

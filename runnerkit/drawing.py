@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
+from runnerkit import extras
 from runnerkit.errors import ConfigError
 
-PACKAGE = "vl_convert"
 VEGA_LITE = "v5.20"
 SCALE = 2.0  # sharp on the screens of today
-HINT = "install runnerkit with its extra: runnerkit[report]"
+HINT = extras.hint("report")
 
 
 def can_draw() -> bool:
     """Whether what draws is installed."""
-    return find_spec(PACKAGE) is not None
+    return extras.has("report")
 
 
 def drawn(spec: dict[str, Any]) -> tuple[str, bytes]:

@@ -69,9 +69,11 @@ EXIT_CODES: dict[int, str] = {
     12: "an image could not be baked, or is too old to be used; the output says why and what to do",
     13: "a gate does not hold, or a promotion was refused; the output names every reason",
     14: "`dvc check --exit-code`: there is work to do; without that option it ends with 0",
+    15: "`doctor` found a failure (with `--strict` also a warning, or what is unknown); the output says what to do",
     130: "interrupted",
 }
 WORK = 14
+AILING = 15
 
 
 class RunnerkitError(Exception):

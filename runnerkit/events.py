@@ -214,13 +214,15 @@ class JobTaken(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobOver(Event):
-    """A job of ours is over."""
+    """A job of ours is over; times are GitHub's, ISO 8601, empty when it does not tell."""
 
     job: int
     run: int
     repo: str
     runner: str
     conclusion: str
+    began_at: str = ""
+    ended_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit import labels
-from runnerkit.actions import Launch, Plan, Retire, Terminate
+from runnerkit.actions import Deregister, Launch, Plan, Retire, Terminate
 from runnerkit.applying import Applier
 from runnerkit.attention import Attention
 from runnerkit.breakers import UNOBTAINABLE
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 # How often one pass plans anew around wishes that cannot be had.
 ROUNDS = 3
+ASKED = "somebody asked for it"
 
 
 class Fleet:
@@ -269,10 +270,13 @@ class Fleet:
         found = [MachineStatus(pair.name, phase(pair, self.policy, observed.at), pair) for pair in join(observed)]
         return tuple(sorted((m for m in found if m.phase is not Phase.ENDED), key=lambda m: m.name))
 
-    def terminate(self, names: Sequence[str] | None = None, *, force: bool = False) -> tuple[Outcome, ...]:
+    def terminate(
+        self, names: Sequence[str] | None = None, *, force: bool = False, registrations: bool = False
+    ) -> tuple[Outcome, ...]:
         """End machines by runner name or instance id (None: all of them).
 
-        GitHub is asked first: a machine that is running a job is spared, unless ``force``.
+        GitHub is asked first: a machine that is running a job is spared, unless ``force``. With ``registrations``, a
+        registration of such a name that has no machine ends, too.
         """
         if force:
             # The emergency stop must work when GitHub does not.
@@ -282,7 +286,9 @@ class Fleet:
         else:
             pairs = list(join(_sighted(self._decided(queue=False)).observed))
         meant = [p for p in pairs if p.instance is not None and p.instance.live and _is_meant(p, names)]
-        return self._applier.apply([_end(pair, force=force) for pair in meant])
+        bare = [pair for pair in pairs if registrations and pair.instance is None and _is_meant(pair, names)]
+        ends = [Deregister(p.name, p.repo, p.runner.id, ASKED) for p in bare if p.runner is not None]
+        return self._applier.apply([*(_end(pair, force=force) for pair in meant), *ends])
 
 
 def _sighted(done: Pass) -> Pass:
@@ -300,7 +306,6 @@ def _end(pair: Pair, *, force: bool) -> Action:
     instance, runner = pair.instance, pair.runner
     assert instance is not None  # noqa: S101 - the caller chose machines
     if runner is not None and not force:
-        return Retire(pair.name, pair.repo, runner.id, instance.id, instance.region, "somebody asked for it")
-    reason = "somebody asked for it"
+        return Retire(pair.name, pair.repo, runner.id, instance.id, instance.region, ASKED)
     id_ = instance.runner_id
-    return Terminate(pair.name, pair.repo, instance.id, instance.region, reason, confirm=not force, runner_id=id_)
+    return Terminate(pair.name, pair.repo, instance.id, instance.region, ASKED, confirm=not force, runner_id=id_)

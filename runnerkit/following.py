@@ -220,8 +220,9 @@ class Follower:
     def _ended(self, job: Job) -> Job:
         self._working.pop(job.id, None)
         if self._mark(OVER, str(job.id)):
+            times = (at.isoformat() if at else "" for at in (job.started_at, job.completed_at))
             self._outside.events.emit(
-                JobOver(job.id, job.run_id, job.repo, job.runner_name or "", job.conclusion or "")
+                JobOver(job.id, job.run_id, job.repo, job.runner_name or "", job.conclusion or "", *times)
             )
         return job
 

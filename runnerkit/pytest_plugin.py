@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def _ec2_server() -> Iterator[SandboxEc2]:
     """One EC2 for the whole session: starting it takes seconds, emptying it does not."""
+    _need_sandbox()
     from runnerkit.sandbox.ec2 import SandboxEc2
 
     with SandboxEc2() as world:
@@ -34,9 +35,17 @@ def ec2(_ec2_server: SandboxEc2, monkeypatch: pytest.MonkeyPatch) -> SandboxEc2:
 @pytest.fixture
 def github() -> Iterator[GitHubWorld]:
     """An empty local GitHub; every answer it gave is checked against GitHub's own description when the test ends."""
+    _need_sandbox()
     from runnerkit.sandbox.github import GitHubWorld
 
     with GitHubWorld() as world:
         yield world
         if world.violations:
             pytest.fail("GitHub's description was violated: " + "; ".join(world.violations))
+
+
+def _need_sandbox() -> None:
+    from runnerkit import extras
+
+    if not extras.has("sandbox"):
+        pytest.fail(f"this fixture needs the sandbox: {extras.hint('sandbox')}", pytrace=False)

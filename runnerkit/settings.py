@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NoReturn, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
@@ -148,7 +148,14 @@ Unguessable = Annotated[SecretStr, AfterValidator(_long_enough)]
 Address = Annotated[str, AfterValidator(_is_address)]
 
 
-class ServeSettings(Written):
+class _Guarded(Written):
+    """Settings that hold secrets: pydantic shows stars for them, but a pickle would hold the text."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} may hold secrets, so it is not pickled")
+
+
+class ServeSettings(_Guarded):
     """Section ``[serve]``: what ``runnerkit serve`` listens to.
 
     ``webhook_secrets`` are those that GitHub signs with: one, and a second while it is being replaced.
@@ -169,7 +176,7 @@ class ServeSettings(Written):
     stop_within: int = Field(default=30, ge=1, le=600)
 
 
-class GitHubSettings(Written):
+class GitHubSettings(_Guarded):
     """Section ``[github]``: where GitHub is, who we are there, and whom we serve.
 
     Either ``token`` (a fine-grained personal access token) or ``app_id`` with ``private_key`` (PEM text, or

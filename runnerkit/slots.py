@@ -273,9 +273,9 @@ def _until_next_look(age: float) -> float:
     return next(every for up_to, every in LOOKS if age < up_to)
 
 
-def names(request: LaunchRequest, place: str) -> list[RunnerName]:
-    """The names of a request's machines, as far as none of them is spent."""
-    return [_name(request, place, serial) for serial in range(1, request.count + 1)]
+def names(request: LaunchRequest, place: str, tries: int = 1) -> list[RunnerName]:
+    """The names of a request's machines, as far as none of them is spent; with more ``tries`` those of replacements."""
+    return [_name(request, place, serial) for serial in range(1, request.count * tries + 1)]
 
 
 def _name(request: LaunchRequest, place: str, serial: int) -> RunnerName:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from runnerkit.plain import in_json, lines
+
 if TYPE_CHECKING:
     from runnerkit.events import Event
 
@@ -46,10 +48,11 @@ class LogEvents:
         # structlog takes a third of a second to import, which a command that prints no log need not spend.
         import structlog
 
-        last: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+        json, text = structlog.processors.JSONRenderer(), structlog.dev.ConsoleRenderer(colors=False)
+        last: list[Any] = [json, _harmless_json] if as_json else [text, _harmless]
         self._log = structlog.wrap_logger(
             structlog.PrintLogger(stream),
-            processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), last],
+            processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), *last],
             wrapper_class=structlog.BoundLogger,
         )
 
@@ -57,6 +60,14 @@ class LogEvents:
         """Write one line."""
         facts = event.as_dict()
         self._log.msg(facts.pop("event"), **facts)
+
+
+def _harmless_json(_log: object, _method: str, document: str) -> str:
+    return in_json(document)
+
+
+def _harmless(_log: object, _method: str, line: str) -> str:
+    return lines(line).replace("\n", " ")
 
 
 class SilentEvents:

@@ -1,17 +1,17 @@
-"""Draw the demo: play it for real, then write docs/pictures/demo.svg and, where Chromium is, pull-request.png.
+"""Play the demo for real and draw it: demo.svg, where Chromium is pull-request.png, and the README's transcript.
 
-Usage: ``python scripts/draw_demo.py [FOLDER]``. Long stretches of the job's log are left out.
+Long stretches of the job's log are left out. `draw_pictures.py` is the program.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
-import sys
 import tempfile
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -22,10 +22,17 @@ from runnerkit.sandbox.story import REPOSITORY, MainJob
 from runnerkit.sandbox.together import Sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from runnerkit.sandbox.ending import Ending, Moment
 
-PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 WIDTH = 104
+MOMENT = re.compile(r" +\d+\.\d s . ")
+LOG = re.compile(
+    r" {9}│ (?:Running stage 'train'|epoch +1/|epoch +12/|\{\"test\"|runnerkit: \d+ stages run|Ran \d+ tests|OK$)"
+)
+FIGURES = re.compile(r"test\.accuracy|test\.log_loss|\S+ (?:spot|on-demand), \d+ s|the same job on|everything worked")
 SHOWN = 26
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -64,26 +71,48 @@ class Short(Stage):
         self._held.clear()
 
 
-def main() -> int:
-    """Play and draw."""
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES
-    target.mkdir(parents=True, exist_ok=True)
+def draw(target: Path) -> tuple[Ending, str]:
+    """Play the demo, write its pictures into a folder, and return how it ended and what stood on the terminal."""
     console = Console(
         file=io.StringIO(), record=True, width=WIDTH, force_terminal=True, color_system="truecolor", highlight=False
     )
     console.print(Text.assemble(("$ ", "dim"), ("make demo", "bold")))
+    whole = Console(file=io.StringIO(), width=100, highlight=False)
+    stages = (Short(console), Stage(io.StringIO(), whole))
     with Sandbox(REPOSITORY, boot=3.0) as sandbox:
-        stage = Short(console)
-        stage.opened(sandbox)
-        ending = MainJob(sandbox, stage.moment, stage.log).play()
-        stage.ended(ending)
+        for stage in stages:
+            stage.opened(sandbox)
+        ending = MainJob(sandbox, partial(_each, stages, "moment"), partial(_each, stages, "log")).play()
+        for stage in stages:
+            stage.ended(ending)
         _photograph(ending.page, target / "pull-request.png")
-    svg = console.export_svg(title="runnerkit")
+    said = whole.file.getvalue() if isinstance(whole.file, io.StringIO) else ""
     # The fonts are the reader's own: a picture in a README loads nothing from elsewhere.
-    kept = "\n".join(line.rstrip() for line in _without_fonts(svg).splitlines())
-    (target / "demo.svg").write_text(kept + "\n", encoding="utf-8")
-    print(f"drew {target / 'demo.svg'}: {ending.conclusion} in {ending.seconds:.1f} s")
-    return 0 if ending.ok else 1
+    svg = _without_fonts(console.export_svg(title="runnerkit"))
+    (target / "demo.svg").write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
+    return ending, said
+
+
+def _each(stages: Sequence[Stage], what: str, told: Moment | str) -> None:
+    """Tell all stages the same: a picture leaves out what the transcript may need."""
+    for stage in stages:
+        getattr(stage, what)(told)
+
+
+def transcript(said: str) -> str:
+    """What the README shows of it: the moments, a few lines of the log, and the figures; dots for what is left out."""
+    kept: list[str] = []
+    for line in map(str.rstrip, said.splitlines()):
+        row = line.strip("│ ")
+        if MOMENT.match(line) or LOG.match(line) or (kept and MOMENT.match(kept[-1]) and line.startswith(" " * 33)):
+            kept.append(line)
+        elif FIGURES.match(row):
+            kept.append(row)
+        elif kept and line.startswith("         │") and not kept[-1].endswith("│ ..."):
+            kept.append("         │ ...")
+        elif kept and not line.startswith("         ") and kept[-1] != "...":
+            kept.append("...")
+    return "\n".join(["$ make demo", *kept])
 
 
 def _without_fonts(svg: str) -> str:
@@ -99,7 +128,3 @@ def _photograph(page: str, file: Path) -> None:
     with tempfile.TemporaryDirectory() as profile:
         argv = [browser, *FLAGS, f"--user-data-dir={profile}", f"--screenshot={file}", page]
         subprocess.run(argv, check=True, timeout=120, env={**os.environ, "HOME": profile}, capture_output=True)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

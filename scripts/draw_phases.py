@@ -1,4 +1,4 @@
-"""Write ``docs/phases.md``: the life of a machine as tables and as a diagram, all taken from the code.
+"""Write ``docs/phases.md`` and its picture: the life of a machine as tables and as a diagram, all taken from the code.
 
 Usage: ``python scripts/draw_phases.py [--check]``. With ``--check`` nothing is written, and the exit code is 1 when the
 page is not what the code says.
@@ -12,11 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
+from phase_picture import picture
+
 from runnerkit.phases import LIFE, Phase
 from runnerkit.plan import RULES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "phases.md"
+PICTURE = DOCS / "pictures" / "phases.svg"
+USUAL = (Phase.REGISTERED, Phase.BOOTING, Phase.READY, Phase.BUSY, Phase.ENDED)
 MARK = "<!-- Written by {script} from the code; edit that instead. -->"
 
 # The steps worth drawing, with what makes them happen. LIFE allows many more, because lists lag and people interfere;
@@ -55,7 +59,9 @@ within its lease."""
 
 DIAGRAM = """\
 What usually happens, and why. Green phases count as capacity. Past its maximum lifetime a machine is terminated
-whatever its phase."""
+whatever its phase.
+
+![Each phase in a box, the usual ones from top to bottom; beside it where it leads, and why](pictures/phases.svg)"""
 
 MATRIX = """\
 Between two passes much may happen, and lists may lag, so more steps are possible than are usual. A mark says that the
@@ -106,7 +112,6 @@ def phases_page() -> str:
         "## What the plan does about it\n\nThese are the rules in `runnerkit/plan.py`, one for each phase.",
         table(("phase", "rule"), ((f"`{phase}`", prose(rule.__doc__)) for phase, rule in RULES.items())),
         f"## The usual ways\n\n{DIAGRAM}",
-        diagram(),
         f"## Every possible step\n\n{MATRIX}",
         table(("from", *(f"`{phase}`" for phase in Phase)), _steps()),
         script="draw_phases.py",
@@ -124,7 +129,7 @@ def _steps() -> Iterator[tuple[str, ...]]:
 
 
 def diagram() -> str:
-    """The usual steps as a Mermaid state diagram; capacity is drawn in another colour.
+    """The usual steps as a picture; capacity is drawn in another colour.
 
     Raises:
         ValueError: A step is drawn that LIFE does not allow.
@@ -132,19 +137,10 @@ def diagram() -> str:
     impossible = [f"{start} -> {end}" for start, end in STEPS if end not in LIFE[start].then]
     if impossible:
         raise ValueError(f"drawn, but not allowed by LIFE: {', '.join(impossible)}")
-    capacity = ", ".join(phase for phase, row in LIFE.items() if row.capacity)
-    lines = (
-        "```mermaid",
-        "stateDiagram-v2",
-        "    [*] --> registered: launch",
-        *(f"    {start} --> {end}: {why}" for (start, end), why in STEPS.items()),
-        "    ended --> [*]",
-        "    classDef capacity fill:#d7f0dd,color:#000",
-        f"    class {capacity} capacity",
-        "```",
-    )
-    return "\n".join(lines)
+    capacity = [phase for phase, row in LIFE.items() if row.capacity]
+    steps = {(str(start), str(end)): why for (start, end), why in STEPS.items()}
+    return picture(USUAL, steps, capacity, Phase.ENDED)
 
 
 if __name__ == "__main__":
-    sys.exit(publish({PAGE: phases_page()}, sys.argv[1:], __doc__.splitlines()[0]))
+    sys.exit(publish({PAGE: phases_page(), PICTURE: diagram()}, sys.argv[1:], __doc__.splitlines()[0]))

@@ -3,7 +3,76 @@
 Every key must be explained here and nothing else may be: the script refuses to write a page otherwise.
 """
 
+from runnerkit.permissions import Place, Use
+
 INTRODUCTIONS = {
+    "permissions": """\
+What runnerkit must be allowed on AWS, for each thing that you do with it. `runnerkit setup aws` makes roles with these
+policies; [`runnerkit doctor`](doctor.md) tells which of the actions your credentials lack. Below, the account is
+123456789012, the region eu-central-1 and the owner `runnerkit`: your own come from your configuration.
+
+How far this can be trusted:
+
+| what | how it is known |
+| --- | --- |
+| each action is needed | tests do everything that runnerkit does with the real adapters, and record each action at the wire of a [local AWS](sandbox.md): an action here that nobody calls fails them, but for those that AWS asks for by itself |
+| no action is missing | so does one that is called and not here, in any test there is; and the stories pass where that AWS demands permissions |
+| resources and keys of conditions exist | held against AWS's service authorization reference |
+| **conditions hold for our calls and for no others** | **checked statically, and not proven**: no AWS stands behind the tests. If AWS denies something that is allowed here, tell us |
+
+What is made carries the tag `runnerkit:owner` from the start; what changes or removes something asks for that tag,
+wherever AWS can. Two installations of different owners in one account cannot end each other's machines.""",
+    "asked for by AWS itself": """\
+## Never called
+
+Some actions must be allowed though runnerkit never calls them: AWS asks for them on behalf of another call.""",
+    "doctor": """\
+`runnerkit doctor` looks at AWS, GitHub, and the computer and folder it is called in, and says what works, what does
+not, and what to do next. It changes nothing. Call it after setting up, and when a job does not get its machine and
+[why](why.md) does not say it.
+
+```console
+$ runnerkit doctor --only aws-spot-quota
+AWS
+  warning  aws-spot-quota          us-east-1: 0 vCPUs of All G and VT Spot
+             Instance Requests; default needs 4
+           why:  new accounts start with 0; until it is raised AWS refuses every
+             such machine
+           next: aws service-quotas request-service-quota-increase
+             --service-code ec2 --quota-code L-3819A6DF --desired-value 32
+             --region us-east-1
+
+1 warning
+```
+
+| level | means |
+| --- | --- |
+| ok | as it should be |
+| note | it works, and is worth knowing |
+| unknown | it could not be found out; the line says why |
+| warning | it works now, but not for long, or not always |
+| failure | a job will not get its machine, or its results will be lost |
+
+It ends with 0, or with 15 when there is a failure; with `--strict` also for a warning, and for what is unknown.
+`--only` takes groups and checks, several times. `--json` prints all findings with names that stay: `check`, `group`, `level`,
+`found`, `why`, `next`. `--list` names all checks.
+
+Everything is looked at side by side, within 60 seconds (`--within`). What hangs or fails is unknown and hides nothing
+else, and half of the credentials may be missing. In a workflow, call it in the job that launches: then it judges the
+credentials that count.
+
+How permissions are tried without doing anything:
+
+* EC2's calls are made as dry runs. A dry run about a machine that nobody has says nothing when the policy asks for our
+  tag, so these, and calls of services without dry runs, are left to IAM's simulation. It needs
+  `iam:SimulatePrincipalPolicy`; without it they are unknown.
+* GitHub is asked to change what does not exist (runner 0, comment 0, run 0). It looks at the permission first, so the
+  answer tells whether there is one. This is as true of a fine-grained token as of a classic one.
+* A journal on S3 is tried by a write that cannot succeed: it asks to replace an object that nobody has.
+
+What it cannot see: GitHub's secrets, whether AWS has capacity at this moment (launches tell), whether a newer
+runnerkit exists, and what a machine's own firewall or proxy lets through.
+""",
     "exit codes": """\
 Every command ends with one of these codes. They are part of the interface: a code keeps its meaning.
 
@@ -226,3 +295,26 @@ MEANINGS = {
         "merge_queue_spot": "as in `[policy]`",
     },
 }
+
+USES = {
+    Use.RUNNERS: "launching, watching and ending machines: `launch`, `once`, `run`, `serve`, `status`, `logs`, `sweep`",
+    Use.BURST: 'machines that read their secret from Parameter Store (`secrets = "ssm"`), and bursts',
+    Use.CONNECT: "a shell on a machine: `runnerkit connect`",
+    Use.BAKE: "images: `runnerkit ami`",
+    Use.JOURNAL: "a journal under an S3 prefix",
+    Use.DOCTOR: "what `runnerkit doctor` reads beyond that",
+    Use.BATCH: "jobs on AWS Batch: `runnerkit batch`",
+    Use.JOB: "the job itself: the DVC remote, and what a job keeps beside it",
+    Use.NOTIFY: "messages to SNS",
+    Use.MACHINE: "the role of a machine itself, which reads and deletes its own parameter and can do nothing else",
+    Use.LAMBDA: "the controller on AWS Lambda, for its own log, queue and secrets",
+    Use.SETUP: "`runnerkit setup aws`; who makes roles is an administrator all the same",
+}
+EXAMPLE_PLACE = Place(
+    account="123456789012",
+    regions=("eu-central-1",),
+    roles=("arn:aws:iam::123456789012:role/runnerkit-runnerkit-machine",),
+    journal="acme-journal/runnerkit",
+    data="acme-models/dvc",
+    topics=("arn:aws:sns:eu-central-1:123456789012:runs",),
+)

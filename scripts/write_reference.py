@@ -8,7 +8,7 @@ import inspect
 import json
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
@@ -17,15 +17,18 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer.main
 from draw_phases import DOCS, page, prose, publish, table
 from pydantic import BaseModel, SecretStr
-from reference_words import ENVIRONMENT, INTRODUCTIONS, MEANINGS
+from reference_words import ENVIRONMENT, EXAMPLE_PLACE, INTRODUCTIONS, MEANINGS, USES
 from typer.testing import CliRunner
 
 from runnerkit import config, errors, events
 from runnerkit.baking import errors as baking_errors
 from runnerkit.cli.commands import app
+from runnerkit.doctor.registry import CHECKS
+from runnerkit.doctor.words import TITLES, Group, Level
 from runnerkit.errors import EXIT_CODES, RunnerkitError
 from runnerkit.labels.keys import KEYS
 from runnerkit.model import Breadth, Market, Refusal
+from runnerkit.permissions import BESIDE, DEPENDENT, Statement, Use, policy, statements
 from runnerkit.settings import AmiSettings, AwsSettings, GitHubSettings, ImageSource, JournalSettings, ServeSettings
 from runnerkit.web.measures import COUNTER, MEASURES, Measure
 from runnerkit.wishes import Bounds, Policy
@@ -85,6 +88,23 @@ def _codes(words: list[str]) -> str:
 
 def _json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can say
     return f"```json\n{json.dumps(value, indent=2)}\n```"
+
+
+# --- doctor ----------------------------------------------------------------------------------------------------------
+
+
+def doctor_page() -> str:
+    """The text of ``docs/doctor.md``."""
+    return written("Doctor", INTRODUCTIONS["doctor"], *(part for group in Group for part in _group(group)))
+
+
+def _group(group: Group) -> tuple[str, str]:
+    rows = ((f"`{each.name}`", each.asks, _levels(each.levels), each.todo) for each in CHECKS if each.group is group)
+    return f"## {TITLES[group]}: `{group}`", table(("check", "asks", "may come to", "what to do"), rows)
+
+
+def _levels(levels: Sequence[Level]) -> str:
+    return ", ".join(str(level) for level in reversed(Level) if level in levels) or "ok"
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -202,6 +222,44 @@ def _limits(metadata: list[Any]) -> str:
     return ", ".join(text.format(bound) for text, bound in said if bound is not None)
 
 
+# --- permissions ------------------------------------------------------------------------------------------------------
+
+
+def permissions_page() -> str:
+    """The text of ``docs/iam.md``."""
+    return written(
+        "AWS permissions",
+        INTRODUCTIONS["permissions"],
+        table(("section", "needed for"), ((f"[`{use}`](#{use})", USES[use]) for use in Use)),
+        *(_use(use) for use in Use),
+        INTRODUCTIONS["asked for by AWS itself"],
+        table(("action", "why"), ((f"`{action}`", why) for action, why in sorted(DEPENDENT.items()))),
+    )
+
+
+def _use(use: Use) -> str:
+    beside = " and ".join(f"[`{each}`](#{each})" for each in BESIDE.get(use, ()))
+    needs = f" It comes on top of {beside}." if beside else ""
+    document = json.dumps(policy([use], EXAMPLE_PLACE), indent=2)
+    rows = (
+        (f"`{each.sid}`", " ".join(f"`{action}`" for action in each.actions), _limited(each), each.why)
+        for each in statements([use], EXAMPLE_PLACE)
+    )
+    first = USES[use][0].upper() + USES[use][1:]
+    told = table(("statement", "actions", "on", "why"), rows)
+    return f"## {use}\n\n{first}.{needs}\n\n{told}\n\n```json\n{document}\n```"
+
+
+def _limited(statement: Statement) -> str:
+    resources = "<br>".join(f"`{each}`" for each in statement.resources)
+    conditions = [
+        f"{test} `{key}`: {', '.join(f'`{value}`' for value in values)}"
+        for test, keys in statement.conditions.items()
+        for key, values in keys.items()
+    ]
+    return "<br>".join((resources, *(f"if {each}" for each in conditions)))
+
+
 # --- metrics ----------------------------------------------------------------------------------------------------------
 
 
@@ -247,8 +305,10 @@ if __name__ == "__main__":
     pages = {
         DOCS / "commands.md": commands_page(),
         DOCS / "configuration.md": configuration_page(),
+        DOCS / "doctor.md": doctor_page(),
         DOCS / "events.md": events_page(),
         DOCS / "exit-codes.md": exit_codes_page(),
+        DOCS / "iam.md": permissions_page(),
         DOCS / "metrics.md": metrics_page(),
     }
     sys.exit(publish(pages, sys.argv[1:], str(__doc__).splitlines()[0]))

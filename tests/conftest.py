@@ -12,6 +12,8 @@ from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import recorded
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -26,11 +28,16 @@ _missing_tools: list[str] = []
 # Tests that one worker runs, each group after the other: they share one slow start, or would disturb each other.
 TOGETHER = {
     "tests/guards/": "guards",
+    "tests/packaging/test_contents.py": "wheel",
+    "tests/packaging/test_metadata.py": "wheel",
+    "tests/packaging/test_outside.py": "wheel",
+    "tests/packaging/test_container.py": "wheel",
     "tests/commands/test_demo.py": "demo",
     "tests/sandbox/web/test_browser.py": "chromium",
     "tests/web/test_page": "chromium",
     "tests/docs/test_docs_executed.py::test_a_pipeline": "pipeline",
     "tests/docs/test_docs_executed.py::test_the_example": "pipeline",
+    "tests/docs/test_docs_site.py": "site",
 }
 
 
@@ -97,14 +104,20 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _missing_tools.append(report.nodeid)
 
 
+def pytest_configure() -> None:
+    """Before workers start: what runnerkit asks AWS for is noted."""
+    recorded.begin()
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a skipped tier is a failure."""
-    if os.environ.get("CI") and _missing_tools:
+    """In CI a skipped tier is a failure; everywhere an action is that no policy allows."""
+    if recorded.end() or (os.environ.get("CI") and _missing_tools):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which tests a missing tool kept from running."""
+    """Say which actions no policy allows, and which tests a missing tool kept from running."""
+    recorded.tell(terminalreporter)
     if os.environ.get("CI") and _missing_tools:
         terminalreporter.section("skipped for want of a tool, which CI must have")
         for nodeid in _missing_tools:

@@ -34,7 +34,8 @@ class Topic:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
 
-        config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+        retries: Any = {"mode": "standard", "total_max_attempts": 2}
+        config = Config(connect_timeout=5, read_timeout=10, retries=retries, user_agent_extra="runnerkit")
         event = {"event": {"DataType": "String", "StringValue": str(message.moment)}}
         given: dict[str, Any] = {"TopicArn": self.arn, "Message": body(message), "MessageAttributes": event}
         if self.arn.endswith(".fifo"):

@@ -45,10 +45,11 @@ def _variables(path: str, parameters: Mapping[str, str]) -> dict[str, str]:
 
 def _read(path: str) -> dict[str, str]:
     import boto3
+    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        client: Any = boto3.client("ssm")
+        client: Any = boto3.client("ssm", config=Config(user_agent_extra="runnerkit"))
         pages = client.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True, WithDecryption=True)
         return {each["Name"]: each["Value"] for page in pages for each in page["Parameters"]}
     except ClientError as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sys
 from pathlib import Path
@@ -33,11 +34,15 @@ def facts(slot: Slot) -> dict[str, Any]:
 
 
 def write_outputs(label: str, slots: Sequence[Slot], environment: Mapping[str, str]) -> None:
-    """Append ``label``, ``runner`` and ``instance`` (several ones separated by commas) to ``GITHUB_OUTPUT``."""
+    """Append ``label``, ``runner`` and ``instance`` (several ones separated by commas) to ``GITHUB_OUTPUT``.
+
+    ``machines`` tells the same and more, as JSON: a list with the type, the place and the price of each.
+    """
     values = {
         "label": label,
         "runner": ",".join(str(slot.name) for slot in slots),
         "instance": ",".join(slot.instance_id for slot in slots),
+        "machines": json.dumps([facts(slot) for slot in slots]),
     }
     write_values(values, environment)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runnerkit.cli import completing
 from runnerkit.cli.common import (
     AsJson,
     ConfigPath,
@@ -28,7 +29,9 @@ INTERRUPTED = "interrupted; the builder and everything made for it is gone, or e
 
 
 def bake(  # noqa: PLR0917 - options of a command
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or the path of a .toml file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Name of a recipe, or the path of a .toml file.", autocompletion=completing.recipes)
+    ],
     base: Annotated[
         str | None, typer.Option("--base", help="Another base: an AMI's id, an SSM parameter, or a recipe's name.")
     ] = None,

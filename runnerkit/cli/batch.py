@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runnerkit.cli.batching import job_tags, opened, said, span, split, stem, to_errors, to_output
-from runnerkit.cli.common import AsJson, ConfigPath, DryRun, configuration, ending_well, fail, print_json
+from runnerkit.cli.common import AsJson, ConfigPath, DryRun, configuration, echo, ending_well, fail, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,9 +164,9 @@ def _preview(running: Run, *, as_json: bool) -> None:
         typer.echo(
             f"compute environment {found['compute']} ({', '.join(found['types']) or 'types that Batch chooses'})"
         )
-    typer.echo(f"job queue {found['queue']}: {have[found['queue_exists']]}")
-    typer.echo(f"job definition {found['definition']['jobDefinitionName']}: {have[found['definition_exists']]}")
-    typer.echo(f"job {found['job']['jobName']}: {' '.join(found['job']['containerOverrides']['command'])}")
+    echo(f"job queue {found['queue']}: {have[found['queue_exists']]}")
+    echo(f"job definition {found['definition']['jobDefinitionName']}: {have[found['definition_exists']]}")
+    echo(f"job {found['job']['jobName']}: {' '.join(found['job']['containerOverrides']['command'])}")
 
 
 @app.command("status")
@@ -182,9 +182,9 @@ def status(region: Region = "", config: ConfigPath = None, as_json: AsJson = Fal
         return
     for kind in ("queues", "computes"):
         for each in found[kind]:
-            typer.echo(f"{kind[:-1]:<8} {each['name']}: {each['status']}, {each['state']}{_because(each['reason'])}")
+            echo(f"{kind[:-1]:<8} {each['name']}: {each['status']}, {each['state']}{_because(each['reason'])}")
     for job in found["jobs"]:
-        typer.echo(f"job      {job['id']} {job['name']}: {job['state']}{_because(job['why'])}")
+        echo(f"job      {job['id']} {job['name']}: {job['state']}{_because(job['why'])}")
     if not any(found[kind] for kind in ("queues", "computes", "jobs")):
         typer.echo("nothing of ours is on Batch here")
 
@@ -213,7 +213,7 @@ def cancel(
     if as_json:
         print_json({"id": ended.id, "name": ended.name, "state": str(ended.state), "reason": ended.reason})
     else:
-        typer.echo(f"{ended.id} is {ended.state}")
+        echo(f"{ended.id} is {ended.state}")
 
 
 @app.command("remove")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runnerkit.plain import annotation, lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -237,4 +239,4 @@ def sentence(done: Offered) -> str:
 
 def tell(text: str) -> None:
     """A line for people on standard error, where it does not disturb what programs read."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{annotation(text) if text.startswith('::') else lines(text)}\n")

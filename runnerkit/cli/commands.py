@@ -11,10 +11,14 @@ from runnerkit import __version__
 from runnerkit.cli import (
     ami,
     batch,
+    completion,
+    cost,
     credentials,
     demo,
+    doctor,
     dvc,
     gate,
+    init,
     inside,
     interrupt,
     launch,
@@ -30,6 +34,7 @@ from runnerkit.cli import (
     runs,
     sandbox,
     serve,
+    setup,
     show,
     simulate,
     why,
@@ -38,7 +43,7 @@ from runnerkit.cli import (
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
 10 the pipeline failed - 11 spot interruption - 12 no usable image -
-13 a gate does not hold - 14 there is work (`dvc check --exit-code`) - 130 interrupted."""
+13 a gate does not hold - 14 there is work (`dvc check --exit-code`) - 15 a failure that `doctor` found - 130 interrupted."""
 
 
 class _Group(TyperGroup):
@@ -79,6 +84,9 @@ def _root(
     pass
 
 
+app.add_typer(setup.app, name="setup", cls=_Group)
+app.command("doctor")(doctor.doctor)
+app.command("init")(init.init)
 app.command("launch")(launch.launch)
 app.command("once")(loop.once)
 app.command("run")(loop.run)
@@ -88,6 +96,7 @@ app.command("sweep")(loop.sweep)
 app.command("status")(machines.status)
 app.command("resume")(resume.resume)
 app.command("why")(why.why)
+app.command("cost")(cost.cost)
 app.command("logs")(inside.logs)
 app.command("connect")(inside.connect)
 app.command("terminate")(machines.terminate)
@@ -108,3 +117,4 @@ app.add_typer(runs.app, name="runs", cls=_Group)
 app.add_typer(batch.app, name="batch", cls=_Group)
 app.add_typer(ami.app, name="ami", cls=_Group)
 app.add_typer(show.app, name="config", cls=_Group)
+app.command("completion")(completion.completion)

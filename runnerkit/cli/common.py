@@ -9,16 +9,16 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from runnerkit.errors import ConfigError, RunnerkitError
+from runnerkit.errors import RunnerkitError
+from runnerkit.plain import in_json, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runnerkit.config import Config
     from runnerkit.ports import Events
@@ -28,9 +28,6 @@ LOOK_EVERY = 0.1
 # Windows has no terminals that hang up.
 ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 ENDED = "interrupted; the sandbox has ended with everything in it"
-# What the extras bring, by the names under which it is imported.
-SANDBOX_PACKAGES = ("cryptography", "jinja2", "jwt", "markdown_it", "moto", "nh3", "openapi_core", "werkzeug")
-DEMO_PACKAGES = (*SANDBOX_PACKAGES, "dvc", "dvc_s3", "sklearn")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
 ConfigPath = Annotated[
@@ -72,31 +69,16 @@ def narrator(*, as_json: bool) -> Events:
     return SeveralEvents(Narrator(sys.stderr))
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print what may quote others: labels, titles, answers of AWS."""
+    typer.echo(lines(text), err=err)
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, indent=None if not sys.stdout.isatty() else 2, default=str) + "\n")
+    text = json.dumps(value, indent=None if not sys.stdout.isatty() else 2, default=str)
+    sys.stdout.write(in_json(text) + "\n")
     sys.stdout.flush()
-
-
-def need_packages(names: Iterable[str], extra: str) -> None:
-    """Refuse, before anything is started, what needs packages that are not installed.
-
-    Raises:
-        ConfigError: One is missing; the message names it and the hint how to get it.
-    """
-    for name in names:
-        if not _is_installed(name):
-            raise ConfigError(
-                f"this needs the package {name}, which is not installed",
-                hint=f"install runnerkit with its extra: runnerkit[{extra}]",
-            )
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ImportError:
-        return False
 
 
 @contextmanager

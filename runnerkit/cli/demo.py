@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import DEMO_PACKAGES, ENDED, AsJson, ending_well, need_packages, print_json, until_told
+from runnerkit import extras
+from runnerkit.cli.common import ENDED, AsJson, ending_well, print_json, until_told
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def demo(
     no_capacity: Annotated[
         bool, typer.Option("--no-capacity", help="No spot machine can be had; an on-demand one is launched.")
     ] = False,
+    enforce_permissions: Annotated[
+        bool,
+        typer.Option(
+            "--enforce-permissions", help="AWS demands permissions; controller and job have their policies and no more."
+        ),
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the sandbox up until Ctrl-C and print its address.")
     ] = False,
@@ -42,7 +49,7 @@ def demo(
     Exits with 0 only if the job succeeded and nothing is left.
     """
     with ending_well(as_json=as_json, interrupted=ENDED):
-        sandbox = _sandbox(boot, machines)
+        sandbox = _sandbox(boot, machines, enforce=enforce_permissions)
         from runnerkit.cli.stage import Stage
 
         stage = Stage(sys.stderr if as_json else sys.stdout)
@@ -55,14 +62,18 @@ def demo(
     raise typer.Exit(0 if ending.ok else 1)
 
 
-def _sandbox(boot: float, machines: str) -> Sandbox:
-    need_packages(DEMO_PACKAGES, "demo")
+def _sandbox(boot: float, machines: str, *, enforce: bool) -> Sandbox:
+    extras.need("demo")
     from runnerkit.sandbox.story import REPOSITORY
     from runnerkit.sandbox.together import Sandbox
 
     if machines not in KINDS:
         raise ConfigError(f"--machines is {' or '.join(KINDS)}, not {machines!r}: the demo's job has to run")
-    return Sandbox(REPOSITORY, boot=boot, machines=machines, say=lambda text: typer.echo(text, err=True))
+    return Sandbox(REPOSITORY, boot=boot, machines=machines, say=_say, enforce=enforce)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _play(sandbox: Sandbox, stage: Stage, *, interrupt: bool, no_capacity: bool) -> Ending:

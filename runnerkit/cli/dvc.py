@@ -13,6 +13,7 @@ from runnerkit.cli.common import AsJson, ending_well, print_json
 from runnerkit.cli.credentials import RoleArn, renew
 from runnerkit.cli.notify import telling
 from runnerkit.cli.summaries import append_to_summary
+from runnerkit.plain import annotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +139,7 @@ class _Speaker:
     def __call__(self, line: str) -> None:
         stream = sys.stderr if self._to_stderr else sys.stdout
         try:
-            stream.write(line + "\n")
+            stream.write((annotation(line) if line.startswith("::") else line) + "\n")
             stream.flush()
         except (OSError, ValueError, AttributeError):
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from runnerkit.cli import completing
 from runnerkit.cli.common import (
     PARTLY,
     AsJson,
@@ -20,6 +21,7 @@ from runnerkit.cli.common import (
     print_json,
     repositories,
 )
+from runnerkit.cli.taking_back import ENDED, taken_back, within_workflow
 from runnerkit.errors import RunnerkitError
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from runnerkit.slots import LaunchRequest, Slot
 
 Key = Annotated[str | None, typer.Option(help="As in the label.", rich_help_panel="Label keys")]
+Gpu, Arch, Spot, Retry = (
+    typer.Option(help="As in the label.", rich_help_panel="Label keys", autocompletion=completing.key(name))
+    for name in ("gpu", "arch", "spot", "retry")
+)
 
 
 def launch(
@@ -40,21 +46,21 @@ def launch(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every runner is online.")] = False,
     scope: Annotated[str | None, typer.Option(help="The label's SCOPE; the workflow run's id by default.")] = None,
     spec: Key = None,
-    gpu: Key = None,
+    gpu: Annotated[str | None, Gpu] = None,
     type_: Annotated[str | None, typer.Option("--type", help="As in the label.")] = None,
     family: Key = None,
     cpu: Key = None,
     ram: Key = None,
-    arch: Key = None,
+    arch: Annotated[str | None, Arch] = None,
     image: Key = None,
     profile: Key = None,
-    spot: Key = None,
+    spot: Annotated[str | None, Spot] = None,
     region: Key = None,
     zone: Key = None,
     disk: Key = None,
     idle: Key = None,
     life: Key = None,
-    retry: Key = None,
+    retry: Annotated[str | None, Retry] = None,
     price: Key = None,
     skip_if_nothing_to_do: Annotated[
         bool,
@@ -73,7 +79,7 @@ def launch(
         "profile": profile, "spot": spot, "region": region, "zone": zone, "disk": disk, "idle": idle, "life": life,
         "retry": retry, "price": price,
     }  # fmt: skip
-    with ending_well(as_json=as_json):
+    with ending_well(as_json=as_json, interrupted=ENDED if within_workflow(os.environ) else ""):
         settings = configuration(config)
         label = _label(runs_on, scope, {key: value for key, value in keys.items() if value is not None}, os.environ)
         if skip_if_nothing_to_do and not _work(label, as_json=as_json):
@@ -172,19 +178,18 @@ def _launch(settings: Config, label: str, request: LaunchRequest, *, wait: bool,
 
     fleet = app.fleet(settings, repos=(request.repo,), events=narrator(as_json=as_json))
     started: list[Slot] = []
-    try:
-        fleet.launch(request, told=started.append)
-    except RunnerkitError as error:
-        if not started:
-            raise
-        _partly(label, request, started, error, as_json=as_json)
-    finally:
-        # Before waiting, and also when a later machine could not be had: the workflow knows what it started.
-        actions.write_outputs(label, started, os.environ)
-        actions.write_summary(label, started, os.environ)
-    slots: Sequence[Slot] = started
-    if wait:
-        slots = _waited(fleet, slots, label, quiet=as_json)
+    with taken_back(fleet, request, settings.github.place(request.repo), started, os.environ):
+        try:
+            fleet.launch(request, told=started.append)
+        except RunnerkitError as error:
+            if not started:
+                raise
+            _partly(label, request, started, error, as_json=as_json)
+        finally:
+            # Before waiting, and also when a later machine could not be had: the workflow knows what it started.
+            actions.write_outputs(label, started, os.environ)
+            actions.write_summary(label, started, os.environ)
+        slots = _waited(fleet, started, label, quiet=as_json) if wait else started
     recovery = _recovery(settings, request, slots, quiet=as_json)
     if as_json:
         machines = [actions.facts(slot) for slot in slots]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runnerkit.cli.beside import Beside, RunName, aimed, check_objects, given, sentence, store_of, tell
-from runnerkit.cli.common import AsJson, DryRun, ending_well, print_json
+from runnerkit.cli.common import AsJson, DryRun, echo, ending_well, print_json
 
 if TYPE_CHECKING:
     from runnerkit.job.locks.bundle import Bundle
@@ -33,7 +33,7 @@ def show(source: From = "s3", store: Beside = "", name: RunName = "", as_json: A
     if as_json:
         print_json({**bundle.as_dict(texts=True), **checked})
     else:
-        typer.echo(_shown(bundle, checked))
+        echo(_shown(bundle, checked))
 
 
 @app.command("apply")
@@ -65,7 +65,7 @@ def apply(  # noqa: PLR0917 - typer passes every option by its name
     if as_json:
         print_json({**done, **checked, "dry_run": dry_run})
     else:
-        typer.echo(done["said"])
+        echo(done["said"])
 
 
 def _bundle(source: str, store: str, name: str) -> Bundle:

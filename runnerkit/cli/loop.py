@@ -15,6 +15,7 @@ from runnerkit.cli.common import (
     DryRun,
     Repo,
     configuration,
+    echo,
     ending_well,
     narrator,
     print_json,
@@ -97,7 +98,7 @@ def sweep(
     elif dry_run:
         _say_plan(done)
         for leftover in leftovers:
-            typer.echo(f"would remove {leftover.kind} {leftover.id} ({leftover.name})")
+            echo(f"would remove {leftover.kind} {leftover.id} ({leftover.name})")
     elif not done.outcomes and not leftovers:
         typer.echo("nothing to sweep")
     if done.failed:
@@ -106,11 +107,11 @@ def sweep(
 
 def _say_plan(preview: Pass) -> None:
     for action in preview.plan.actions:
-        typer.echo(f"would {_verb(action)} {action.name}{_details(action)}")
+        echo(f"would {_verb(action)} {action.name}{_details(action)}")
     for waiting in preview.plan.waiting:
-        typer.echo(f"job {waiting.job.id} of {waiting.job.repo} waits: {waiting.why}")
+        echo(f"job {waiting.job.id} of {waiting.job.repo} waits: {waiting.why}")
     for refused in preview.refused:
-        typer.echo(f"job {refused.job.id} of {refused.job.repo} is refused: {refused.error.message}")
+        echo(f"job {refused.job.id} of {refused.job.repo} is refused: {refused.error.message}")
     if not (preview.plan.actions or preview.plan.waiting or preview.refused):
         typer.echo("nothing to do")
 

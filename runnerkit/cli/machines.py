@@ -13,6 +13,7 @@ from runnerkit.cli.common import (
     ConfigPath,
     Repo,
     configuration,
+    echo,
     ending_well,
     narrator,
     print_json,
@@ -47,7 +48,7 @@ def status(repo: Repo = None, config: ConfigPath = None, as_json: AsJson = False
         now = SystemClock().now()
         print_table(COLUMNS, [_row(machine, now) for machine in machines])
     for job in queue:
-        typer.echo(f"job {job['job']} of {job['repo']} ({', '.join(job['labels'])}): {job['why']}")
+        echo(f"job {job['job']} of {job['repo']} ({', '.join(job['labels'])}): {job['why']}")
 
 
 def _queue(preview: Pass) -> Iterator[dict[str, Any]]:
@@ -94,7 +95,7 @@ def terminate(
     elif not outcomes:
         typer.echo("nothing to terminate")
     if missing and not as_json:
-        typer.echo(f"not found among the live machines: {', '.join(missing)}", err=True)
+        echo(f"not found among the live machines: {', '.join(missing)}", err=True)
     if missing or not all(outcome.done for outcome in outcomes):
         raise typer.Exit(PARTLY)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runnerkit.cli.common import need_packages
+from runnerkit import extras
 
 if TYPE_CHECKING:
     from runnerkit.job.pipeline import Project
@@ -31,7 +31,7 @@ class Bench:
         Raises:
             ConfigError: GTO is missing, this is no repository, or its tags cannot be fetched.
         """
-        need_packages(("gto",), "promote")
+        extras.need("promote")
         from runnerkit.job.checks import check_git, git
         from runnerkit.job.place import Place
         from runnerkit.job.versions import ground

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from runnerkit.cli.common import AsJson, ending_well, print_json
+from runnerkit.cli.common import AsJson, echo, ending_well, print_json
 from runnerkit.cli.modelbench import Bench
+from runnerkit.plain import annotation
 
 if TYPE_CHECKING:
     from runnerkit.versioning import Registry, Version
@@ -98,7 +99,7 @@ def _meant(bench: Bench, version: str, source: str, bump: str) -> Version | None
         return bench.registry.version(version)
     found = bench.registry.at_commit(bench.head())
     if found and bump:
-        typer.echo(f"::notice::runnerkit: this commit is {found.version} already", err=True)
+        typer.echo(annotation(f"::notice::runnerkit: this commit is {found.version} already"), err=True)
     return found
 
 
@@ -212,7 +213,7 @@ def history(name: ModelName, as_json: AsJson = False) -> None:
     for entry in entries:
         what = f"{entry.event} {entry.version} {entry.stage}".rstrip()
         note = " ".join(entry.message.splitlines()[2:])
-        typer.echo(f"{entry.at:%Y-%m-%d %H:%M:%S}  {what:<32} {entry.commit[:8]}  {note or f'by {entry.author}'}")
+        echo(f"{entry.at:%Y-%m-%d %H:%M:%S}  {what:<32} {entry.commit[:8]}  {note or f'by {entry.author}'}")
 
 
 @app.command("show")
@@ -224,9 +225,9 @@ def show(name: ModelName, as_json: AsJson = False) -> None:
         print_json([{"version": v.version, "commit": v.commit, "stages": v.stages, "tag": v.tag} for v in versions])
         return
     for each in versions:
-        typer.echo(f"{each.version:<12} {each.commit[:8]}  {', '.join(each.stages)}".rstrip())
+        echo(f"{each.version:<12} {each.commit[:8]}  {', '.join(each.stages)}".rstrip())
     if not versions:
-        typer.echo(f"{name} has no versions")
+        echo(f"{name} has no versions")
 
 
 def _outputs(done: dict[str, Any]) -> None:
@@ -244,9 +245,9 @@ def _tell(done: dict[str, Any], *, as_json: bool) -> None:
         f" in {done['stage']}" if done["stage"] else ""
     )
     if not done["changed"]:
-        typer.echo(f"{what}: it is there already")
+        echo(f"{what}: it is there already")
     elif done["dry_run"]:
-        typer.echo(f"{what}: nothing speaks against it; no tag was written")
+        echo(f"{what}: nothing speaks against it; no tag was written")
     else:
         sent = "pushed" if done["pushed"] else "not pushed: give --push, or `git push origin` them"
-        typer.echo(f"{what}: {', '.join(done['tags'])} ({sent})")
+        echo(f"{what}: {', '.join(done['tags'])} ({sent})")

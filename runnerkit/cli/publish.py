@@ -13,6 +13,7 @@ import typer
 
 from runnerkit.cli.common import AsJson, ending_well, print_json
 from runnerkit.cli.summaries import append_to_summary
+from runnerkit.plain import annotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,7 @@ def _check_signing(store: Store, span: timedelta) -> None:
     if not isinstance(store, S3Store):
         raise ConfigError("only S3 has presigned addresses", hint="leave --presign away, or publish to s3://")
     if note := check_presign(span, signer(store), datetime.now(tz=UTC)):
-        typer.echo(f"::notice::runnerkit: {note}", err=True)
+        typer.echo(annotation(f"::notice::runnerkit: {note}"), err=True)
 
 
 def _signed(store: Store, key: str, span: timedelta) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runnerkit.cli.beside import Beside, store_of, tell
-from runnerkit.cli.common import AsJson, DryRun, ending_well, print_json
+from runnerkit.cli.common import AsJson, DryRun, echo, ending_well, print_json
 
 if TYPE_CHECKING:
     from runnerkit.job.registry.record import Record
@@ -58,7 +58,7 @@ def show(run: Run, store: Beside = "", as_json: AsJson = False) -> None:
     else:
         from runnerkit.cli.runs_shown import lines
 
-        typer.echo("\n".join(lines(record)))
+        echo("\n".join(lines(record)))
 
 
 @app.command("fetch")
@@ -83,7 +83,7 @@ def fetch(
     if as_json:
         print_json({"run": record.id, "outcome": record.outcome, "file": str(file)})
     else:
-        typer.echo(f"{record.id} ({record.outcome}) written to {file}")
+        echo(f"{record.id} ({record.outcome}) written to {file}")
 
 
 @app.command("compare")
@@ -128,7 +128,7 @@ def tag(
     if as_json:
         print_json({**record.as_dict(), "dry_run": dry_run})
     else:
-        typer.echo(f"{'would tag' if dry_run else 'tagged'} {record.id} as {record.type}: {record.note or 'no note'}")
+        echo(f"{'would tag' if dry_run else 'tagged'} {record.id} as {record.type}: {record.note or 'no note'}")
 
 
 @app.command("delete")
@@ -162,7 +162,7 @@ def delete(
         print_json({"runs": {each.record.id: each.keys for each in doomed}, "things": count, "dry_run": dry_run})
     else:
         for each in doomed:
-            typer.echo(f"{each.record.id}  {each.record.type or '-'}  {', '.join(each.keys)}")
+            echo(f"{each.record.id}  {each.record.type or '-'}  {', '.join(each.keys)}")
         done = "would delete" if dry_run else "deleted"
         typer.echo(f"{done} {len(doomed)} runs, {count} files; data on the DVC remote stays (`dvc gc` is for that)")
 

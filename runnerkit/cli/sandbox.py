@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runnerkit.cli.common import ENDED, SANDBOX_PACKAGES, AsJson, ending_well, need_packages, print_json, until_told
+from runnerkit import extras
+from runnerkit.cli import completing
+from runnerkit.cli.common import ENDED, AsJson, ending_well, print_json, until_told
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,9 +55,17 @@ def up(
     machines: Annotated[
         str,
         typer.Option(
-            help="process: machines boot and run their jobs. nspawn: so, in a real Debian each. hollow: leases only."
+            help="process: machines boot and run their jobs. nspawn: so, in a real Debian each. hollow: leases only.",
+            autocompletion=completing.machines,
         ),
     ] = "process",
+    enforce_permissions: Annotated[
+        bool,
+        typer.Option(
+            "--enforce-permissions",
+            help="AWS demands permissions: the printed keys may do what whoever launches must, and no more.",
+        ),
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Go on in the background.")] = False,
     state: State = None,
     as_json: AsJson = False,
@@ -65,24 +75,24 @@ def up(
     It runs until Ctrl-C, or with --detach until `runnerkit sandbox down`: eval "$(runnerkit sandbox up --detach)"
     """
     with ending_well(as_json=as_json, interrupted=ENDED):
+        extras.need("sandbox")
         folder = _state(state)
         if detach:
-            _print(_detached(folder, repo, boot, machines), as_json=as_json)
+            _print(_detached(folder, repo, boot, machines, enforce=enforce_permissions), as_json=as_json)
             return
-        with folder.held(), _sandbox(repo, boot, machines) as sandbox:
+        with folder.held(), _sandbox(repo, boot, machines, enforce=enforce_permissions) as sandbox:
             _print(folder.write(sandbox), as_json=as_json)
             if sys.stderr.isatty():
                 sys.stderr.write(f"look at {sandbox.github.url}/{repo}; Ctrl-C ends the sandbox\n")
             until_told()
 
 
-def _sandbox(repo: str, boot: float, machines: str) -> Sandbox:
-    need_packages(SANDBOX_PACKAGES, "sandbox")
+def _sandbox(repo: str, boot: float, machines: str, *, enforce: bool) -> Sandbox:
     from runnerkit.sandbox.together import MACHINES, Sandbox
 
     if machines not in MACHINES:
         raise ConfigError(f"--machines is {' or '.join(MACHINES)}, not {machines!r}")
-    return Sandbox(repo, boot=boot, machines=machines, say=_say)
+    return Sandbox(repo, boot=boot, machines=machines, say=_say, enforce=enforce)
 
 
 def _say(text: str) -> None:
@@ -91,18 +101,18 @@ def _say(text: str) -> None:
 
 def _prepare(machines: str) -> None:
     """What takes minutes, or cannot be had, is told here: what goes on in the background says it to a file."""
-    need_packages(SANDBOX_PACKAGES, "sandbox")
     if machines == "nspawn":
         from runnerkit.sandbox.machines.nspawn import prepare
 
         prepare(_say)
 
 
-def _detached(folder: StateFolder, repo: str, boot: float, machines: str) -> Standing:
+def _detached(folder: StateFolder, repo: str, boot: float, machines: str, *, enforce: bool) -> Standing:
     with folder.held():
         pass  # says clearly that one is up already, before anything is started
     _prepare(machines)
     options = ["--repo", repo, "--boot", str(boot), "--machines", machines, "--state", str(folder.folder)]
+    options += ["--enforce-permissions"] if enforce else []
     with (folder.folder / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "runnerkit", "sandbox", "up", *options],

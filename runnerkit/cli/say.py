@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from runnerkit import events
 from runnerkit.errors import NoCapacity
+from runnerkit.plain import lines, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +126,7 @@ class Narrator:
         text = sentence(event) if sentence is not None else ""
         with self._lock:
             if text and not self._is_old(event, text):
-                self._stream.write(text + "\n")
+                self._stream.write(one_line(text) + "\n")
                 self._stream.flush()
 
     def _is_old(self, event: Event, text: str) -> bool:
@@ -142,11 +143,11 @@ class Narrator:
 
 def tell_error(error: RunnerkitError, stream: TextIO) -> None:
     """What happened, who refused, and what to do next."""
-    stream.write(f"error: {error.message}\n")
+    stream.write(f"error: {lines(error.message)}\n")
     if isinstance(error, NoCapacity) and error.refusals:
-        stream.write(refusal_lines(error.refusals))
+        stream.write(lines(refusal_lines(error.refusals)))
     if error.hint:
-        stream.write(f"hint: {error.hint}\n")
+        stream.write(f"hint: {lines(error.hint)}\n")
     stream.flush()
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runnerkit import extras
 from runnerkit.cli.common import (
     AsJson,
     ConfigPath,
@@ -13,14 +14,11 @@ from runnerkit.cli.common import (
     configuration,
     ending_well,
     narrator,
-    need_packages,
     repositories,
 )
 
 if TYPE_CHECKING:
     from runnerkit.config import Config
-
-PACKAGES = ("waitress", "prometheus_client")
 
 
 def serve(
@@ -48,7 +46,7 @@ def serve(
     from runnerkit import app
 
     with ending_well(as_json=as_json):
-        need_packages(PACKAGES, "serve")
+        extras.need("serve")
         settings = _with(configuration(config), bind=bind, port=port, interval=interval)
         served = repositories(settings, repo)
         service = app.service(settings, repos=served, events=narrator(as_json=as_json), webhooks=not no_webhooks)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runnerkit.cli import completing
 from runnerkit.cli.common import AsJson, ending_well, print_json
 from runnerkit.cli.tables import Column, print_table
 from runnerkit.errors import ConfigError
@@ -30,7 +31,9 @@ COLUMNS = (
 
 
 def simulate(
-    scenario: Annotated[str, typer.Argument(help="A scenario that comes along; see --list.")] = "",
+    scenario: Annotated[
+        str, typer.Argument(help="A scenario that comes along; see --list.", autocompletion=completing.scenarios)
+    ] = "",
     file: Annotated[Path | None, typer.Option("--scenario", help="A scenario of your own, as a TOML file.")] = None,
     days: Annotated[float | None, typer.Option(min=0.01, max=60.0, help="Other than the scenario's.")] = None,
     seed: Annotated[

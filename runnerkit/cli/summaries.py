@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from runnerkit.plain import annotation
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,4 +29,4 @@ def append_to_summary(text: str | Callable[[int], str], limit: int = 0) -> None:
             left = max(limit - file.tell() - 1, LEAST)
             file.write((text if isinstance(text, str) else text(left)) + "\n")
     except OSError as error:
-        sys.stderr.write(f"::warning::runnerkit: the step summary could not be written: {error}\n")
+        sys.stderr.write(annotation(f"::warning::runnerkit: the step summary could not be written: {error}") + "\n")

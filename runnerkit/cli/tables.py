@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
+from runnerkit.plain import lines
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,7 +29,9 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     """Print rows under their titles."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    rows = [[lines(cell) for cell in row] for row in rows]
     wide = not sys.stdout.isatty()
     shown = range(len(columns)) if wide else _fitting(columns, rows, get_terminal_size().columns)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
@@ -40,7 +44,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(row[index] for index in shown))
+        table.add_row(*(Text(row[index]) for index in shown))  # as text: others' brackets are no markup
     room = sum(max(len(columns[i].title), *(len(row[i]) for row in rows)) + GAP for i in shown)
     Console(width=room if wide else None).print(table)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runnerkit.cli.common import AsJson, ConfigPath, configuration, ending_well, print_json
+from runnerkit.cli.common import AsJson, ConfigPath, configuration, echo, ending_well, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def why(
         if number:
             typer.echo("")
         for line in lines(answer, now):
-            typer.echo(line)
+            echo(line)
 
 
 def check_host(question: Question, settings: Config) -> None:

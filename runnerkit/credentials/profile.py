@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runnerkit.credentials.keeping import folder_of, own_folder
+from runnerkit.credentials.role import REGION
+from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +31,14 @@ def installed(role: Role, environ: Mapping[str, str]) -> dict[str, str]:
     Args:
         role: The role.
         environ: Where folders are named.
+
+    Raises:
+        ConfigError: The region that the environment names is none.
     """
     region = role.region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "")
+    if not REGION.fullmatch(region):
+        # A second line of it would be a second setting of AWS's programs.
+        raise ConfigError(f"AWS_REGION {region!r} is no region", hint="such as eu-west-1")
     words = [sys.executable, "-m", "runnerkit", "credentials", "--role-arn", role.arn, "--seconds", str(role.seconds)]
     words += ["--region", role.region] if role.region else []
     lines = [f"[profile {NAME}]", f"credential_process = {shlex.join(words)}"]

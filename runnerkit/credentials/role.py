@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 AUDIENCE = "sts.amazonaws.com"
 SHORTEST, LONGEST = 900, 43_200  # seconds
 _ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}")
+REGION = re.compile(r"[a-z0-9-]{0,40}")
 _BAD_TOKEN = frozenset({"InvalidIdentityToken", "IDPRejectedClaim", "ExpiredTokenException", "ExpiredToken"})
 
 
@@ -37,6 +38,8 @@ class Role:
             raise ConfigError(f"{self.arn!r} is no ARN of a role", hint="such as arn:aws:iam::123456789012:role/train")
         if not SHORTEST <= self.seconds <= LONGEST:
             raise ConfigError(f"{self.seconds} s is no time for a session", hint=f"{SHORTEST} to {LONGEST} seconds")
+        if not REGION.fullmatch(self.region):
+            raise ConfigError(f"{self.region!r} is no region", hint="such as eu-west-1")
         return self
 
 
@@ -45,8 +48,8 @@ class Session:
     """Credentials of AWS's until a moment (aware UTC)."""
 
     key: str
-    secret: str
-    token: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
     until: datetime
 
     def as_process(self) -> dict[str, Any]:

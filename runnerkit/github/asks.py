@@ -73,6 +73,13 @@ REPOSITORY_HOOKS = Need(
 ORGANIZATION_HOOKS = Need(
     "webhooks: write of the organisation", "admin:org_hook", (("metadata", "read"), ("organization_hooks", "write"))
 )
+VARIABLES = Need("variables: write", "repo", (("actions_variables", "write"), ("metadata", "read")))
+SECRETS = Need("secrets: write", "repo", (("metadata", "read"), ("secrets", "write")))
+ENVIRONMENTS = Need(
+    "administration: write and actions: read",
+    "repo",
+    (("actions", "read"), ("administration", "write"), ("metadata", "read")),
+)
 THE_APP = Need("the App's own key", "", ())
 
 

@@ -82,7 +82,9 @@ class Wire:
         self._session.close()
 
     def _send(self, ask: Ask, path: str, authorization: str) -> Answer:
-        headers = {"Accept": "application/vnd.github+json", "Authorization": authorization}
+        headers = {"Accept": "application/vnd.github+json"}
+        if authorization:
+            headers["Authorization"] = authorization
         if ask.etag:
             headers["If-None-Match"] = ask.etag
         road = _Road(self._session, self._base_url, self._timeouts)

@@ -16,6 +16,7 @@ import boto3
 
 from runnerkit import tags
 from runnerkit.errors import ConfigError
+from runnerkit.permissions import Place, Use, policy
 from runnerkit.sandbox.ec2 import SandboxEc2
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.sandbox.machines.hollow import HollowMachines
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 IMAGE = "gpu-ubuntu-24.04"
 MACHINES = ("process", "nspawn", "hollow")
+LAUNCHER = (Use.RUNNERS, Use.BURST, Use.CONNECT, Use.JOURNAL, Use.DOCTOR)
 ALIVE = ["pending", "running", "stopping", "stopped"]
 
 
@@ -47,6 +49,8 @@ class Sandbox:
         ec2: A running EC2 to use (and leave running) instead of an own one.
         folder: Where everything is kept; by default a folder that is removed in the end.
         say: Hears what takes long.
+        enforce: AWS demands permissions: ``environment()`` has the keys of a user with the policies of whoever launches
+            (:mod:`runnerkit.permissions`), jobs have those of a user with the policy of jobs.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Sandbox:
         ec2: SandboxEc2 | None = None,
         folder: Path | None = None,
         say: Callable[[str], None] = lambda _: None,
+        enforce: bool = False,
     ) -> None:
         if machines not in MACHINES:
             raise ValueError(f"machines are {' or '.join(MACHINES)}, not {machines!r}")
@@ -72,6 +77,9 @@ class Sandbox:
         self.ec2 = ec2 or SandboxEc2()
         self.github = GitHubWorld()
         self._say = say
+        self._enforce = enforce
+        self._launcher: dict[str, str] = {}
+        self._job: dict[str, str] = {}
         self._hollow: HollowMachines | None = None
         self._nspawn: NspawnMachines | None = None
         self._token = ""
@@ -97,6 +105,8 @@ class Sandbox:
         started.enter_context(self.github)
         self.ec2.bake(IMAGE, {"runnerkit:recipe": IMAGE})
         self.ec2.trust(lambda: self.github.service.machines.identities.public_key)
+        if self._enforce:
+            self._demand_permissions()
         self.github.add_repository(self.repository)
         self._token = self.github.add_token("fine-grained")
         if self._kind == "hollow":
@@ -112,6 +122,12 @@ class Sandbox:
         else:
             started.enter_context(ProcessMachines(self.ec2, self.github, boot=self.boot, environ=environ))
         started.enter_context(HostedRunners(self.github, environ=environ))
+
+    def _demand_permissions(self) -> None:
+        place = Place(account=self.ec2.account)
+        self._launcher = self.ec2.user("runnerkit-launch", policy(LAUNCHER, place))
+        self._job = self.ec2.user("runnerkit-job", policy([Use.JOB, Use.NOTIFY, Use.MACHINE], place))
+        self.ec2.enforce()
 
     def _make_nspawn(self, environ: dict[str, str]) -> NspawnMachines:
         from runnerkit.sandbox.machines.nspawn import NspawnMachines
@@ -150,6 +166,7 @@ class Sandbox:
         return {
             **self._ssh(),
             **self.ec2.environment(),
+            **self._launcher,
             **self.github.environment(self.repository, self._token),
             "RUNNERKIT_CACHE_DIR": str(self.folder / "cache"),
             "RUNNERKIT_STATE_DIR": str(self.folder / "state"),
@@ -163,7 +180,7 @@ class Sandbox:
 
     def _for_runners(self) -> dict[str, str]:
         """What a runner of ours knows of the sandbox, as one on AWS knows of AWS."""
-        aws = self.ec2.environment()
+        aws = {**self.ec2.environment(), **self._job}
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL")
         # Asked whether it is up to date, pip would call home.
         own = {"RUNNERKIT_SANDBOX_PYTHON": sys.executable, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from runnerkit.batch import views
 from runnerkit.batch.looking import meant
-from runnerkit.batch.trouble import ACTIONS
 from runnerkit.cli.batching import harmless, quoted
 from runnerkit.errors import MachineUnknown
 from tests.batch.ground import RUNNABLE, Scripted
-
-PAGE = Path(__file__).parents[2] / "docs" / "batch.md"
 
 
 def test_reasons_hold_no_control_characters_and_no_lines_of_ours() -> None:
@@ -51,19 +45,6 @@ def test_a_container_speaks_for_nobody_else(monkeypatch: pytest.MonkeyPatch) -> 
     ]
     monkeypatch.delenv("GITHUB_ACTIONS")
     assert "runnerkit: SUCCEEDED" == quoted("runnerkit: SUCCEEDED")
-
-
-def test_the_page_lists_the_permissions_that_are_named_in_errors() -> None:
-    """Each exactly once, in order."""
-    listed = re.search(r"```text\n(batch:.*?)```", PAGE.read_text(), re.DOTALL)
-    assert listed is not None
-    found, service = [], ""
-    for word in listed[1].split():
-        if word.endswith(":"):
-            service = word
-        else:
-            found.append(service + word)
-    assert list(ACTIONS) == found
 
 
 def test_only_a_job_of_ours_can_be_meant() -> None:

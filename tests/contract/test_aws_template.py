@@ -17,7 +17,8 @@ from runnerkit.aws import messages
 from runnerkit.aws.controller import LEAST_SECONDS, RESERVE_SECONDS
 from runnerkit.config import load
 from runnerkit.journal import KEPT
-from runnerkit.journals.s3 import S3_ACTIONS, s3_journal
+from runnerkit.journals.s3 import s3_journal
+from runnerkit.permissions import Place, Use, policy
 from runnerkit.settings import AwsSettings
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 PATH = ROOT / "examples/controller-on-lambda/template.yaml"
 PSEUDO = {"AWS::AccountId", "AWS::NoValue", "AWS::Partition", "AWS::Region", "AWS::StackName"}
 # By nature of these actions nothing narrower is possible.
-UNLIMITED = {"Ec2Read", "ParametersList"}
+UNLIMITED = {"Ec2Read", "SsmList"}
 
 
 @cache
@@ -63,11 +64,6 @@ def statements() -> list[dict[str, Any]]:
     (policy,) = resources("AWS::IAM::RolePolicy").values()
     found = policy["PolicyDocument"]["Statement"]
     return [each["Fn::If"][1] if "Fn::If" in each else each for each in found]
-
-
-def allowed(service: str) -> set[str]:
-    actions = {action for each in statements() for action in listed(each["Action"])}
-    return {action.partition(":")[2] for action in actions if action.startswith(f"{service}:")}
 
 
 def number(default_of: str) -> int:
@@ -126,18 +122,47 @@ def test_nobody_is_allowed_everything() -> None:
 
 
 def test_the_function_may_do_what_the_adapters_call_and_no_more() -> None:
-    """The actions of the security page, without those for images and for `connect`; those of journal and parameters."""
-    page = (ROOT / "docs/security.md").read_text(encoding="utf-8").split("## AWS permissions")[1].split("\n## ")[0]
-    rows = [row.split("|") for row in page.splitlines() if row.startswith("| `") and " only " not in row.split("|")[1]]
-    by_service: dict[str, set[str]] = {}
-    for row in rows:
-        service = row[1].split("`")[1]
-        by_service.setdefault(service, set()).update(re.findall(r"`([A-Z][A-Za-z]+)`", row[2]))
-    assert by_service["ec2"] == allowed("ec2")
-    # The function reads its own settings.
-    assert by_service["ssm"] | {"GetParametersByPath"} == allowed("ssm")
-    assert by_service["iam"] == allowed("iam")
-    assert set(S3_ACTIONS) == {f"s3:{name}" for name in allowed("s3")}
+    """Its policy is the one of `runnerkit.permissions`, with CloudFormation's words for what it will know."""
+    place = Place(
+        account="${AWS::AccountId}",
+        partition="${AWS::Partition}",
+        owner="${Owner}",
+        roles=("${MachineRoleArn}",),
+        journal="${Journal}/${Owner}",
+        log="${Log.Arn}",
+        queue="${Queue.Arn}",
+        parameters="${ParametersPath}",
+        key="${ParametersKeyArn}",
+    )
+    uses = [Use.LAMBDA, Use.RUNNERS, Use.BURST, Use.JOURNAL]
+    wanted = {each["Sid"]: _plain(each) for each in policy(uses, place)["Statement"]}
+    # What is in the function's own region and bucket is named more narrowly than a policy for anywhere can.
+    journal = "arn:${AWS::Partition}:s3:::${Journal}"
+    wanted["JournalObjects"]["Resource"] = [f"${{Journal.Arn}}{name.removeprefix(journal)}"
+                                            for name in wanted["JournalObjects"]["Resource"]]  # fmt: skip
+    wanted["JournalList"]["Resource"] = ["${Journal.Arn}"]
+    wanted["Secrets"]["Resource"] = [name.replace(":ssm:*:", ":ssm:${AWS::Region}:")
+                                     for name in wanted["Secrets"]["Resource"]]  # fmt: skip
+    assert wanted == {each["Sid"]: _plain(each) for each in statements()}
+
+
+def _plain(statement: dict[str, Any]) -> dict[str, Any]:
+    """A statement in which every list is one, sorted, and every reference is written as ``${...}``."""
+    kept = {key: sorted(map(_text, listed(value))) for key, value in statement.items() if key in {"Action", "Resource"}}
+    conditions = {
+        (test, key): sorted(map(_text, listed(values)))
+        for test, keys in statement.get("Condition", {}).items()
+        for key, values in keys.items()
+    }
+    return {**kept, "Condition": conditions}
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - JSON
+    if isinstance(value, str):
+        return value
+    if "Ref" in value:
+        return f"${{{value['Ref']}}}"
+    return str(value["Fn::Sub"]) if "Fn::Sub" in value else f"${{{'.'.join(value['Fn::GetAtt'])}}}"
 
 
 def test_what_changes_machines_is_limited_to_ours() -> None:
@@ -228,5 +253,5 @@ def test_the_parameters_are_not_where_machines_look() -> None:
     path = template()["Parameters"]["ParametersPath"]
     assert not path["Default"].startswith("/runnerkit/")
     assert re.fullmatch(path["AllowedPattern"], path["Default"])
-    machines = next(each["Resource"]["Fn::Sub"] for each in statements() if each["Sid"] == "MachinesParameters")
+    machines = next(each["Resource"]["Fn::Sub"] for each in statements() if each["Sid"] == "SsmGive")
     assert not fnmatch.fnmatch(f"x:parameter{path['Default']}/github/token", f"*{machines.rpartition(':')[2]}")

@@ -27,6 +27,7 @@ EXECUTED = {
     "README.md": "test_readme.py",
     "docs/sandbox.md": "test_the_sandbox_from_a_shell, test_the_sandbox_from_python, test_the_fixtures...",
     "docs/pipeline.md": "test_a_pipeline_is_run_and_reported",
+    "docs/tutorial.md": "test_docs_tutorial.py",
     "examples/train-and-serve/README.md": "test_the_example_can_be_tried",
 }
 LAUNCHER = """

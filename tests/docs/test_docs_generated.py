@@ -32,7 +32,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     return lambda name: runpy.run_path(str(SCRIPTS / name))
 
 
-@pytest.mark.parametrize("name", ["draw_phases.py", "write_reference.py"])
+@pytest.mark.parametrize("name", ["draw_phases.py", "write_python.py", "write_reference.py"])
 def test_generated_pages_are_current(name: str) -> None:
     """Nobody changed the code without writing the pages anew, nor a page by hand."""
     checked = subprocess.run(
@@ -62,9 +62,16 @@ def test_the_reference_has_every_event_that_is_told(script: Callable[[str], dict
 
 
 def test_the_diagram_draws_every_phase(script: Callable[[str], dict[str, Any]]) -> None:
-    """No phase is missing from the diagram, and no step is drawn that the table forbids."""
-    drawn = re.findall(r"^    (\w+) --> (\w+)", script("draw_phases.py")["diagram"](), re.MULTILINE)
-    assert {str(phase) for phase in Phase} == {name for step in drawn for name in step}
+    """No phase is missing from the diagram, each has its box, and every step its reason; forbidden ones are refused."""
+    drawing = script("draw_phases.py")
+    drawn = drawing["diagram"]()
+    named = re.findall(r'<text class="phase"[^>]*>(\w+)<', drawn)
+    assert {str(phase) for phase in Phase} == set(named)
+    assert len(named) == len(Phase) + len(drawing["STEPS"]) - len(drawing["USUAL"]) + 1
+    assert sorted(drawing["STEPS"].values()) == sorted(re.findall(r'<text class="why"[^>]*>([^<]*)<', drawn))
+    drawing["STEPS"][Phase.ENDED, Phase.BUSY] = "never"
+    with pytest.raises(ValueError, match="ended -> busy"):
+        drawing["diagram"]()
 
 
 def test_the_help_page_tells_every_exit_code() -> None:

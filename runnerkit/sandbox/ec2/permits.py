@@ -25,6 +25,8 @@ BUDGETS = {"Describe": "ViewBudget", "Create": "ModifyBudget", "Update": "Modify
 RENAMED = {"lambda:Invoke": "lambda:InvokeFunction"}
 REST = {"lambda", "scheduler"}
 ANYTHING = ""
+# Roles of AWS's own have a path, which a request does not tell.
+AWS_OWN = {"AWSServiceRoleForEC2Spot": "aws-service-role/spot.amazonaws.com/"}
 _OF_OBJECTS = {"acl": "Acl", "tagging": "Tagging", "retention": "Retention", "legal-hold": "LegalHold"}
 _OF_BUCKETS = {
     "acl": "BucketAcl",
@@ -99,7 +101,7 @@ def _resource(service: str, given: Mapping[str, Any], account: str) -> str:
     if service == "sns" and "TopicArn" in given:
         return str(given["TopicArn"])
     if service == "iam" and "RoleName" in given and "InstanceProfileName" not in given:
-        return f"arn:aws:iam::{account}:role/{given['RoleName']}"
+        return f"arn:aws:iam::{account}:role/{AWS_OWN.get(given['RoleName'], '')}{given['RoleName']}"
     if service == "iam" and "InstanceProfileName" in given:
         return f"arn:aws:iam::{account}:instance-profile/{given['InstanceProfileName']}"
     return ANYTHING

@@ -1,7 +1,7 @@
 """Actions that runnerkit asked for, kept in files for whoever compares them with its policies.
 
-Where ``RUNNERKIT_RECORD_ACTIONS`` names a folder, each process with a sandbox writes a file there, a line for each
-action when it is first asked for, so that nothing is lost however the process ends.
+Where ``RUNNERKIT_SANDBOX_RECORD_ACTIONS`` names a folder, each process with a sandbox writes a file there: a line for
+each action when it is first asked for, so that nothing is lost however the process ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runnerkit.sandbox.ec2.calls import Call
 
-VARIABLE = "RUNNERKIT_RECORD_ACTIONS"
+VARIABLE = "RUNNERKIT_SANDBOX_RECORD_ACTIONS"
 _noted: set[str] = set()
 _lock = Lock()
 

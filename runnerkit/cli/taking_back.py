@@ -1,0 +1,59 @@
+"""What becomes of the machines of a launch whose workflow is cancelled.
+
+GitHub gives a cancelled step 7.5 seconds after SIGINT and 2.5 more after SIGTERM, then kills it. What cannot be ended
+in that time ends itself: a machine without a runner at once, one whose job never comes when its ``idle`` is over.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from runnerkit.errors import RunnerkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from runnerkit.fleet import Fleet
+    from runnerkit.slots import LaunchRequest, Slot
+
+ENDED = "interrupted; machines that this launch had started are ended"
+
+
+def within_workflow(environment: Mapping[str, str]) -> bool:
+    """Whether a workflow runs us: then nobody will ever use a machine whose launch was cancelled."""
+    return environment.get("GITHUB_ACTIONS") == "true"
+
+
+@contextmanager
+def taken_back(
+    fleet: Fleet, request: LaunchRequest, place: str, started: Sequence[Slot], environment: Mapping[str, str]
+) -> Iterator[None]:
+    """End what was started when a workflow's launch is interrupted; machines that it only adopted are spared.
+
+    Args:
+        fleet: Ends them; a machine that runs a job is spared.
+        request: What was asked for.
+        place: Where its runners are registered.
+        started: The machines that are there so far.
+        environment: Tells whether this is a workflow.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if within_workflow(environment):
+            _end(fleet, request, place, {str(slot.name) for slot in started if slot.adopted})
+        raise
+
+
+def _end(fleet: Fleet, request: LaunchRequest, place: str, spared: set[str]) -> None:
+    from runnerkit.slots import names
+
+    meant = {str(name) for name in names(request, place, fleet.policy.max_tries)} - spared
+    try:
+        fleet.terminate(sorted(meant), registrations=True)
+    except RunnerkitError as error:
+        if sys.stderr is not None:
+            with suppress(OSError):
+                sys.stderr.write(f"warning: not ended now ({error}); what was started ends itself when it stays idle\n")

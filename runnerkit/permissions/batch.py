@@ -1,0 +1,108 @@
+"""AWS Batch: queues, jobs, logs, and the profile of Batch's machines.
+
+Resources and conditions after AWS's service authorization reference for Batch, IAM and CloudWatch Logs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runnerkit.permissions.conditions import EVERYTHING, allow, in_regions, ours, ours_to_be
+from runnerkit.permissions.runners import ec2_read, tagging
+
+if TYPE_CHECKING:
+    from runnerkit.permissions.words import Place, Statement
+
+POLICY = "policy/service-role/AmazonEC2ContainerServiceforEC2Role"
+PROFILES = "rk-batch-*"
+READS = "ec2:DescribeInstanceTypeOfferings DescribeSecurityGroups DescribeSubnets"
+# Batch hands an instance profile's role to EC2 and a job's role to ECS; its own pages name no service for each call.
+SERVICES = ("batch.amazonaws.com", "ec2.amazonaws.com", "ecs-tasks.amazonaws.com")
+
+
+def batch(place: Place) -> tuple[Statement, ...]:
+    """What ``runnerkit batch`` needs; names begin with ``rk-`` where runnerkit makes the thing."""
+    return (*_service(place), *_network(place), *_logs(place), *_roles(place))
+
+
+def _service(place: Place) -> tuple[Statement, ...]:
+    kinds = ("compute-environment/*", "job-definition/*", "job-queue/*", "job/*")
+    everything = tuple(place.arn("batch", each) for each in kinds)
+    return (
+        allow(
+            "BatchRead",
+            "batch:DescribeComputeEnvironments DescribeJobDefinitions DescribeJobQueues DescribeJobs ListJobs",
+            EVERYTHING,
+            "to see queues and jobs",
+            in_regions(place),
+        ),
+        allow(
+            "BatchMakeOurs",
+            "batch:CreateComputeEnvironment CreateJobQueue RegisterJobDefinition SubmitJob TagResource",
+            everything,
+            "to make queues and submit jobs that carry our tag",
+            ours_to_be(place),
+        ),
+        allow(
+            "BatchChange",
+            "batch:CancelJob DeleteComputeEnvironment DeleteJobQueue DeregisterJobDefinition TerminateJob"
+            " UpdateComputeEnvironment UpdateJobQueue",
+            everything,
+            "to end jobs and to remove what was made",
+            ours(place),
+        ),
+    )
+
+
+def _network(place: Place) -> tuple[Statement, ...]:
+    group, vpc = place.arn("ec2", "security-group/*"), place.arn("ec2", "vpc/*")
+    return (
+        ec2_read(place, READS),
+        allow("BatchGroup", "ec2:CreateSecurityGroup", (group,), "a group that lets nothing in", ours_to_be(place)),
+        allow("Ec2GroupIn", "ec2:CreateSecurityGroup", (vpc,), "the network of that group", in_regions(place)),
+        tagging(place, "BatchGroupTag", ("CreateSecurityGroup",)),
+    )
+
+
+def _logs(place: Place) -> tuple[Statement, ...]:
+    group = place.arn("logs", "log-group:/aws/batch/job")
+    return (
+        allow("BatchLogGroup", "logs:CreateLogGroup", (group, f"{group}:*"), "to have the log group of jobs"),
+        allow("BatchLogs", "logs:GetLogEvents", (f"{group}:log-stream:*",), "to follow a job's log"),
+    )
+
+
+def _roles(place: Place) -> tuple[Statement, ...]:
+    role = place.arn("iam", f"role/{PROFILES}", region="")
+    profile = place.arn("iam", f"instance-profile/{PROFILES}", region="")
+    attached = {"ArnEquals": {"iam:PolicyARN": (f"arn:{place.partition}:iam::aws:{POLICY}",)}}
+    passed = {"StringEqualsIfExists": {"iam:PassedToService": SERVICES}}
+    return (
+        allow(
+            "BatchRole",
+            "iam:CreateRole DeleteRole GetRole TagRole",
+            (role,),
+            "the role of Batch's machines, where none is named",
+        ),
+        allow(
+            "BatchRolePolicy",
+            "iam:AttachRolePolicy DetachRolePolicy",
+            (role,),
+            "AWS's own policy for it, and no other",
+            attached,
+        ),
+        allow(
+            "BatchProfile",
+            "iam:AddRoleToInstanceProfile CreateInstanceProfile DeleteInstanceProfile RemoveRoleFromInstanceProfile"
+            " TagInstanceProfile",
+            (profile,),
+            "the instance profile of that role",
+        ),
+        allow(
+            "BatchProfileSeen",
+            "iam:GetInstanceProfile",
+            (place.arn("iam", "instance-profile/*", region=""),),
+            "to see the profile that is named, or ours",
+        ),
+        allow("BatchPass", "iam:PassRole", (role, *place.job_roles), "to give machines and jobs their roles", passed),
+    )

@@ -1,0 +1,1 @@
+"""The action, the reusable workflow, and the lint of all workflows."""

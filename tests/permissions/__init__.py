@@ -1,0 +1,1 @@
+"""What runnerkit must be allowed on AWS, against the wire and against AWS's own reference."""

@@ -1,0 +1,1 @@
+"""What strangers write, and what nobody may see."""

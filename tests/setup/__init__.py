@@ -1,0 +1,1 @@
+"""Setting an AWS account up, over the local AWS."""
