@@ -43,7 +43,8 @@ from runnerkit.cli import (
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
 10 the pipeline failed - 11 spot interruption - 12 no usable image -
-13 a gate does not hold - 14 there is work (`dvc check --exit-code`) - 15 a failure that `doctor` found - 130 interrupted."""
+13 a gate does not hold - 14 there is work (`dvc check --exit-code`) - 15 a failure that `doctor` found -
+130 interrupted."""
 
 
 class _Group(TyperGroup):

@@ -77,6 +77,20 @@ def step_with(path: Path, command: str) -> dict[str, Any]:
     return found
 
 
+def of_action(step: dict[str, Any]) -> dict[str, Any]:
+    """The step of the action `launch` that launches, with the inputs that a workflow gives it."""
+    folder = ROOT / ".github/actions/launch"
+    action = workflow(folder / "action.yml")
+    inputs = {name: told.get("default", "") for name, told in action["inputs"].items()} | step["with"]
+    (found,) = [each for each in action["runs"]["steps"] if each.get("id") == "launch"]
+    given = {
+        key: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda m: inputs[m[1]], text) for key, text in found["env"].items()
+    }
+    # The credentials are the sandbox's own, and the region with them.
+    given |= {"GITHUB_ACTION_PATH": str(folder), "PROGRAM": sys.executable, "INPUT_AWS_REGION": ""}
+    return {"run": found["run"], "env": given}
+
+
 def wait_until_nothing_is_left(sandbox: Sandbox) -> None:
     """Wait until the machines have ended themselves."""
     end = time.monotonic() + PATIENCE
@@ -89,8 +103,8 @@ def wait_until_nothing_is_left(sandbox: Sandbox) -> None:
 def test_the_launch_example_launches_a_machine_that_takes_the_job(sandbox: Sandbox, tmp_path: Path) -> None:
     """Its step ends well, its output is the label of a runner that waits, and a job with it runs and leaves nothing."""
     example = ROOT / "examples/launch-job.yml"
-    step = step_with(example, "launch")
-    done = run(step, sandbox, tmp_path)
+    (step,) = workflow(example)["jobs"]["launch"]["steps"]
+    done = run(of_action(step), sandbox, tmp_path)
     assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
     outputs = dict(
         re.findall(r"^(\w+)<<(?:\S+)\n(.*)\n", (tmp_path / "output").read_text(encoding="utf-8"), re.MULTILINE)
@@ -145,6 +159,8 @@ def test_the_cron_example_makes_a_pass_when_a_run_was_interrupted() -> None:
     assert {} == read["permissions"]
 
 
+# An action at a version; one of ours at a commit, or of the same repository and commit.
+USED = re.compile(r"[\w-]+/[\w./-]+@v\d+(\.\d+)*|OWNER/runnerkit/[\w./-]+@COMMIT|\$/[\w./-]+")
 MERGED = "${{ github.event.repository.default_branch }}"
 
 
@@ -155,8 +171,12 @@ def test_a_workflow_takes_no_more_than_it_needs(path: Path) -> None:
     assert set(read["permissions"]) <= {"contents"}
     assert "write" not in read["permissions"].values()
     for title, job in read["jobs"].items():
+        if "uses" in job:
+            assert "contents" not in {key for key, value in job["permissions"].items() if value == "write"}, title
+            continue
         hosted = job["runs-on"].startswith("ubuntu")
-        assert job["timeout-minutes"] <= (360 if hosted else 7200), title
+        limit = job["timeout-minutes"]
+        assert limit == "${{ inputs.timeout-minutes }}" or limit <= (360 if hosted else 7200), title
         written = {key for key, value in job.get("permissions", {}).items() if value == "write"}
         scripts = [step["run"] for step in job["steps"] if "run" in step]
         words = ("runnerkit lock ", "runnerkit r", "runnerkit promote ", "runnerkit notify ", "python -m pip ")
@@ -165,11 +185,11 @@ def test_a_workflow_takes_no_more_than_it_needs(path: Path) -> None:
         checkouts = [step["with"] for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
         merged = bool(checkouts) and all(MERGED == each.get("ref") for each in checkouts)
         images = {"packages"} if hosted else set()  # a machine of ours may take images, and push none
-        assert written <= {"id-token", "pull-requests"} | images | (
+        assert written <= {"id-token", "pull-requests", "attestations"} | images | (
             {"contents"} if hosted and (ours or merged) else set()
         ), title
         for step in job["steps"]:
-            assert re.fullmatch(r"[\w-]+/[\w./-]+@v\d+(\.\d+)*", step.get("uses", "a/b@v1")), step
+            assert USED.fullmatch(step.get("uses", "a/b@v1")), step
             assert "${{" not in step.get("run", ""), step
         assert merged or all(each["persist-credentials"] is False for each in checkouts), title
 

@@ -255,7 +255,7 @@ def setting_up(ground: Ground) -> None:
 def _meddle(ground: Ground) -> None:
     name, log = "runnerkit-runnerkit-{}".format, "/aws/lambda/runnerkit-runnerkit-deadman"
     strange = {"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}
-    trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sns.amazonaws.com"}}
+    trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
     iam, ec2, events, budgets = (ground.root(each) for each in ("iam", "ec2", "events", "budgets"))
     iam.update_assume_role_policy(RoleName=name("launch"), PolicyDocument=_document(trusted))
     iam.update_role(RoleName=name("launch"), MaxSessionDuration=7200)
@@ -278,8 +278,8 @@ def _meddle(ground: Ground) -> None:
     ground.root("logs").put_retention_policy(logGroupName=log, retentionInDays=1)
     budget = budgets.describe_budget(AccountId=ground.account, BudgetName=name("budget"))["Budget"]
     kept = {key: budget[key] for key in ("BudgetName", "BudgetType", "TimeUnit")}
-    limit = {"Amount": "9999", "Unit": "USD"}
-    budgets.update_budget(AccountId=ground.account, NewBudget={**kept, "BudgetLimit": limit})
+    kept["BudgetLimit"] = {"Amount": "9999", "Unit": "USD"}
+    budgets.update_budget(AccountId=ground.account, NewBudget=kept)
 
 
 def _document(statement: Mapping[str, Any]) -> str:

@@ -39,6 +39,7 @@ class Office:
     ec2: SandboxEc2
     clients: Clients
     said: list[str] = field(default_factory=list)
+    others: dict[str, Any] = field(default_factory=dict)
 
     def setup(self, wanted: Wanted = EVERYTHING) -> Setup:
         """The set-up as another process would begin it."""
@@ -69,7 +70,9 @@ class Office:
 
     def aws(self, service: str) -> Any:  # noqa: ANN401 - boto3's clients are made at run time
         """AWS as anybody else sees it."""
-        return connect(self.ec2, service)
+        if service not in self.others:
+            self.others[service] = connect(self.ec2, service)
+        return self.others[service]
 
     def machine(self, owner: str = "runnerkit", **marks: str) -> str:
         """A machine with the owner's tag and others; its id."""
@@ -98,8 +101,13 @@ def replace_endpoint(ec2: SandboxEc2) -> AwsSettings:
     return SETTINGS.model_copy(update={"endpoint_url": ec2.url})
 
 
+@pytest.fixture(scope="module")
+def _others() -> dict[str, Any]:
+    return {}
+
+
 @pytest.fixture
-def office(ec2: SandboxEc2, _clients: Clients) -> Office:
+def office(ec2: SandboxEc2, _clients: Clients, _others: dict[str, Any]) -> Office:
     """An account in which nothing is set up, and nobody has used spot."""
     ec2.spot_role(exists=False)
-    return Office(ec2, _clients)
+    return Office(ec2, _clients, others=_others)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.stories.conftest import REPO, Theatre
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 pytestmark = [pytest.mark.slow]
 
 TRAIN = """
@@ -167,28 +164,3 @@ def test_a_label_that_nobody_serves(theatre: Theatre) -> None:
     assert "t5" in told["error"]["message"]
     theatre.world.github.cancel_run(theatre.run)
     theatre.ends("cancelled", machines=0)
-
-
-def test_a_launch_job_next_to_a_label(theatre: Theatre) -> None:
-    """One workflow launches its machine in a hosted job, another only names a label; nobody launches for both."""
-    github = theatre.world.github
-    for name, value in {
-        "RUNNERKIT": "runnerkit",
-        "AWS_ROLE": "arn:aws:iam::1:role/r",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        github.set_variable(REPO, name, value)
-    github.set_secret(REPO, "RUNNERKIT_TOKEN", github.add_token("fine-grained"))
-    theatre.controller()
-    example = EXAMPLES / "launch-job.yml"
-    files = {".github/workflows/launch.yml": example.read_text(encoding="utf-8"), "README.md": "# x\n"}
-    label = TRAIN.replace("name: train", "name: label").replace("on: pull_request", "on: push")
-    github.push(REPO, {**files, ".github/workflows/label.yml": label.replace("COUNTER", str(theatre.folder))})
-    theatre.until("both workflows run", lambda: len(theatre.runs) == 2)
-    theatre.ends("", machines=2)
-    launched = next(run for run in theatre.runs if run.path.endswith("launch.yml"))
-    assert {job.name: job.conclusion for job in theatre.jobs(launched)} == {"launch": "success", "train": "success"}
-    assert theatre.times("train") == 1
-    (train,) = [job for job in theatre.jobs(launched) if job.name == "train"]
-    assert train.runner_name is not None
-    assert train.runner_name.startswith(f"rk-{launched.id}-1-")
