@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.client import ClientCreator
@@ -69,7 +69,8 @@ def descriptions_read_once() -> Iterator[None]:
 
     Nor are the hundreds of methods of a client made for each: they belong to the service alone.
     """
-    read, make = cache(JSONFileLoader().load_file), ClientCreator._create_methods
+    creator_class: Any = ClientCreator
+    read, make = cache(JSONFileLoader().load_file), creator_class._create_methods
     made: dict[str, dict[str, object]] = {}
 
     def methods(creator: ClientCreator, service_model: ServiceModel) -> dict[str, object]:

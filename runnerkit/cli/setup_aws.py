@@ -234,7 +234,7 @@ def _ask(work: Sequence[Step], way: _Way) -> None:
 
 
 def _tell(where: Where, wanted: Wanted, steps: Sequence[Step], way: _Way) -> None:
-    from runnerkit.setup.afterwards import following
+    from runnerkit.setup.afterwards import following, variables
 
     told = [] if way.remove else following(wanted, where)
     if way.as_json:
@@ -245,6 +245,7 @@ def _tell(where: Where, wanted: Wanted, steps: Sequence[Step], way: _Way) -> Non
                 "owner": wanted.owner,
                 "dry_run": way.dry_run,
                 "steps": [step.as_dict() for step in steps],
+                "variables": {} if way.remove else variables(wanted, where),
                 "next": [{"where": each.where, "lines": each.lines} for each in told],
             }
         )

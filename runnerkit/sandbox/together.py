@@ -103,7 +103,7 @@ class Sandbox:
         if self._own_ec2:
             started.enter_context(self.ec2)
         started.enter_context(self.github)
-        self.ec2.bake(IMAGE, {"runnerkit:recipe": IMAGE})
+        self.ec2.bake(IMAGE, {tags.RECIPE: IMAGE, tags.RUNNER_VERSION: self.github.options.runner_version})
         self.ec2.trust(lambda: self.github.service.machines.identities.public_key)
         if self._enforce:
             self._demand_permissions()

@@ -24,7 +24,8 @@ class Following:
 def following(wanted: Wanted, where: Where) -> list[Following]:
     """What to do next, in order."""
     settings = _settings(wanted, where)
-    told = [Following("variables of the repository, or of the organisation, at GitHub", _variables(wanted, where))]
+    lines = tuple(f"{name}={value}" for name, value in variables(wanted, where).items())
+    told = [Following("variables of the repository, or of the organisation, at GitHub", lines)]
     told += [Following("runnerkit.toml", tuple(settings))] if settings else []
     if wanted.environments:
         names = ", ".join(wanted.environments)
@@ -36,11 +37,10 @@ def following(wanted: Wanted, where: Where) -> list[Following]:
     return [*told, Following("then", ("runnerkit setup github", "runnerkit doctor"))]
 
 
-def _variables(wanted: Wanted, where: Where) -> tuple[str, ...]:
-    lines = [f"AWS_ROLE={role_arn(wanted, where, 'launch')}", f"AWS_REGION={where.home}"]
-    if wanted.data:
-        lines.append(f"AWS_JOB_ROLE={role_arn(wanted, where, 'job')}")
-    return tuple(lines)
+def variables(wanted: Wanted, where: Where) -> dict[str, str]:
+    """The variables that workflows read, and `setup github` can set."""
+    found = {"AWS_ROLE": role_arn(wanted, where, "launch"), "AWS_REGION": where.home}
+    return found | ({"AWS_JOB_ROLE": role_arn(wanted, where, "job")} if wanted.data else {})
 
 
 def _settings(wanted: Wanted, where: Where) -> list[str]:

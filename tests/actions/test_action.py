@@ -175,9 +175,9 @@ def test_a_flag_is_true_or_false(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "version", "said"),
     [
-        ("--index-url=http://127.0.0.1:9", "", "it is no option"),
+        ("--pre", "", "it is no option"),
         ("", "1.0; touch pwned", "is a version"),
-        ("", "--pre", None),
+        ("", "-1", None),
         ("a", "1", "not both"),
     ],
 )

@@ -105,7 +105,7 @@ def test_a_wheel_straight_from_the_tree_is_the_same(built: Built, tmp_path: Path
     for name in LEFT_BEHIND:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("left behind")
-    build(tree, tmp_path / "again")
+    build(tree, tmp_path / "again", "--wheel", "--sdist")
     (wheel,) = (tmp_path / "again").glob("*.whl")
     (sdist,) = (tmp_path / "again").glob("*.tar.gz")
     assert built.wheel.read_bytes() == wheel.read_bytes()

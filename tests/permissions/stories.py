@@ -173,7 +173,6 @@ def bake(ground: Ground) -> None:
     builders.stop(builder)
     image = suite.baked(bench, suite.reached(bench, builder, "stopped"), "plain-1")
     assert 1 == len(bench.images.images(REGION))
-    bench.images.users(REGION)
     bench.images.delete(image)
     builders.end(builder)
     suite.reached(bench, builder, "terminated")

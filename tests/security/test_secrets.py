@@ -168,7 +168,7 @@ def test_there_are_values_that_hold_secrets() -> None:
     assert len(found) >= 12
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(text=TEXTS)
 def test_no_holder_shows_its_secret(text: str) -> None:
     """Neither by repr, str, format, pprint, JSON, a traceback with its locals, a log, an event, a dump, nor a copy."""
@@ -193,7 +193,7 @@ def test_no_secret_is_pickled(text: str) -> None:
 
 
 @given(text=TEXTS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_settings_that_are_refused_do_not_repeat_their_secrets(text: str) -> None:
     """Whatever is wrong with a value or beside it: the error names the key, and not what stands there."""
     for name, value in (
@@ -236,3 +236,15 @@ def test_a_whole_configuration_hides_them_at_any_depth() -> None:
     for name, rendering in RENDERINGS.items():
         assert "zq7X" not in rendering(config), name
     assert "" == _pickled(config)
+
+
+def test_a_file_that_was_found_sends_no_token_elsewhere(tmp_path: Path) -> None:
+    """Settings of a checkout cannot name an address for a token of the environment; a file that was named may."""
+    file = tmp_path / "runnerkit.toml"
+    file.write_text('[github]\napi_url = "https://owned.example"\n')
+    told = {"GITHUB_TOKEN": "zq7Xtoken"}
+    with pytest.raises(ConfigError) as caught:
+        load(told, tmp_path)
+    assert "would send the token" in caught.value.message
+    assert "zq7X" not in str(caught.value.as_dict())
+    assert "https://owned.example" == load(told, tmp_path, file)[0].github.api_url
