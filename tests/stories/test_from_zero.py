@@ -118,11 +118,14 @@ def test_from_nothing_to_a_green_job_and_back(theatre: Theatre, checkout: Checko
 
     theatre.world.github.dispatch(REPO, "runnerkit.yml")
     theatre.until("it waits for approval", lambda: theatre.runs and theatre.job("launch").status == "waiting")
+    run = theatre.run
     assert theatre.machines() == [], "nothing is launched before somebody agreed"
-    theatre.world.github.approve(theatre.run, "gpu")
+    theatre.world.github.approve(run, "gpu")
+    theatre.until("both jobs are over", lambda: [j.status for j in theatre.jobs(run)] == ["completed"] * 2)
     theatre.ends("success", machines=1)
-    (metric,) = (line for line in theatre.job().log.splitlines() if "loss" in line)
-    assert "0.25" in metric
+    assert {job.name: job.conclusion for job in theatre.jobs(run)} == {"launch": "success", "train": "success"}
+    kept = theatre.world.aws("s3").list_objects_v2(Bucket="acme-data", Prefix="widgets/")
+    assert any("/runs/" in each["Key"] for each in kept["Contents"]), "the finished stage is on the remote"
 
     checkout.says("setup", "github", "-r", REPO, "--token", "--environment", "gpu", "--remove", "--yes")
     checkout.says("setup", "aws", "--remove", "--yes")
