@@ -20,6 +20,11 @@ def load() -> pd.DataFrame:
     return rows.assign(**{TARGET: found.target})
 
 
+def schema(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """Give the features of rows, in their order."""
+    return [{"name": str(name), "kind": str(rows[name].dtype)} for name in rows.drop(columns=TARGET)]
+
+
 def split(rows: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give train rows and test rows."""
     train, test = train_test_split(rows, test_size=share, random_state=seed, stratify=rows[TARGET])

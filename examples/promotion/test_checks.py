@@ -3,7 +3,6 @@
 import unittest
 from pathlib import Path
 
-import card
 import checks
 import data
 import yaml
@@ -32,10 +31,6 @@ class Checks(unittest.TestCase):
     def test_a_figure_that_is_no_number_is_seen(self) -> None:
         figures = {"roc_auc": float("nan"), "accuracy": 0.9, "log_loss": 0.1}
         self.assertIn("no number", checks.model({"test": figures, "train": figures}, 0.6, BOUNDS)[0])
-
-    def test_a_card_of_other_features_is_seen(self) -> None:
-        told = {"metrics": {}, "features": []}
-        self.assertEqual(1, len(card.wrong(told, {}, card.schema())))
 
 
 if __name__ == "__main__":

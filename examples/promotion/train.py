@@ -66,6 +66,7 @@ def main() -> None:
     MADE.mkdir(exist_ok=True)
     joblib.dump(model, MADE / "model.joblib")
     (MADE / "search.json").write_text(json.dumps(chosen), encoding="utf-8")
+    (MADE / "features.json").write_text(json.dumps(data.schema(rows)), encoding="utf-8")
     Path("metrics.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(measured))
 

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from runnerkit.beginning.words import Found
 
 NO_GPU = "0"
+# An environment without reviewers asks nobody, and yet limits who can be AWS's role: `setup aws` trusts this one.
+USUAL_ENVIRONMENT = "gpu"
+NONE = "none"
+
+
+ENVIRONMENT = "Environment of the jobs that launch, where you may name people who approve; none for none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ def questions(found: Found, given: Mapping[str, str]) -> tuple[Question, ...]:
     every = [
         Question("way", "Who launches machines: a job of the workflow (launch), or a controller", Way.LAUNCH),
         Question("gpu", "GPU, such as t4, a10g, l4 or any; 0 for none", usual_gpu(found)),
-        Question("environment", "Environment whose reviewers approve a machine; empty for none", ""),
+        Question("environment", ENVIRONMENT, usual_environment(given)),
     ]
     if not found.region:
         every.insert(2, Question("region", "AWS region, such as eu-west-1; empty to decide later", ""))
@@ -44,6 +50,11 @@ def usual_gpu(found: Found) -> str:
     """A T4, unless the packages are known and none of them computes on a GPU."""
     known = found.packages.files and not found.packages.gpu_library
     return NO_GPU if known else "t4"
+
+
+def usual_environment(given: Mapping[str, str]) -> str:
+    """A job that launches has an environment, because the role that it takes trusts nobody else."""
+    return USUAL_ENVIRONMENT if _way(given.get("way", "") or Way.LAUNCH) is Way.LAUNCH else NONE
 
 
 def decide(found: Found, given: Mapping[str, str]) -> Answers:
@@ -57,9 +68,9 @@ def decide(found: Found, given: Mapping[str, str]) -> Answers:
         way=_way(given.get("way", "") or Way.LAUNCH),
         gpu=_gpu(given.get("gpu", "") or usual_gpu(found)),
         region=_region(given.get("region", "") or found.region),
-        environment=environment_name(given.get("environment", "")),
+        environment=environment_name(given.get("environment", usual_environment(given))),
     )
-    return replace(answers, gpu=NO_GPU) if answers.gpu == "none" else answers
+    return replace(answers, environment="") if answers.environment.lower() == NONE else answers
 
 
 def _way(text: str) -> Way:

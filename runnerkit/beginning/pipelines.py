@@ -23,6 +23,7 @@ FILE, CONFIG = "dvc.yaml", ".dvc/config"
 MOST_WATCHED = 30
 LONGEST_PATH = 255
 REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}")
+PREFIX = re.compile(r"[A-Za-z0-9!_.()/=-]*")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -31,9 +32,9 @@ def pipeline(texts: Mapping[str, str], prefix: str) -> Pipeline | None:
     if FILE not in texts and CONFIG not in texts:
         return None
     stages = _stages(texts.get(FILE, ""))
-    kind, bucket, region = _remote(texts.get(CONFIG, ""))
+    kind, bucket, region, place = _remote(texts.get(CONFIG, ""))
     watched = _watched(stages, texts, prefix)
-    return Pipeline(tuple(name for name in stages if name.isprintable()), watched, kind, bucket, region)
+    return Pipeline(tuple(name for name in stages if name.isprintable()), watched, kind, bucket, region, place)
 
 
 def _stages(text: str) -> dict[str, Any]:
@@ -87,28 +88,30 @@ def _within(path: str, folders: Iterable[str]) -> bool:
     return any(path == each or path.startswith(f"{each}/") for each in folders)
 
 
-def _remote(text: str) -> tuple[str, str, str]:
-    """Scheme, bucket and region of the default remote, or of the only one."""
+def _remote(text: str) -> tuple[str, str, str, str]:
+    """Scheme, bucket, region and whole address of the default remote, or of the only one."""
     config = ConfigParser(interpolation=None, strict=False)
     try:
         config.read_string(text)
     except Error:
-        return "", "", ""
+        return "", "", "", ""
     sections = [name for name in config.sections() if name.strip("'\"").startswith("remote ")]
     default = config.get("core", "remote", fallback="").strip("'\"")
     wanted = [name for name in sections if name.strip("'\"").removeprefix("remote ").strip("\"'") == default]
     if not (wanted or len(sections) == 1):
-        return "", "", ""
+        return "", "", "", ""
     section = (wanted or sections)[0]
     url, region = config.get(section, "url", fallback=""), config.get(section, "region", fallback="")
     return _place(url, region)
 
 
-def _place(url: str, region: str) -> tuple[str, str, str]:
+def _place(url: str, region: str) -> tuple[str, str, str, str]:
     try:
         split = urlsplit(url)
     except ValueError:
-        return "", "", ""
+        return "", "", "", ""
     kind = split.scheme or ("local" if url else "")
     bucket = split.netloc if kind == "s3" and BUCKET.fullmatch(split.netloc) else ""
-    return kind, bucket, region if REGION.fullmatch(region) else ""
+    path = split.path.strip("/")
+    place = f"s3://{bucket}/{path}".rstrip("/") if bucket and PREFIX.fullmatch(path) else ""
+    return kind, bucket, region if REGION.fullmatch(region) else "", place

@@ -88,7 +88,7 @@ class Pipeline:
     """A DVC project.
 
     ``watched`` are the paths that its stages read, from the checkout's top; ``kind`` is the remote's scheme such as s3,
-    empty without a remote.
+    empty without a remote; ``place`` is the remote's whole address on S3.
     """
 
     stages: tuple[str, ...] = ()
@@ -96,6 +96,7 @@ class Pipeline:
     kind: str = ""
     bucket: str = ""
     region: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

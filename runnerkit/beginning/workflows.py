@@ -85,7 +85,7 @@ CONTROLLED = """\
 # {what} on a machine that exists for this job only: a controller sees the label in `runs-on` and
 # launches it.
 #
-# It takes, in the repository's settings: the variable RUNNERKIT (what pip shall install) and the variable AWS_ROLE
+# It takes, in the repository's settings: the variable RUNNERKIT (what pip shall install) and the variable AWS_JOB_ROLE
 # (the role of the job, which may read and write the DVC remote)."""
 
 
@@ -159,7 +159,7 @@ def _train(found: Found, answers: Answers) -> str:
     steps += [INSTALL] if dvc else []
     steps += list(_packages(found))
     if dvc and on_s3:
-        steps.append(_credentials(answers, "vars.AWS_JOB_ROLE || vars.AWS_ROLE" if launch else "vars.AWS_ROLE"))
+        steps.append(_credentials(answers, "vars.AWS_JOB_ROLE || vars.AWS_ROLE"))
     kept = [f"{found.prefix}{name}" for name in (".runnerkit/", "dvc.lock")]
     keep = f"{indent(chr(10).join(kept), '      ')}\n    if-no-files-found: ignore\n"
     steps += [PIPELINE + keep] if dvc else list(_command(found, answers))

@@ -14,6 +14,7 @@ from runnerkit.cli.common import (
     DryRun,
     Repo,
     configuration,
+    echo,
     ending_well,
     narrator,
     print_json,
@@ -121,8 +122,8 @@ def _show_plan(outlook: Outlook, wish: BakeWish, *, as_json: bool) -> None:
         *((f"check {number}", title) for number, title in enumerate(said["checks"], start=1)),
     ]
     for key, value in rows:
-        typer.echo(f"{key.replace('_', ' '):12} {'-' if value is None else value}")
-    typer.echo(_what_happens(outlook, wish))
+        echo(f"{key.replace('_', ' '):12} {'-' if value is None else value}")
+    echo(_what_happens(outlook, wish))
 
 
 def _builders(prices: Mapping[str, float | None], *, spot: bool) -> str:
@@ -149,12 +150,12 @@ def _show_baked(baked: Baked, log: Path | None, *, as_json: bool) -> None:
         return
     image = baked.image
     if not baked.made:
-        typer.echo(f"{image.name} exists already as {image.id} in {image.region}: nothing to bake")
+        echo(f"{image.name} exists already as {image.id} in {image.region}: nothing to bake")
         return
     cost = "" if baked.cost is None else f"; the builder cost about ${baked.cost:.2f}"
-    typer.echo(f"{image.id} ({image.name}) in {image.region} after {baked.seconds / 60:.1f} min{cost}")
+    echo(f"{image.id} ({image.name}) in {image.region} after {baked.seconds / 60:.1f} min{cost}")
     if log:
-        typer.echo(f"what the steps printed: {log}")
+        echo(f"what the steps printed: {log}")
 
 
 def recipes(as_json: AsJson = False) -> None:

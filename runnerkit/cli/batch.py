@@ -161,9 +161,7 @@ def _preview(running: Run, *, as_json: bool) -> None:
         return
     have = {True: "exists", False: "would be made"}
     if "compute" in found:
-        typer.echo(
-            f"compute environment {found['compute']} ({', '.join(found['types']) or 'types that Batch chooses'})"
-        )
+        echo(f"compute environment {found['compute']} ({', '.join(found['types']) or 'types that Batch chooses'})")
     echo(f"job queue {found['queue']}: {have[found['queue_exists']]}")
     echo(f"job definition {found['definition']['jobDefinitionName']}: {have[found['definition_exists']]}")
     echo(f"job {found['job']['jobName']}: {' '.join(found['job']['containerOverrides']['command'])}")
@@ -186,7 +184,7 @@ def status(region: Region = "", config: ConfigPath = None, as_json: AsJson = Fal
     for job in found["jobs"]:
         echo(f"job      {job['id']} {job['name']}: {job['state']}{_because(job['why'])}")
     if not any(found[kind] for kind in ("queues", "computes", "jobs")):
-        typer.echo("nothing of ours is on Batch here")
+        echo("nothing of ours is on Batch here")
 
 
 def _because(why: str) -> str:
@@ -249,7 +247,7 @@ def remove(
         print_json(told)
     elif dry_run:
         stood_on = ", then job definitions and instance profile" if names else ""
-        typer.echo(f"would remove {', '.join(names) or 'no queue and no compute environment'}{stood_on}")
+        echo(f"would remove {', '.join(names) or 'no queue and no compute environment'}{stood_on}")
     else:
         for trouble in told["failed"]:
             said(f"not removed: {trouble}")

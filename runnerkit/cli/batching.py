@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +53,8 @@ def stem(name: str) -> str:
 
     run_id = os.environ.get("GITHUB_RUN_ID", "")
     if not run_id:
+        import secrets
+
         return named("rk", name, "local", secrets.token_hex(4))
     attempt, job = os.environ.get("GITHUB_RUN_ATTEMPT", "1"), os.environ.get("GITHUB_JOB", "")
     return named("rk", run_id, attempt, job[:40], name)

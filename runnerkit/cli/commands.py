@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import inspect
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 
 from runnerkit import __version__
-from runnerkit.cli import (
-    ami,
-    batch,
-    completion,
-    cost,
-    credentials,
-    demo,
-    doctor,
-    dvc,
-    gate,
-    init,
-    inside,
-    interrupt,
-    launch,
-    lock,
-    loop,
-    machines,
-    market,
-    notify,
-    promote,
-    publish,
-    report,
-    resume,
-    runs,
-    sandbox,
-    serve,
-    setup,
-    show,
-    simulate,
-    why,
-)
+from runnerkit.cli.common import echo
 
+# Modules of this package; each has a function of the command's name, or a group of commands called `app`.
+COMMANDS = {
+    "setup": "setup",
+    "doctor": "doctor",
+    "init": "init",
+    "launch": "launch",
+    "once": "loop",
+    "run": "loop",
+    "serve": "serve",
+    "plan": "loop",
+    "sweep": "loop",
+    "status": "machines",
+    "resume": "resume",
+    "why": "why",
+    "cost": "cost",
+    "logs": "inside",
+    "connect": "inside",
+    "terminate": "machines",
+    "offerings": "market",
+    "demo": "demo",
+    "interrupt": "interrupt",
+    "simulate": "simulate",
+    "sandbox": "sandbox",
+    "dvc": "dvc",
+    "credentials": "credentials",
+    "report": "report",
+    "gate": "gate",
+    "publish": "publish",
+    "notify": "notify",
+    "promote": "promote",
+    "lock": "lock",
+    "runs": "runs",
+    "batch": "batch",
+    "ami": "ami",
+    "config": "show",
+    "completion": "completion",
+}
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
 10 the pipeline failed - 11 spot interruption - 12 no usable image -
@@ -58,9 +70,57 @@ class _Group(TyperGroup):
         return params
 
 
+class _Commands(Mapping[str, Any]):
+    """Every command by its name; one is imported and read by typer when it is asked for, which takes time."""
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - a command of typer's own click
+        return _read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class _Root(_Group):
+    """The group of all commands, which reads none but the one that is called."""
+
+    def __init__(self, **told: Any) -> None:  # noqa: ANN401 - typer's own
+        super().__init__(**told)
+        self.commands = cast("Any", _Commands())
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - the context of typer's own click
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own click
+        outlines: dict[str, Any] = {name: TyperCommand(name=name, help=_help(name)) for name in COMMANDS}
+        TyperGroup(commands=outlines).format_commands(ctx, formatter)
+
+
+def _found(name: str) -> Any:  # noqa: ANN401 - a function of any parameters, or a typer.Typer
+    module = import_module(f"runnerkit.cli.{COMMANDS[name]}")
+    return vars(module).get("app") or getattr(module, name)
+
+
+def _help(name: str) -> str:
+    found = _found(name)
+    return str(found.info.help if isinstance(found, typer.Typer) else inspect.getdoc(found))
+
+
+@cache
+def _read(name: str) -> Any:  # noqa: ANN401 - a command of typer's own click
+    alone, found = typer.Typer(rich_markup_mode=None), _found(name)
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name, cls=found.info.cls if isinstance(found.info.cls, type) else _Group)
+    else:
+        alone.command(name)(found)
+    return typer.main.get_group(alone).commands[name]
+
+
 app = typer.Typer(
     name="runnerkit",
-    cls=_Group,
+    cls=_Root,
     help="Self-hosted GPU runners for GitHub Actions on AWS: spot, just in time, gone afterwards.",
     epilog=EXIT_CODES,
     rich_markup_mode=None,
@@ -72,7 +132,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"runnerkit {__version__}")
+        echo(f"runnerkit {__version__}")
         raise typer.Exit
 
 
@@ -83,39 +143,3 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-app.add_typer(setup.app, name="setup", cls=_Group)
-app.command("doctor")(doctor.doctor)
-app.command("init")(init.init)
-app.command("launch")(launch.launch)
-app.command("once")(loop.once)
-app.command("run")(loop.run)
-app.command("serve")(serve.serve)
-app.command("plan")(loop.plan)
-app.command("sweep")(loop.sweep)
-app.command("status")(machines.status)
-app.command("resume")(resume.resume)
-app.command("why")(why.why)
-app.command("cost")(cost.cost)
-app.command("logs")(inside.logs)
-app.command("connect")(inside.connect)
-app.command("terminate")(machines.terminate)
-app.command("offerings")(market.offerings)
-app.command("demo")(demo.demo)
-app.command("interrupt")(interrupt.interrupt)
-app.command("simulate")(simulate.simulate)
-app.add_typer(sandbox.app, name="sandbox", cls=_Group)
-app.add_typer(dvc.app, name="dvc", cls=_Group)
-app.command("credentials")(credentials.credentials)
-app.command("report")(report.report)
-app.command("gate")(gate.gate)
-app.command("publish")(publish.publish)
-app.command("notify")(notify.notify)
-app.add_typer(promote.app, name="promote")
-app.add_typer(lock.app, name="lock", cls=_Group)
-app.add_typer(runs.app, name="runs", cls=_Group)
-app.add_typer(batch.app, name="batch", cls=_Group)
-app.add_typer(ami.app, name="ami", cls=_Group)
-app.add_typer(show.app, name="config", cls=_Group)
-app.command("completion")(completion.completion)

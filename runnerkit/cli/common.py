@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from runnerkit.errors import RunnerkitError
-from runnerkit.plain import in_json, lines
+from runnerkit.plain import in_json, lines, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -72,6 +72,11 @@ def narrator(*, as_json: bool) -> Events:
 def echo(text: str, *, err: bool = False) -> None:
     """Print what may quote others: labels, titles, answers of AWS."""
     typer.echo(lines(text), err=err)
+
+
+def order(line: str, *, err: bool = False) -> None:
+    """Print a line of ours that may be an order to GitHub's runner, such as ``::notice::``; what it quotes is none."""
+    typer.echo(f"::{one_line(line[2:])}" if line.startswith("::") else lines(line), err=err)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say

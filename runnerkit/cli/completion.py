@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -28,4 +29,4 @@ def completion(
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # it has no other door
 
     script = get_completion_script(prog_name=PROGRAM, complete_var=f"_{PROGRAM.upper()}_COMPLETE", shell=shell.value)
-    typer.echo(script)
+    sys.stdout.write(f"{script}\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runnerkit.cli.common import AsJson, ConfigPath, Repo, configuration, ending_well, print_json
+from runnerkit.cli.common import AsJson, ConfigPath, Repo, configuration, echo, ending_well, print_json
 from runnerkit.cli.tables import Column, print_table
 from runnerkit.errors import ConfigError
 
@@ -110,7 +110,7 @@ def _instances(cloud: Cloud) -> Sequence[Instance] | None:
     try:
         return cloud.instances()
     except CloudError as error:
-        typer.echo(f"EC2 cannot be read: {error.message}", err=True)
+        echo(f"EC2 cannot be read: {error.message}", err=True)
         return None
 
 
@@ -121,12 +121,12 @@ def show(found: Bill) -> None:
     """Print a bill: its lines, the total, what was wasted, budgets, where prices are from, what is not known."""
     live = "" if found.live is None else f", {found.live} running now"
     span = f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC"
-    typer.echo(f"{span}: {_count(found.total.machines, 'machine')}{live}\n")
+    echo(f"{span}: {_count(found.total.machines, 'machine')}{live}\n")
     if found.lines:
         print_table(_columns(found.by), [_cells(line) for line in (*found.lines, found.total)])
-        typer.echo("")
+        echo("")
     for title, text in _facts(found):
-        typer.echo(f"{title:<11}{text}")
+        echo(f"{title:<11}{text}")
 
 
 def _columns(by: str) -> tuple[Column, ...]:

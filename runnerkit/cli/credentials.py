@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import AsJson, ending_well, print_json
+from runnerkit.cli.common import AsJson, echo, ending_well, print_json
 
 if TYPE_CHECKING:
     from runnerkit.credentials.role import Role, Session
@@ -103,9 +103,9 @@ def _install(role: Role) -> dict[str, str]:
     if path:
         with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - the runner names a file to append to
             file.write("\n".join([*lines, ""]))
-        typer.echo(f"runnerkit: the next steps are {role.arn}, renewed while the job runs", err=True)
+        echo(f"runnerkit: the next steps are {role.arn}, renewed while the job runs", err=True)
     else:
-        typer.echo("\n".join(f"export {line}" for line in lines), err=True)
+        echo("\n".join(f"export {line}" for line in lines), err=True)
     return variables
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runnerkit import extras
-from runnerkit.cli.common import ENDED, AsJson, ending_well, print_json, until_told
+from runnerkit.cli.common import ENDED, AsJson, echo, ending_well, print_json, until_told
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _sandbox(boot: float, machines: str, *, enforce: bool) -> Sandbox:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    echo(text, err=True)
 
 
 def _play(sandbox: Sandbox, stage: Stage, *, interrupt: bool, no_capacity: bool) -> Ending:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import AsJson, ConfigPath, Repo, ending_well, print_json
+from runnerkit.cli.common import AsJson, ConfigPath, Repo, echo, ending_well, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 NARROWEST, WIDEST = 60, 100
 LEVEL, CHECK = 9, 23
 Only = Annotated[
-    list[str] | None, typer.Option("--only", metavar="GROUP|CHECK", help="These alone; may be given several times.")
+    list[str] | None,
+    typer.Option("--only", metavar="GROUP|CHECK", help="These alone, with commas or given several times."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="End with 15 for warnings, and for what is unknown, too.")]
 Listed = Annotated[bool, typer.Option("--list", help="Name all checks and what they ask; look at nothing.")]
@@ -55,7 +56,7 @@ def doctor(
         print_json(found.as_dict(strict=strict))
     else:
         for line in lines(found, min(max(get_terminal_size().columns, NARROWEST), WIDEST)):
-            typer.echo(line)
+            echo(line)
     raise typer.Exit(found.exit_code(strict=strict))
 
 
@@ -88,7 +89,7 @@ def _tell_checks(checks: Sequence[Check], *, as_json: bool) -> None:
         print_json([_as_dict(check) for check in checks])
         return
     for check in checks:
-        typer.echo(f"{check.name:<{CHECK}} {check.asks}")
+        echo(f"{check.name:<{CHECK}} {check.asks}")
 
 
 def _as_dict(check: Check) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runnerkit.cli.beside import Beside, Leaving, RunName
-from runnerkit.cli.common import AsJson, ending_well, print_json
+from runnerkit.cli.common import AsJson, echo, ending_well, print_json
 from runnerkit.cli.credentials import RoleArn, renew
 from runnerkit.cli.notify import telling
 from runnerkit.cli.summaries import append_to_summary
@@ -94,7 +94,7 @@ def run(  # noqa: PLR0917 - typer passes every option by its name
     if as_json:
         print_json(result.as_dict())
     else:
-        typer.echo(_sentence(result))
+        echo(_sentence(result))
 
 
 @app.command("check")
@@ -118,7 +118,7 @@ def check(
     if as_json:
         print_json({"work": told.work, "would_run": told.run, "unknown": told.unknown})
     else:
-        typer.echo(f"runnerkit: {told.words()}")
+        echo(f"runnerkit: {told.words()}")
     if told.work and exit_code:
         raise typer.Exit(WORK)
 

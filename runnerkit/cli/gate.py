@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runnerkit.cli.common import AsJson, ending_well, print_json
+from runnerkit.cli.common import AsJson, echo, ending_well, order, print_json
 from runnerkit.cli.summaries import append_to_summary
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ def _tell(found: Judgement) -> None:
     from runnerkit.job.values import one_line
 
     for note in found.notes:
-        typer.echo(f"::notice::runnerkit: {one_line(note)}")
+        order(f"::notice::runnerkit: {note}")
     for each in found.verdicts:
         name = f"{each.file}: {each.metric}" if each.file else each.metric
         why = f" - {one_line(each.why)}" if each.why else ""
-        typer.echo(f"{'ok  ' if each.holds else 'FAIL'} {one_line(name)} ({each.rule}){why}")
+        echo(f"{'ok  ' if each.holds else 'FAIL'} {one_line(name)} ({each.rule}){why}")
     if found.holds:
-        typer.echo(f"runnerkit: {found.sentence()}")
+        echo(f"runnerkit: {found.sentence()}")

@@ -6,11 +6,12 @@ import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runnerkit.cli.common import PARTLY, AsJson, ending_well, print_json
+from runnerkit.cli.common import PARTLY, AsJson, echo, ending_well, print_json
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def init(
     gpu: Annotated[str | None, typer.Option("--gpu", help="As in the label; 0 for none.")] = None,
     region: Annotated[str | None, typer.Option("--region", help="The AWS region to launch in.")] = None,
     environment: Annotated[
-        str | None, typer.Option("--environment", help="The environment whose reviewers approve a machine.")
+        str | None, typer.Option("--environment", help="The environment of the jobs that launch; none for none.")
     ] = None,
     repo: Annotated[
         str | None, typer.Option("--repo", "-r", help="Repository as OWNER/NAME, where git cannot say.")
@@ -59,11 +60,11 @@ def init(
             _tell(known)
         deciding.decide(known, said)  # what was given is checked before anything is asked
         if asking:
-            said = _ask(deciding.questions(known, said), known, said)
+            said = _ask(known, said)
         answers = deciding.decide(known, said)
         drafts = writing.drafts(known, answers)
         done = writing.put(read.top, drafts, overwrite=_overwriter(force=force, asking=asking), dry_run=dry_run)
-    steps = tuple(_next(known, answers, read.top))
+        steps = tuple(_next(known, answers, read.top))
     if as_json:
         found = {"found": known.as_dict(), "answers": asdict(answers)}
         files = [each.as_dict() | {"text": draft.text} for each, draft in zip(done, drafts, strict=True)]
@@ -86,24 +87,31 @@ def _found(read: Read, repo: str, *, offline: bool) -> Found:
     return replace(known, notes=(*known.notes, why)) if why else known
 
 
-def _ask(questions: Sequence[Question], known: Found, said: Mapping[str, str]) -> dict[str, str]:
-    """The answers of a person; one that cannot be used is asked for again."""
+def _ask(known: Found, said: Mapping[str, str]) -> dict[str, str]:
+    """The answers of a person; what is asked next may depend on them."""
     from runnerkit.beginning import deciding
 
     answers = dict(said)
-    for question in questions:
-        for left in reversed(range(MOST_TRIES)):
-            text = typer.prompt(question.text, default=question.default, show_default=bool(question.default))
-            try:
-                deciding.decide(known, {**answers, question.key: text})
-            except ConfigError as error:
-                if not left:
-                    raise
-                typer.echo(f"{error.message}: {error.hint}")
-                continue
-            answers[question.key] = text
-            break
+    while questions := deciding.questions(known, answers):
+        answers[questions[0].key] = _answer(questions[0], known, answers)
     return answers
+
+
+def _answer(question: Question, known: Found, answers: Mapping[str, str]) -> str:
+    """One answer; one that cannot be used is asked for again."""
+    from runnerkit.beginning import deciding
+
+    for left in reversed(range(MOST_TRIES)):
+        text: str = typer.prompt(question.text, default=question.default, show_default=bool(question.default))
+        try:
+            deciding.decide(known, {**answers, question.key: text})
+        except ConfigError as error:
+            if not left:
+                raise
+            echo(f"{error.message}: {error.hint}")
+            continue
+        return text
+    return question.default
 
 
 class _overwriter:  # noqa: N801 - used as a function
@@ -115,16 +123,16 @@ class _overwriter:  # noqa: N801 - used as a function
     def __call__(self, draft: Draft, difference: str) -> bool:
         if self._force or not self._asking:
             return self._force
-        typer.echo(f"\n{difference}\n")
+        echo(f"\n{difference}\n")
         why = f"[tool.runnerkit] of {draft.hides} would not be read any more" if draft.hides else "there already"
         return typer.confirm(f"{draft.path}: {why}. Write it?", default=False)
 
 
 def _tell(known: Found) -> None:
     for title, text in _findings(known):
-        typer.echo(f"{title:<12}{text}")
+        echo(f"{title:<12}{text}")
     for note in known.notes:
-        typer.echo(f"note: {note}")
+        echo(f"note: {note}")
 
 
 def _findings(known: Found) -> Iterator[tuple[str, str]]:
@@ -147,30 +155,35 @@ def _findings(known: Found) -> Iterator[tuple[str, str]]:
 
 
 def _show(done: Sequence[Done], drafts: Sequence[Draft], steps: Sequence[str], *, dry_run: bool) -> None:
-    typer.echo("")
+    echo("")
     for each, draft in zip(done, drafts, strict=True):
         state = f"would be {'written' if each.state == 'new' else each.state}" if dry_run else str(each.state)
-        typer.echo(f"{'unchanged' if each.state == 'unchanged' else state:<18} {each.path}")
+        echo(f"{'unchanged' if each.state == 'unchanged' else state:<18} {each.path}")
         if each.state == "kept":
-            typer.echo(f"{each.difference}\n{each.path} was left as it is: {each.why}; --force overwrites it")
+            echo(f"{each.difference}\n{each.path} was left as it is: {each.why}; --force overwrites it")
         elif dry_run and each.state == "new":
-            typer.echo(draft.text)
+            echo(draft.text)
         elif dry_run:
-            typer.echo(each.difference)
-    typer.echo("\nnext:")
+            echo(each.difference)
+    echo("\nnext:")
     for number, step in enumerate(steps, 1):
-        typer.echo(f"  {number}. {step}")
+        echo(f"  {number}. {step}")
 
 
 def _next(known: Found, answers: Answers, top: Path) -> Iterator[str]:
-    """What is left to do, in this order."""
+    """What is left to do, in this order: lines to be copied."""
+    from runnerkit.beginning import following
+
     if not known.aws:
         yield "sign in to AWS, so that these commands can see your account: aws sso login, or AWS_PROFILE"
-    yield "runnerkit setup aws       shows what it would make in your account: role, security group, budget alarm"
-    yield "runnerkit setup github    says which App or token is needed, and where the variables go"
-    if answers.environment:
-        yield f"in the repository's settings, the environment {answers.environment} with its reviewers"
-    yield "runnerkit doctor          looks whether all of it fits together"
-    yield f"git -C {top} add .github {known.prefix}runnerkit.toml, commit, push"
+    if not known.github:
+        yield "sign in to GitHub: a token in GH_TOKEN; `runnerkit setup github` says what it must be able to do"
+    folder = top / known.prefix
+    if folder != Path.cwd():
+        yield f"cd {quote(str(folder))}"
+    yield following.setup_aws(known, answers)
+    yield following.setup_github(answers, following.requirement())
+    yield "runnerkit doctor"
+    yield following.pushing(known, answers, top)
     if answers.way == "controller":
         yield "start a controller: runnerkit serve, or examples/cron-once.yml without a server"

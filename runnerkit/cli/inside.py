@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import AsJson, ConfigPath, DryRun, Interrupted, configuration, ending_well, print_json
+from runnerkit.cli.common import AsJson, ConfigPath, DryRun, Interrupted, configuration, echo, ending_well, print_json
 from runnerkit.errors import NoSession
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _print(text: str) -> None:
 
 
 def _note(text: str) -> None:
-    typer.echo(f"-- {text}", err=True)
+    echo(f"-- {text}", err=True)
 
 
 def connect(runner: Runner, dry_run: DryRun = False, config: ConfigPath = None, as_json: AsJson = False) -> None:
@@ -168,7 +168,7 @@ def connect(runner: Runner, dry_run: DryRun = False, config: ConfigPath = None, 
         if not (dry_run or as_json):
             _replace(settings, words)
         elif not as_json:
-            typer.echo(f"would run: {' '.join(words)}")
+            echo(f"would run: {' '.join(words)}")
 
 
 def _check(check: Check) -> dict[str, Any]:
@@ -177,9 +177,9 @@ def _check(check: Check) -> dict[str, Any]:
 
 def _tell_checks(found: Sequence[Check]) -> None:
     for check in found:
-        typer.echo(f"{SIGNS[check.ok]:<8} {check.what}: {check.found}", err=True)
+        echo(f"{SIGNS[check.ok]:<8} {check.what}: {check.found}", err=True)
         if check.ok is False and check.remedy:
-            typer.echo(f"{'':<8} -> {check.remedy}", err=True)
+            echo(f"{'':<8} -> {check.remedy}", err=True)
 
 
 def _replace(settings: Config, words: Sequence[str]) -> None:

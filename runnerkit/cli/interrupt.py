@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 from typing import Annotated, Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 import typer
 
-from runnerkit.cli.common import AsJson, DryRun, ending_well, print_json
+from runnerkit.cli.common import AsJson, DryRun, echo, ending_well, print_json
 from runnerkit.errors import ConfigError
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -48,13 +46,15 @@ def interrupt(
     if as_json:
         print_json({"instance": instance["id"], "notice": notice, "interrupted": not dry_run})
     else:
-        typer.echo(f"{'would take' if dry_run else 'takes'} {instance['id']} back in {notice:g} s")
+        echo(f"{'would take' if dry_run else 'takes'} {instance['id']} back in {notice:g} s")
 
 
 def sandbox_instances(endpoint: str) -> list[dict[str, Any]] | None:
     """The machines of the sandbox at an endpoint; None when there is no sandbox there."""
     if urlsplit(endpoint).hostname not in LOOPBACK:
         return None
+    from urllib.error import URLError
+
     try:
         found = _ask(endpoint, "instances")
     except (URLError, ValueError, TimeoutError):
@@ -72,6 +72,9 @@ def _find(runner: str, views: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _ask(endpoint: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
     data = None if body is None else json.dumps(body).encode()
     request = Request(f"{endpoint.rstrip('/')}/_runnerkit/ec2/{path}", data=data)  # noqa: S310 - a loopback address
     try:
@@ -95,7 +98,7 @@ def _explain(runner: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"interrupted": False, "experiment_template": json.loads(template)})
         return
-    typer.echo("AWS_ENDPOINT_URL names no sandbox. On AWS the Fault Injection Service interrupts spot machines:")
-    typer.echo(f"\ncat > interrupt.json <<'END'\n{template}\nEND")
-    typer.echo("aws fis create-experiment-template --cli-input-json file://interrupt.json")
-    typer.echo("aws fis start-experiment --experiment-template-id ID-FROM-ABOVE")
+    echo("AWS_ENDPOINT_URL names no sandbox. On AWS the Fault Injection Service interrupts spot machines:")
+    echo(f"\ncat > interrupt.json <<'END'\n{template}\nEND")
+    echo("aws fis create-experiment-template --cli-input-json file://interrupt.json")
+    echo("aws fis start-experiment --experiment-template-id ID-FROM-ABOVE")

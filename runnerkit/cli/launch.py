@@ -16,6 +16,7 @@ from runnerkit.cli.common import (
     ConfigPath,
     DryRun,
     configuration,
+    echo,
     ending_well,
     narrator,
     print_json,
@@ -105,7 +106,7 @@ def _work(label: str, *, as_json: bool) -> bool:
         if as_json:
             print_json({"label": label, "machines": [], "work": False, "reason": told.words()})
         else:
-            typer.echo(f"no machine is launched: {told.words()}")
+            echo(f"no machine is launched: {told.words()}")
     return told.work
 
 
@@ -153,12 +154,12 @@ def _preview(settings: Config, label: str, request: LaunchRequest, *, as_json: b
     if as_json:
         print_json({"label": label, "repo": request.repo, "runners": planned, "attempts": _attempts(attempts)})
         return
-    typer.echo(f"would launch {', '.join(planned)} for {request.repo} with the label {label}")
+    echo(f"would launch {', '.join(planned)} for {request.repo} with the label {label}")
     for number, attempt in enumerate(attempts, start=1):
-        typer.echo(f"attempt {number}: {attempt.market} in {attempt.region}")
+        echo(f"attempt {number}: {attempt.market} in {attempt.region}")
         for offering in attempt.offerings:
             price = "price unknown" if offering.price is None else f"${offering.price:.4f}/h"
-            typer.echo(f"  {offering.type.name:<16} {offering.zone:<16} {price}")
+            echo(f"  {offering.type.name:<16} {offering.zone:<16} {price}")
 
 
 def _attempts(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
@@ -196,7 +197,7 @@ def _launch(settings: Config, label: str, request: LaunchRequest, *, wait: bool,
         print_json({"label": label, "repo": request.repo, "machines": machines, "recovery": recovery})
         return
     for slot in slots:
-        typer.echo(f"{slot.name} {slot.instance_id} {slot.type} {slot.zone} {slot.market}")
+        echo(f"{slot.name} {slot.instance_id} {slot.type} {slot.zone} {slot.market}")
 
 
 def _recovery(settings: Config, request: LaunchRequest, slots: Sequence[Slot], *, quiet: bool) -> dict[str, str]:
@@ -228,7 +229,7 @@ def _partly(
         print_json({"label": label, "repo": request.repo, "machines": machines, "error": error.as_dict()})
     else:
         for slot in started:
-            typer.echo(f"{slot.name} {slot.instance_id} {slot.type} {slot.zone} {slot.market}")
+            echo(f"{slot.name} {slot.instance_id} {slot.type} {slot.zone} {slot.market}")
         tell_error(error, sys.stderr)
     raise typer.Exit(PARTLY)
 

@@ -100,7 +100,7 @@ def sweep(
         for leftover in leftovers:
             echo(f"would remove {leftover.kind} {leftover.id} ({leftover.name})")
     elif not done.outcomes and not leftovers:
-        typer.echo("nothing to sweep")
+        echo("nothing to sweep")
     if done.failed:
         raise typer.Exit(PARTLY)
 
@@ -113,7 +113,7 @@ def _say_plan(preview: Pass) -> None:
     for refused in preview.refused:
         echo(f"job {refused.job.id} of {refused.job.repo} is refused: {refused.error.message}")
     if not (preview.plan.actions or preview.plan.waiting or preview.refused):
-        typer.echo("nothing to do")
+        echo("nothing to do")
 
 
 def _verb(action: Action) -> str:

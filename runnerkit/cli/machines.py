@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.actions import Launch
 from runnerkit.cli.common import (
     PARTLY,
     AsJson,
@@ -43,7 +42,7 @@ def status(repo: Repo = None, config: ConfigPath = None, as_json: AsJson = False
         print_json({"machines": [_as_dict(machine) for machine in machines], "queue": queue})
         return
     if not machines:
-        typer.echo("no machines")
+        echo("no machines")
     else:
         now = SystemClock().now()
         print_table(COLUMNS, [_row(machine, now) for machine in machines])
@@ -53,6 +52,8 @@ def status(repo: Repo = None, config: ConfigPath = None, as_json: AsJson = False
 
 def _queue(preview: Pass) -> Iterator[dict[str, Any]]:
     """Each queued job with the reason why it does not run yet."""
+    from runnerkit.actions import Launch
+
     for action in preview.plan.actions:
         if isinstance(action, Launch):
             yield _waits(action.job_id, action.repo, action.labels, "the next pass launches a machine for it")
@@ -93,7 +94,7 @@ def terminate(
     if as_json:
         print_json({"machines": [_ended(outcome) for outcome in outcomes], "not_found": missing})
     elif not outcomes:
-        typer.echo("nothing to terminate")
+        echo("nothing to terminate")
     if missing and not as_json:
         echo(f"not found among the live machines: {', '.join(missing)}", err=True)
     if missing or not all(outcome.done for outcome in outcomes):

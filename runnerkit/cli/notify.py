@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runnerkit.cli.common import AsJson, ending_well, print_json
+from runnerkit.cli.common import AsJson, echo, ending_well, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -115,7 +115,7 @@ def _send(told: Sequence[Target], message: Message) -> list[NotTold]:
 def _say(message: Message, told: Sequence[Target], *, dry_run: bool) -> None:
     from runnerkit.job.wording import body
 
-    typer.echo(body(message) if dry_run else f"told {', '.join(target.name for target in told)}")
+    echo(body(message) if dry_run else f"told {', '.join(target.name for target in told)}")
 
 
 def _split(text: str) -> list[str]:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from runnerkit.cli.common import AsJson, echo, ending_well, print_json
+from runnerkit.cli.common import AsJson, echo, ending_well, order, print_json
 from runnerkit.cli.modelbench import Bench
-from runnerkit.plain import annotation
 
 if TYPE_CHECKING:
     from runnerkit.versioning import Registry, Version
@@ -99,7 +98,7 @@ def _meant(bench: Bench, version: str, source: str, bump: str) -> Version | None
         return bench.registry.version(version)
     found = bench.registry.at_commit(bench.head())
     if found and bump:
-        typer.echo(annotation(f"::notice::runnerkit: this commit is {found.version} already"), err=True)
+        order(f"::notice::runnerkit: this commit is {found.version} already", err=True)
     return found
 
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runnerkit.cli.common import AsJson, ending_well, print_json
+from runnerkit.cli.common import AsJson, echo, ending_well, order, print_json
 from runnerkit.cli.summaries import append_to_summary
-from runnerkit.plain import annotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +61,7 @@ def publish(
         listed = {"keys": [item.key for item in items]} if done is None else {}
         print_json({**_facts(items, index, store, url, done), **listed, "signed_url": signed, "dry_run": dry_run})
     else:
-        typer.echo(_sentence(items, store, done) + f"\n{url}" + (f"\n{signed}" if signed else ""))
+        echo(_sentence(items, store, done) + f"\n{url}" + (f"\n{signed}" if signed else ""))
 
 
 def _store(to: str) -> Store:
@@ -110,7 +109,7 @@ def _check_signing(store: Store, span: timedelta) -> None:
     if not isinstance(store, S3Store):
         raise ConfigError("only S3 has presigned addresses", hint="leave --presign away, or publish to s3://")
     if note := check_presign(span, signer(store), datetime.now(tz=UTC)):
-        typer.echo(annotation(f"::notice::runnerkit: {note}"), err=True)
+        order(f"::notice::runnerkit: {note}", err=True)
 
 
 def _signed(store: Store, key: str, span: timedelta) -> str:
@@ -129,7 +128,7 @@ def _placed(store: Store) -> Store:
     placed, there = in_own_region(store)
     here = region(str(machine_facts(os.environ).get("zone") or ""))
     if here and there and here != there:
-        typer.echo(
+        order(
             f"::warning::runnerkit: this machine is in {here}, {store.address} in {there}: "
             f"transfers between regions are slow and cost money; launch with region={there}, or use a bucket here",
             err=True,
@@ -150,7 +149,7 @@ def _tell(done: Uploaded) -> None:
         folder = folder_for_results(Path.cwd() / ".runnerkit")
         (folder / "published.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        typer.echo(f"::warning::runnerkit: .runnerkit/published.json could not be written: {error}", err=True)
+        order(f"::warning::runnerkit: .runnerkit/published.json could not be written: {error}", err=True)
 
 
 def _facts(items: Sequence[Item], index: Item, store: Store, url: str, done: Uploaded | None) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import AsJson, ConfigPath, ending_well, print_json
+from runnerkit.cli.common import AsJson, ConfigPath, echo, ending_well, order, print_json
 
 Several = list[str] | None
 
@@ -49,7 +49,7 @@ def report(  # noqa: PLR0917 - typer passes every option by its name
     with ending_well(as_json=as_json):
         desk = Desk(asked, os.environ, Path.cwd())
         if watch:
-            typer.echo(f"runnerkit: the live report has ended: {desk.follow(typer.echo)}")
+            echo(f"runnerkit: the live report has ended: {desk.follow(echo)}")
             return
         found = desk.gather(place_images=not dry_run)
         done = None if dry_run else desk.publish(found)
@@ -57,6 +57,6 @@ def report(  # noqa: PLR0917 - typer passes every option by its name
     if as_json:
         print_json({**found.as_dict(), "body": found.body(), **told})
     elif dry_run:
-        typer.echo(found.body())
+        echo(found.body())
     else:
-        typer.echo(desk.where(done))
+        order(desk.where(done))

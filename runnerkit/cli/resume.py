@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import AsJson, ConfigPath, DryRun, configuration, ending_well, narrator, print_json
+from runnerkit.cli.common import AsJson, ConfigPath, DryRun, configuration, echo, ending_well, narrator, print_json
 from runnerkit.cli.why import OneRepo, check_host
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def resume(
     if as_json:
         print_json(_as_dict(resumed))
     else:
-        typer.echo(_said(resumed))
+        echo(_said(resumed))
 
 
 def _meant(text: str, repo: str | None, settings: Config) -> tuple[str, int]:

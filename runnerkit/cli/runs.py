@@ -164,7 +164,7 @@ def delete(
         for each in doomed:
             echo(f"{each.record.id}  {each.record.type or '-'}  {', '.join(each.keys)}")
         done = "would delete" if dry_run else "deleted"
-        typer.echo(f"{done} {len(doomed)} runs, {count} files; data on the DVC remote stays (`dvc gc` is for that)")
+        echo(f"{done} {len(doomed)} runs, {count} files; data on the DVC remote stays (`dvc gc` is for that)")
 
 
 def _meant(shelf: Shelf, runs: list[str] | None, kind: str, until: float) -> list[Record]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import typer
-
+from runnerkit.cli.common import echo
 from runnerkit.cli.tables import Column, print_table
 from runnerkit.job.result import duration
 from runnerkit.job.values import shown, shown_delta
@@ -25,7 +24,7 @@ SPARE = {"note": 5, "machine": 4, "commit": 3, "took": 2, "cost": 1}
 def print_rows(records: Sequence[Record], metrics: Sequence[str]) -> None:
     """A line for each run; of metrics those that are asked for."""
     if not records:
-        typer.echo("no runs")
+        echo("no runs")
         return
     titles = ["run", "type", "outcome", "started (UTC)", "took", "commit", "machine", "cost", *metrics, "note"]
     rows = [
@@ -91,10 +90,10 @@ def print_comparison(ids: tuple[str, str], found: Comparison, directions: Direct
             if every or not each.same
         ]  # fmt: skip
         if rows:
-            typer.echo("")
+            echo("")
             _table([title, *ids, "change", ""], rows)
         elif changes:
-            typer.echo(f"\n{len(changes)} {title}s, all equal")
+            echo(f"\n{len(changes)} {title}s, all equal")
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from runnerkit import extras
 from runnerkit.cli import completing
-from runnerkit.cli.common import ENDED, AsJson, ending_well, print_json, until_told
+from runnerkit.cli.common import ENDED, AsJson, echo, ending_well, print_json, until_told
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _sandbox(repo: str, boot: float, machines: str, *, enforce: bool) -> Sandbox
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    echo(text, err=True)
 
 
 def _prepare(machines: str) -> None:
@@ -130,7 +130,7 @@ def _print(standing: Standing, *, as_json: bool) -> None:
                     "aws": standing.aws, "environment": standing.environment})  # fmt: skip
         return
     for name, value in standing.environment.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command("down")
@@ -144,7 +144,7 @@ def down(state: State = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"ended": standing is not None})
     else:
-        typer.echo("no sandbox was up" if standing is None else f"the sandbox of process {standing.pid} has ended")
+        echo("no sandbox was up" if standing is None else f"the sandbox of process {standing.pid} has ended")
 
 
 @app.command("status")
@@ -158,10 +158,10 @@ def status(state: State = None, as_json: AsJson = False) -> None:
         found = {"pid": standing.pid, "github": standing.github, "aws": standing.aws} if standing else {}
         print_json({"up": standing is not None, "state": str(folder.folder), **found, "machines": machines})
     elif standing is None:
-        typer.echo(f"no sandbox is up in {folder.folder}")
+        echo(f"no sandbox is up in {folder.folder}")
     else:
-        typer.echo(f"up as process {standing.pid}, with {len(machines)} machines")
-        typer.echo(f"GitHub  {standing.github}/{standing.repository}\nAWS     {standing.aws}")
+        echo(f"up as process {standing.pid}, with {len(machines)} machines")
+        echo(f"GitHub  {standing.github}/{standing.repository}\nAWS     {standing.aws}")
     if standing is None:
         raise typer.Exit(1)
 

@@ -148,13 +148,13 @@ def owner_of(repos: Sequence[str], organization: str | None) -> str:
     return next(iter(owners.values()))
 
 
-def variables_of(given: Sequence[str], role: str, region: str) -> dict[str, str]:
-    """Variables from ``NAME=VALUE`` and the two that every workflow of ours reads.
+def variables_of(given: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Variables from ``NAME=VALUE`` and those that have an option of their own.
 
     Raises:
         ConfigError: One is not of that form.
     """
-    found = {name: value for name, value in (("AWS_ROLE", role), ("AWS_REGION", region)) if value}
+    found = {name: value for name, value in known.items() if value}
     for each in given:
         name, sign, value = each.partition("=")
         if not (sign and name.isidentifier() and name.isascii()) or name.upper().startswith("GITHUB_"):

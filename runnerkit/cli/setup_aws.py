@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runnerkit.cli.common import (
-    PARTLY,
-    AsJson,
-    ConfigPath,
-    DryRun,
-    Repo,
-    configuration,
-    ending_well,
-    print_json,
-)
+from runnerkit.cli.common import PARTLY, AsJson, ConfigPath, DryRun, Repo, configuration, echo, ending_well, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,7 +184,7 @@ def _go(setup: Setup, where: Where, wanted: Wanted, steps: Sequence[Step], way: 
 def _show(where: Where, steps: Sequence[Step], work: Sequence[Step], way: _Way) -> None:
     from runnerkit.cli.tables import Column, print_table
 
-    typer.echo(f"AWS account {where.account}, {', '.join(where.regions)}")
+    echo(f"AWS account {where.account}, {', '.join(where.regions)}")
     rows = [
         (str(step.do), step.resource.kind.spoken, step.resource.name.rpartition("/")[2], step.resource.region, step.why)
         for step in steps
@@ -204,9 +195,9 @@ def _show(where: Where, steps: Sequence[Step], work: Sequence[Step], way: _Way) 
         )
     for step in steps:
         for change in step.changes:
-            typer.echo(f"  {step.resource.name}: {change}")
+            echo(f"  {step.resource.name}: {change}")
     if not work:
-        typer.echo("nothing of ours is there" if way.remove and not steps else "nothing to do")
+        echo("nothing of ours is there" if way.remove and not steps else "nothing to do")
 
 
 def _refuse(blocked: Sequence[Step], steps: Sequence[Step], way: _Way) -> None:
@@ -251,9 +242,9 @@ def _tell(where: Where, wanted: Wanted, steps: Sequence[Step], way: _Way) -> Non
         )
         return
     for each in told:
-        typer.echo(f"\n{each.where}:")
+        echo(f"\n{each.where}:")
         for line in each.lines:
-            typer.echo(f"  {line}")
+            echo(f"  {line}")
 
 
 def _print_template(settings: Config, wanted: Wanted, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from runnerkit.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runnerkit.cli.setup_roles import Roles
     from runnerkit.config import Config
     from runnerkit.names import Secret
 
@@ -36,6 +37,7 @@ def github(
         str, typer.Option("--hook-url", help="Where webhooks are sent, instead of serve.public_url.")
     ] = "",
     role: Annotated[str, typer.Option(help="ARN of the launch role, for the variable AWS_ROLE.")] = "",
+    job_role: Annotated[str, typer.Option(help="ARN of the jobs' role, for the variable AWS_JOB_ROLE.")] = "",
     region: Annotated[str, typer.Option(help="For the variable AWS_REGION.")] = "",
     variable: Annotated[
         list[str] | None, typer.Option(help="One more variable as NAME=VALUE; may be repeated.")
@@ -69,6 +71,11 @@ def github(
         settings = configuration(config)
         served = tuple(repositories(settings, repo))
         url = hook_url or settings.serve.public_url or ""
+        wants_app = _wants_app(settings, served, url) if app is None else app
+        variables = variables_of(variable or (), {"AWS_ROLE": role, "AWS_REGION": region, "AWS_JOB_ROLE": job_role})
+        if not (remove or wants_app or "AWS_ROLE" in variables):
+            found = _roles(settings, served)
+            variables, environment = {**found.variables, **variables}, environment or found.environment
         if reviewer and not environment:
             raise ConfigError("--reviewer needs --environment", hint="name the environment in which they approve")
         asked = Asked(
@@ -76,10 +83,10 @@ def github(
             repos=served,
             owner=owner_of(served, settings.github.organization),
             personal=personal,
-            app=_wants_app(settings, served, url) if app is None else app,
+            app=wants_app,
             name=name,
             hook_url=url,
-            variables=variables_of(variable or (), role, region),
+            variables=variables,
             environment=environment,
             reviewers=tuple(dict.fromkeys(reviewer or ())),
             secrets=secrets,
@@ -94,6 +101,18 @@ def github(
             run.make(Path(config) if config else Path("runnerkit.toml"))
 
 
+def _roles(settings: Config, served: Sequence[str]) -> Roles:
+    """What `setup aws` made, where repositories are named one by one."""
+    from runnerkit.cli.setup_app import say
+    from runnerkit.cli.setup_roles import Roles, roles
+
+    single = [repo for repo in served if not repo.endswith("/*")]
+    found = roles(settings, single, os.environ) if single else Roles()
+    if found.why:
+        say(found.why)
+    return found
+
+
 def _wants_app(config: Config, repos: Sequence[str], hook_url: str) -> bool:
     """An App where several are served or a controller runs; a token where somebody has given one."""
     github = config.github
@@ -102,12 +121,21 @@ def _wants_app(config: Config, repos: Sequence[str], hook_url: str) -> bool:
     return bool(github.organization or hook_url or len(repos) > 1 or any(each.endswith("/*") for each in repos))
 
 
+def _typed() -> str:
+    """A line of standard input; one that is typed on a terminal is not shown there."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        from getpass import getpass
+
+        return getpass("token: ").strip()
+    return sys.stdin.readline().strip() if sys.stdin is not None else ""
+
+
 def _token(config: Config, *, from_stdin: bool) -> Secret | None:
     """A person's token: standard input, our variable, then the variables that GitHub's own tools read."""
     from runnerkit.names import Secret
 
     if from_stdin:
-        text = sys.stdin.readline().strip() if sys.stdin is not None else ""
+        text = _typed()
         if not text:
             raise ConfigError(
                 "standard input holds no token", hint="pipe it: `gh auth token | runnerkit setup github ...`"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,10 @@ _HEADER = re.compile(r"^\[github\][ \t]*(#.*)?$", re.MULTILINE)
 
 
 def folder(given: Path | None, environment: Mapping[str, str]) -> Path:
-    """The folder for keys: the given one, or ``github`` in the state folder; made, and proved to be writable.
+    """The folder for keys: the given one, or ``github`` in the state folder; nothing is written.
 
     Raises:
-        ConfigError: It cannot be written to, or git would commit what is in it.
+        ConfigError: Git would commit what is in it.
     """
     state = environment.get("RUNNERKIT_STATE_DIR")
     home = Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "runnerkit"
@@ -33,11 +34,18 @@ def folder(given: Path | None, environment: Mapping[str, str]) -> Path:
             f"{chosen} is in a git work tree that does not ignore it: the App's private key could be committed",
             hint="choose a folder outside with --out, or list it in .gitignore first",
         )
+    return chosen
+
+
+def ready(chosen: Path) -> Path:
+    """The folder, made, and proved to be writable before GitHub shows anything once.
+
+    Raises:
+        ConfigError: It cannot be written to.
+    """
     try:
         chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = chosen / ".writable"
-        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT, 0o600))
-        probe.unlink()
+        tempfile.TemporaryFile(dir=chosen).close()
     except OSError as error:
         raise ConfigError(
             f"{chosen} cannot be written to: {error.strerror}", hint="choose another with --out"
@@ -50,7 +58,7 @@ def _in_git(path: Path) -> bool:
     if not any((above / ".git").exists() for above in (path, *path.parents)):
         return False
     existing = next(each for each in (path, *path.parents) if each.is_dir())
-    asked = ["git", "-C", str(existing), "check-ignore", "-q", str(path / "key.pem")]
+    asked = ["git", "-c", "core.fsmonitor=false", "-C", str(existing), "check-ignore", "-q", str(path / "key.pem")]
     try:
         return subprocess.run(asked, check=False, capture_output=True, timeout=GIT_WITHIN).returncode != 0  # noqa: S603 - a fixed program, no shell
     except (OSError, subprocess.TimeoutExpired):
@@ -110,7 +118,8 @@ def write_settings(path: Path, values: Mapping[str, str]) -> bool:
         in a way that this does not understand: then nothing is changed.
     """
     try:
-        before = path.read_text(encoding="utf-8")
+        # Bytes, since lines may end in CRLF, and stay as they are.
+        before = path.read_bytes().decode("utf-8")
         known = tomllib.loads(before)
     except (OSError, ValueError):
         return False
@@ -125,11 +134,26 @@ def write_settings(path: Path, values: Mapping[str, str]) -> bool:
         return False
     if said != {**known, "github": {**there, **values}}:
         return False
-    path.write_text(after, encoding="utf-8")
+    _replace(path.resolve(), after)
     return True
 
 
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole, or leave it: with the mode that it had, and its line ends."""
+    handle, made = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        Path(made).chmod(path.stat().st_mode & 0o7777)
+        Path(made).replace(path)
+    except OSError:
+        Path(made).unlink(missing_ok=True)
+        raise
+
+
 def _inserted(text: str, lines: str) -> str:
+    if "\n" in text and text.count("\r\n") == text.count("\n"):
+        return _inserted(text.replace("\r\n", "\n"), lines).replace("\n", "\r\n")
     found = _HEADER.search(text)
     if found is None:
         return f"{text.rstrip()}\n\n[github]\n{lines}"

@@ -63,17 +63,22 @@ class Run:
         if not self.asked.app and self.person is None:
             self.told["token"] = setup_shown.token_needed(self.asked, quiet=self.as_json)
             self._finish()
+            if self.yes and not self.dry_run:
+                raise typer.Exit(PARTLY)
             return
         if not self.asked.app:
             self._try_token()
-        folder = setup_keys.folder(self.asked.out, os.environ)
+        keeps = self.asked.app or bool(self.asked.hook_url)
+        folder = setup_keys.folder(self.asked.out, os.environ) if keeps else None
         planned = self._planned(self._stand_in(), self._stand_in(), _UNKNOWN)
         setup_shown.plan(self.asked, planned, self.told, folder, signed_in=self.person is not None, quiet=self.as_json)
         makes_app = self.asked.app and not self.asked.settings.app_id
         if self.dry_run or not self._agreed(planned, makes_app=makes_app):
             self._finish()
             return
-        made = self._app(folder, file) if self.asked.app else None
+        if folder is not None:
+            setup_keys.ready(folder)
+        made = self._app(folder, file) if self.asked.app and folder is not None else None
         self._settle(folder, made)
         self.told["done"] = "left_out" not in self.told
         self._finish()
@@ -158,11 +163,11 @@ class Run:
 
     # --- settings of repositories -------------------------------------------------------------------------------------
 
-    def _settle(self, folder: Path, made: Made | None) -> None:
+    def _settle(self, folder: Path | None, made: Made | None) -> None:
         secret = self.asked.token if made is None else setup_shown.key_of(made.settings)
         planned = self._planned(None, secret or self._stand_in(), made.id if made else "")
         hooks = [s for *_, wanted in planned for s in wanted if s.kind == "webhook" and s.verb is not Verb.KEEP]
-        if hooks:
+        if hooks and folder is not None:
             planned = self._planned(self._hook_secret(folder), secret or self._stand_in(), made.id if made else "")
         self._do(planned)
         if made is None and self.asked.hook_url:

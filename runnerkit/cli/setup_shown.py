@@ -6,8 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from runnerkit.cli.common import echo
 from runnerkit.github import features
 from runnerkit.github.setup import manifest
 
@@ -39,12 +38,12 @@ def token_needed(asked: Asked, *, quiet: bool) -> dict[str, Any]:
     told = {"permissions": held, "scopes": list(features.scopes(asked.features)), "url": token_link(asked)}
     if quiet:
         return told
-    typer.echo(f"make a fine-grained token of {asked.owner} for {', '.join(asked.repos)} with these permissions:")
+    echo(f"make a fine-grained token of {asked.owner} for {', '.join(asked.repos)} with these permissions:")
     for feature in asked.features:
-        typer.echo(f"  {features.words(feature.permissions):<42} {feature.why}")
-    typer.echo(f"this form is filled in already, but for the repositories: {told['url']}")
-    typer.echo(f"(a classic token takes the scopes {', '.join(told['scopes'])}, and may do far more)")
-    typer.echo("then put it into RUNNERKIT_GITHUB__TOKEN, or pipe it in with --token-stdin, and run this again")
+        echo(f"  {features.words(feature.permissions):<42} {feature.why}")
+    echo(f"this form is filled in already, but for the repositories: {told['url']}")
+    echo(f"(a classic token takes the scopes {', '.join(told['scopes'])}, and may do far more)")
+    echo("then put it into RUNNERKIT_GITHUB__TOKEN, or pipe it in with --token-stdin, and run this again")
     return told
 
 
@@ -52,9 +51,9 @@ def trials(kind: str, found: Sequence[Trial], *, quiet: bool) -> dict[str, Any]:
     """What a token may do."""
     words = {"proved": "yes", "readable": "can read it; writing is not tried", "denied": "NO"}
     if not quiet:
-        typer.echo(f"the token ({kind}) may:")
+        echo(f"the token ({kind}) may:")
         for each in found:
-            typer.echo(f"  {each.feature.why} at {each.place}: {words[each.outcome]}")
+            echo(f"  {each.feature.why} at {each.place}: {words[each.outcome]}")
     checks = [{"for": e.feature.name, "place": e.place, "outcome": str(e.outcome), "why": e.why} for e in found]
     return {"kind": kind, "checks": checks}
 
@@ -82,17 +81,17 @@ def plan(
 
 
 def _show_plan(asked: Asked, steps: Sequence[Step], told: Mapping[str, Any]) -> None:
-    typer.echo("plan:")
+    echo("plan:")
     if "folder" in told:
         hook = f"webhook to {asked.hook_url}" if asked.hook_url else "webhook switched off"
-        typer.echo(f"  create app of {asked.owner}: {needed(asked)}; {hook}")
-        typer.echo(f"  keep its private key in {told['folder']}")
+        echo(f"  create app of {asked.owner}: {needed(asked)}; {hook}")
+        echo(f"  keep its private key in {told['folder']}")
     for step in steps:
-        typer.echo(f"  {_line(step)}")
+        echo(f"  {_line(step)}")
     if "left_out" in told:
-        typer.echo(f"  left out: {told['left_out']}")
+        echo(f"  left out: {told['left_out']}")
     if not steps and "folder" not in told:
-        typer.echo("  nothing")
+        echo("  nothing")
 
 
 def _line(step: Step) -> str:
@@ -105,7 +104,7 @@ def did(step: Step, *, quiet: bool) -> None:
 
     if not quiet and step.verb is not Verb.KEEP:
         past = {"create": "created", "change": "changed", "remove": "removed"}
-        typer.echo(f"{past[step.verb]} {step.kind} {step.name} of {step.place}")
+        echo(f"{past[step.verb]} {step.kind} {step.name} of {step.place}")
 
 
 def app(made: Made, written: str | None, *, quiet: bool) -> dict[str, Any]:
@@ -117,12 +116,10 @@ def app(made: Made, written: str | None, *, quiet: bool) -> dict[str, Any]:
     if quiet:
         return told
     if written:
-        typer.echo(f"{written} names the App now ([github] app_id, private_key_file)")
+        echo(f"{written} names the App now ([github] app_id, private_key_file)")
     else:
-        typer.echo(f'write into runnerkit.toml:\n[github]\napp_id = "{made.id}"\nprivate_key_file = "{made.kept.key}"')
-    typer.echo(
-        f"the same for a service, with the webhook's secret: {made.kept.variables} (NAME=VALUE, as --env-file reads)"
-    )
+        echo(f'write into runnerkit.toml:\n[github]\napp_id = "{made.id}"\nprivate_key_file = "{made.kept.key}"')
+    echo(f"the same for a service, with the webhook's secret: {made.kept.variables} (NAME=VALUE, as --env-file reads)")
     return told
 
 
@@ -131,7 +128,7 @@ def pings(found: Mapping[str, int], *, quiet: bool) -> None:
     for place, status in found.items() if not quiet else ():
         well = 200 <= status < 300  # noqa: PLR2004 - HTTP's own classes
         answer = f"answered with {status}" if status else "was not answered: start `runnerkit serve`, then redeliver it"
-        typer.echo(f"{'ok' if well else 'warning'}: the webhook's ping of {place} {answer}")
+        echo(f"{'ok' if well else 'warning'}: the webhook's ping of {place} {answer}")
 
 
 def app_goes(asked: Asked, *, quiet: bool) -> dict[str, Any] | None:
@@ -142,8 +139,8 @@ def app_goes(asked: Asked, *, quiet: bool) -> dict[str, Any] | None:
     slug = _slug(asked) or asked.name or manifest.app_name(asked.owner)
     url = f"{manifest.settings_url(web, asked.owner, slug, personal=asked.personal)}/advanced"
     if not quiet:
-        typer.echo(f"GitHub lets nobody delete an App by its API: press Delete GitHub App at {url}")
-        typer.echo(f"then delete its key: {asked.settings.private_key_file or 'where you keep it'}")
+        echo(f"GitHub lets nobody delete an App by its API: press Delete GitHub App at {url}")
+        echo(f"then delete its key: {asked.settings.private_key_file or 'where you keep it'}")
     return {"id": asked.settings.app_id, "delete_at": url, "private_key_file": asked.settings.private_key_file}
 
 

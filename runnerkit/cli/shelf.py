@@ -12,6 +12,7 @@ from runnerkit.cli.common import (
     DryRun,
     Repo,
     configuration,
+    echo,
     ending_well,
     narrator,
     print_json,
@@ -49,7 +50,7 @@ def list_(region: Region = None, config: ConfigPath = None, as_json: AsJson = Fa
     if as_json:
         print_json([{**_as_dict(image), "machines": used} for image, used in rows])
     elif not rows:
-        typer.echo("no images; `runnerkit ami bake RECIPE` makes one, `runnerkit ami recipes` shows what of")
+        echo("no images; `runnerkit ami bake RECIPE` makes one, `runnerkit ami recipes` shows what of")
     else:
         now = clock.now()
         print_table(
@@ -121,10 +122,10 @@ def prune(
     if as_json:
         print_json(done)
     elif not done:
-        typer.echo("nothing to prune")
+        echo("nothing to prune")
     elif dry_run:
         for image_told in done:
-            typer.echo(f"would deregister {image_told['id']} ({image_told['name']}) in {image_told['region']}")
+            echo(f"would deregister {image_told['id']} ({image_told['name']}) in {image_told['region']}")
 
 
 def check(
@@ -146,7 +147,7 @@ def check(
     if as_json:
         print_json([verdict.as_dict() for verdict in verdicts])
     elif not verdicts:
-        typer.echo(f"no images to check; `runnerkit ami bake {recipe or 'RECIPE'}` makes one")
+        echo(f"no images to check; `runnerkit ami bake {recipe or 'RECIPE'}` makes one")
     else:
         _show(verdicts)
     if recipe and not verdicts:
@@ -193,7 +194,7 @@ def _show(verdicts: Sequence[Verdict]) -> None:
         ],
     )
     if stale := sorted({verdict.image.recipe for verdict in verdicts if verdict.newest and verdict.level != "ok"}):
-        typer.echo("bake again: " + ", ".join(f"runnerkit ami bake {name}" for name in stale))
+        echo("bake again: " + ", ".join(f"runnerkit ami bake {name}" for name in stale))
 
 
 def _end(verdicts: Sequence[Verdict], *, strict: bool) -> None:

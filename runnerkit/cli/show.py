@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from runnerkit.cli.common import AsJson, ConfigPath, ending_well, print_json
+from runnerkit.cli.common import AsJson, ConfigPath, echo, ending_well, print_json
 
 app = typer.Typer(help="Show and check the configuration.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -25,9 +25,9 @@ def show(config: ConfigPath = None, as_json: AsJson = False) -> None:
         print_json(values)
         return
     for path, value in _flat(values):
-        typer.echo(f"{'.'.join(path)} = {value!r}  ({origins.get(path, 'default')})")
+        echo(f"{'.'.join(path)} = {value!r}  ({origins.get(path, 'default')})")
     if not values:
-        typer.echo("everything is at its default")
+        echo("everything is at its default")
 
 
 @app.command("check")
@@ -40,7 +40,7 @@ def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"ok": True, "specs": sorted(loaded.specs), "repositories": loaded.github.repositories})
     else:
-        typer.echo(f"ok: {len(loaded.specs)} specs, {len(loaded.github.repositories)} repositories")
+        echo(f"ok: {len(loaded.specs)} specs, {len(loaded.github.repositories)} repositories")
 
 
 def _flat(values: dict[str, Any], at: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runnerkit.cli import completing
-from runnerkit.cli.common import AsJson, ending_well, print_json
+from runnerkit.cli.common import AsJson, echo, ending_well, print_json
 from runnerkit.cli.tables import Column, print_table
 from runnerkit.errors import ConfigError
 
@@ -96,15 +96,15 @@ def _progress(now: float, end: float, machines: int, waiting: int) -> None:
 
 def _show(report: Report) -> None:
     days = f"{report.days:g} day{'' if report.days == 1 else 's'}"
-    typer.echo(f"{report.scenario}, seed {report.seed}: {days}, {report.jobs} jobs of {report.runs} runs\n")
+    echo(f"{report.scenario}, seed {report.seed}: {days}, {report.jobs} jobs of {report.runs} runs\n")
     rows = [
         [label, str(w.jobs), *(_time(seconds) for seconds in (w.p50, w.p90, w.p99, w.max))]
         for label, w in report.queue.items()
     ]
     print_table(COLUMNS, rows)
-    typer.echo("")
+    echo("")
     for name, text in _facts(report):
-        typer.echo(f"{name:<14}{text}")
+        echo(f"{name:<14}{text}")
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
@@ -152,7 +152,7 @@ def _accuse(breach: Breach, report: Report, file: Path | None) -> None:
         *(f"    {line}" for line in breach.trace),
         f"  see it again: runnerkit simulate {which} --days {report.days:g} --seed {report.seed}",
     ]
-    typer.echo("\n".join(lines), err=True)
+    echo("\n".join(lines), err=True)
 
 
 def _time(seconds: float) -> str:

@@ -47,7 +47,7 @@ def why(
         return
     for number, answer in enumerate(found):
         if number:
-            typer.echo("")
+            echo("")
         for line in lines(answer, now):
             echo(line)
 

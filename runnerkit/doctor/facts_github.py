@@ -100,7 +100,7 @@ class WorkflowJob:
 
     ``labels`` are those of its ``runs-on``; an expression in a scope is replaced by a number, any other one stays.
     ``environments`` are its own and those of the jobs it needs. ``wants_identity``: it asks AWS for credentials by
-    OIDC; ``has_identity``: it may.
+    OIDC; ``has_identity``: it may. ``launches``: it launches machines for the jobs after it.
     """
 
     name: str
@@ -108,6 +108,7 @@ class WorkflowJob:
     environments: tuple[str, ...] = ()
     wants_identity: bool = False
     has_identity: bool = False
+    launches: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,6 @@ FORBIDDEN, MISSING, OK = 403, 404, 200
 WOULD = frozenset({200, 204, 404, 409, 410, 422})
 ENDS = "github-authentication-token-expiration"
 PREFIXES = {"github_pat_": "fine-grained", "ghp_": "classic", "ghs_": "app", "ghu_": "user", "gho_": "user"}
-FOLDER = ".github/workflows"
 
 
 class GitHubLooks:
@@ -242,7 +241,7 @@ class GitHubLooks:
         return tuple(one for found in each(self._workflows, seen) for one in found)
 
     def _workflows(self, repo: str) -> list[WorkflowSeen]:
-        path = f"/repos/{repo}/contents/{FOLDER}"
+        path = f"/repos/{repo}/contents/{workflows.FOLDER}"
         try:
             rows = items(self._ask(path, f"list the workflows of {repo}", FILES, repo).json("list them"))
         except NotFound:

@@ -8,17 +8,22 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from runnerkit.beginning import reading, remotes
 from runnerkit.config import FOUND, SECRETS
 from runnerkit.doctor.facts_here import Configuration, JournalSeen, Remote, Tool
+from runnerkit.doctor.workflows import FOLDER as FLOWS
+from runnerkit.doctor.workflows import read
 from runnerkit.ec2.answers import told
 from runnerkit.ec2.parallel import each
-from runnerkit.errors import CloudError
+from runnerkit.errors import CloudError, ConfigError
 from runnerkit.settings import S3_PLACE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runnerkit.config import Config, Origins
+    from runnerkit.doctor.facts_github import WorkflowSeen
     from runnerkit.ec2.clients import Clients
 
 TOOLS = {
@@ -38,6 +43,19 @@ REFUSED_WRITES = ("NoSuchKey", "PreconditionFailed", "404", "412", "ConditionalR
 def tools() -> tuple[Tool, ...]:
     """The programs that some commands use, with their versions."""
     return tuple(each(_tool, TOOLS))
+
+
+def workflows(folder: Path, served: Sequence[str], known: Sequence[WorkflowSeen]) -> tuple[WorkflowSeen, ...]:
+    """The workflows of this checkout that GitHub does not have yet, where it is one of a repository that is served."""
+    try:
+        checkout = reading.checkout(folder)
+        mine = remotes.chosen(checkout.remotes)[0].repo.lower()
+    except ConfigError:
+        return ()
+    repo = next((each for each in served if each.lower() == mine), "")
+    there = {each.path for each in known if each.repo == repo}
+    files = {f"{FLOWS}/{name}": text for name, text in checkout.workflows.items()} if repo else {}
+    return tuple(read(repo, f"{path} (not pushed)", text) for path, text in files.items() if path not in there)
 
 
 def _tool(name: str) -> Tool:

@@ -107,7 +107,7 @@ def _all_looks(
 ) -> Looks:
     return {
         **_aws_looks(said.config, wishes, environment),
-        **_github_looks(said.config, served, environment),
+        **_github_looks(said.config, served, environment, folder),
         **_looks_here(said, folder, environment),
     }
 
@@ -145,7 +145,8 @@ def _aws_looks(config: Config, wishes: Sequence[Wished], environment: Mapping[st
     }
 
 
-def _github_looks(config: Config, served: Sequence[str], environment: Mapping[str, str]) -> Looks:
+def _github_looks(config: Config, served: Sequence[str], environment: Mapping[str, str], folder: Path) -> Looks:
+    from runnerkit.doctor import look_here
     from runnerkit.doctor.facts_github import Webhooks
     from runnerkit.doctor.look_github import GitHubLooks
     from runnerkit.doctor.look_webhooks import webhooks
@@ -155,12 +156,11 @@ def _github_looks(config: Config, served: Sequence[str], environment: Mapping[st
     client: Once[Client] = Once(lambda: Client(config.github, clock=clock, repos=served))
     gated = bool(config.policy.require_environment)
     hub = Once(lambda: GitHubLooks(client(), config.github, served, environment, gated=gated))
-    names = (
-        "token", "rate", "powers", "repositories", "runner_group", "environments", "workflows",
-    )  # fmt: skip
+    names = ("token", "rate", "powers", "repositories", "runner_group", "environments")
     url = config.serve.public_url or ""
     return {
         **{name: partial(_call, hub, name) for name in names},
+        "workflows": lambda: (*(found := hub().workflows()), *look_here.workflows(folder, served, found)),
         "github_skew": partial(_call, hub, "skew"),
         "webhooks": lambda: webhooks(client(), config.github, url, served) if url else Webhooks("", ours=False),
         "releases": lambda: app.forge(config, clock, served, environment).releases(app.needs_repositories(served)[0]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from runnerkit import labels, specs
@@ -62,7 +63,7 @@ def repositories(seen: Observed) -> Iterator[Remark]:
     Group.POLICY,
     "Do the environments exist that policy and workflows name, with reviewers, and gate the jobs?",
     reads=("environments", "workflows", "repositories"),
-    levels="wf",
+    levels="nwf",
     todo="Make the environment in the repository's settings, with required reviewers; name it in the workflow.",
 )
 def environments(seen: Observed) -> Iterator[Remark]:
@@ -79,8 +80,10 @@ def environments(seen: Observed) -> Iterator[Remark]:
 def _of_repository(seen: Observed, repo: str) -> Iterator[Remark]:
     wanted = seen.config.policy.of(repo).require_environment
     there = {each.name.lower(): each for each in seen.environments.value if each.repo == repo}
-    jobs = [(flow, job) for flow in seen.workflows.value if flow.repo == repo for job in flow.jobs if _ours(seen, job)]
-    named = {name for _, job in jobs for name in job.environments if OPEN not in name}
+    every = [(flow, job) for flow in seen.workflows.value if flow.repo == repo for job in flow.jobs]
+    jobs = [(flow, job) for flow, job in every if _ours(seen, job)]
+    asking = [*jobs, *((flow, job) for flow, job in every if job.launches)]
+    named = {name for _, job in asking for name in job.environments if OPEN not in name}
     for name in sorted({*named, *(each for each in wanted if not set(each) & set("*?["))}):
         yield _environment(repo, name, there.get(name.lower()), wanted)
     for flow, job in jobs:
@@ -98,12 +101,13 @@ def _environment(repo: str, name: str, found: EnvironmentSeen | None, wanted: tu
     needed = _fits(name, wanted)
     if found is None:
         make = failure if needed else warning
-        return make(
-            f"{repo} has no environment {name!r}", "GitHub makes it at the first run, without any reviewer", page
-        )
+        why = "GitHub makes it at the first run, without any reviewer"
+        return make(f"{repo} has no environment {name!r}", why, f"runnerkit setup github --environment {quote(name)}")
     if not found.reviewed:
-        why = "everybody who can push starts machines" if needed else "it asks nobody before a machine is paid for"
-        return warning(f"environment {name!r} of {repo} has no reviewers", why, page)
+        # Where policy wants no approval, an environment may be there for AWS's sake: its role trusts jobs by its name.
+        make, why = (warning, "") if needed else (note, ": nobody is asked before a machine is paid for")
+        why = f"everybody who can push starts machines{why}"
+        return make(f"environment {name!r} of {repo} has no reviewers", why, f"name some, if you want that: {page}")
     return ok(f"environment {name!r} of {repo} has reviewers")
 
 

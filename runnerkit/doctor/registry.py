@@ -21,17 +21,18 @@ CHECKS: tuple[Check, ...] = tuple(sorted(_ALL, key=lambda check: list(Group).ind
 
 
 def chosen(only: Sequence[str]) -> tuple[Check, ...]:
-    """The checks of these groups and names; all of them when none is named.
+    """The checks of these groups and names, which may be several in one text with commas; all when none is named.
 
     Raises:
         ConfigError: There is no such group or check.
     """
+    only = [word.strip() for text in only for word in text.split(",") if word.strip()]
     known = {*map(str, Group), *(check.name for check in CHECKS)}
     for word in only:
         if word not in known:
             near = get_close_matches(word, sorted(known), n=1)
             hint = f"did you mean {near[0]}?" if near else f"groups are: {', '.join(Group)}"
-            raise ConfigError(f"there is no check or group {word!r}", hint=f"{hint} `runnerkit doctor --list` has all")
+            raise ConfigError(f"there is no check or group {word!r}", hint=f"{hint}; `runnerkit doctor --list` has all")
     return tuple(check for check in CHECKS if not only or {check.name, str(check.group)} & set(only))
 
 

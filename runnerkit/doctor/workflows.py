@@ -19,12 +19,14 @@ from runnerkit.labels import WORD
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+FOLDER = ".github/workflows"
 EXPRESSION = r"\$\{\{.*?\}\}"
 IN_SCOPE = re.compile(rf"^({WORD}=)[^/]*?{EXPRESSION}[^/]*", re.IGNORECASE)
 CREDENTIALS = "aws-actions/configure-aws-credentials@"
 # Our own actions and workflows that take a role, and the command that renews credentials.
 OURS = ("/actions/launch", "/workflows/dvc.yml")
 RENEWS = "runnerkit credentials"
+LAUNCHES = ("runnerkit launch", "runnerkit resume")
 ROLE = re.compile(r"(^|-)role($|-)")
 
 
@@ -50,6 +52,7 @@ def _job(name: Any, jobs: Mapping[Any, Any], workflow: Mapping[Any, Any]) -> Wor
         environments=tuple(dict.fromkeys(_environments(name, jobs, frozenset()))),
         wants_identity=_wants_identity(job),
         has_identity=_has_identity(job.get("permissions", workflow.get("permissions"))),
+        launches=_launches(job),
     )
 
 
@@ -63,7 +66,8 @@ def _scoped(label: str) -> str:
 
 def _environments(name: object, jobs: Mapping[Any, Any], seen: frozenset[object]) -> list[str]:
     job, known = _record(jobs.get(name)), seen | {name}
-    own = job.get("environment")
+    # The reusable workflow takes its environment as an input.
+    own = job.get("environment") or (_record(job.get("with")).get("environment") if "uses" in job else None)
     written = own.get("name") if isinstance(own, dict) else own
     needed = [each for each in _words(job.get("needs")) if each in jobs and each not in known]
     return [*([str(written)] if written else []), *(e for each in needed for e in _environments(each, jobs, known))]
@@ -72,6 +76,15 @@ def _environments(name: object, jobs: Mapping[Any, Any], seen: frozenset[object]
 def _wants_identity(job: Mapping[Any, Any]) -> bool:
     steps = [_record(step) for step in job.get("steps") or () if isinstance(step, dict)]
     return _takes_role(job) or any(_takes_role(step) or RENEWS in str(step.get("run", "")) for step in steps)
+
+
+def _launches(job: Mapping[Any, Any]) -> bool:
+    steps = [job, *(step for step in job.get("steps") or () if isinstance(step, dict))]
+    return any(
+        any(each in str(step.get("uses", "")) for each in OURS)
+        or any(each in str(step.get("run", "")) for each in LAUNCHES)
+        for step in steps
+    )
 
 
 def _takes_role(step: Mapping[Any, Any]) -> bool:

@@ -104,7 +104,10 @@ class Callback:
         """Status and text for a GET."""
         if host not in {f"{name}:{self.port}" for name in NAMES}:
             return 403, "This page is for the computer it runs on."
-        parts = urlsplit(target)
+        try:
+            parts = urlsplit(target)
+        except ValueError:
+            return 404, "There is nothing here."
         if parts.path == urlsplit(self.url).path:
             return (
                 (410, "This page has done its work.") if self._code else (200, self._page(self.answer_url, self._state))

@@ -66,8 +66,8 @@ def plays() -> Iterator[Plays]:
 
 
 def test_the_main_job(plays: Plays) -> None:
-    """One JSON object as the last line of standard output, every word of it true, and nothing left."""
-    play = plays("--json")
+    """One JSON object as the last line of output, every word of it true, and nothing left; permissions suffice."""
+    play = plays("--json", "--enforce-permissions")
     play.until_said(WORKING)
     sockets = play.sockets()
     assert len(sockets) >= 2, "the local EC2 and GitHub listen"

@@ -127,3 +127,13 @@ def test_secrets_are_compared_in_constant_time() -> None:
     """Where signatures, passwords and tokens of visitors are checked, the time tells nothing."""
     for file in ("web/receiver.py", "web/door.py"):
         assert {"hmac.compare_digest"} & {name for name, _ in calls(PACKAGE / file)}, file
+
+
+def test_what_commands_print_is_printed_in_one_place() -> None:
+    """`cli.common.echo` takes out what moves a cursor or orders GitHub's runner about; nothing is printed past it."""
+    commands = [path for path in (PACKAGE / "cli").glob("*.py") if path.name != "common.py"]
+    told = {
+        place(path): {name for name, _ in calls(path)} & {"typer.echo", "typer.secho", "print"} for path in commands
+    }
+    assert {} == {name: found for name, found in told.items() if found}
+    assert "typer.echo" in {name for name, _ in calls(PACKAGE / "cli" / "common.py")}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runnerkit.permissions import Place, Use, policy
 from tests.stories.conftest import REPO, Theatre
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow]
 BIN = Path(sys.executable).parent
+REFUSALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 PROJECT = {
     "dvc.yaml": "stages:\n  train:\n    cmd: python train.py\n    deps: [train.py]\n    metrics: [metrics.json]\n",
     "train.py": "import json\njson.dump({'loss': 0.25}, open('metrics.json', 'w'))\n",
@@ -63,10 +65,13 @@ class Checkout:
 
 @pytest.fixture
 def checkout(theatre: Theatre, tmp_path: Path) -> Checkout:
-    """A clone of a private repository that holds a DVC project and nothing of ours."""
+    """A clone of a private repository with a DVC project and nothing of ours; AWS demands permissions of everybody."""
     theatre.world.aws("s3").create_bucket(Bucket="acme-data")
     theatre.world.github.push(REPO, PROJECT, message="A project")
-    environment = theatre.world.environment()
+    uses = (Use.SETUP, Use.RUNNERS, Use.DOCTOR, Use.JOB)
+    engineer = theatre.world.ec2.user("engineer", policy(uses, Place(theatre.world.ec2.account)))
+    environment = {**theatre.world.environment(), **engineer}
+    theatre.world.ec2.enforce()
     clone = theatre.world.github.clone_url(REPO, environment["GITHUB_TOKEN"])
     subprocess.run(["git", "clone", "--quiet", clone, str(tmp_path / "project")], check=True)
     return Checkout(tmp_path / "project", environment)
@@ -124,6 +129,10 @@ def test_from_nothing_to_a_green_job_and_back(theatre: Theatre, checkout: Checko
     theatre.until("both jobs are over", lambda: [j.status for j in theatre.jobs(run)] == ["completed"] * 2)
     theatre.ends("success", machines=1)
     assert {job.name: job.conclusion for job in theatre.jobs(run)} == {"launch": "success", "train": "success"}
+    calls = list(theatre.world.ec2.calls)
+    assert [] == [call.permission for call in calls if call.error in REFUSALS], "the roles' policies suffice"
+    assert 2 == [call.action for call in calls].count("AssumeRoleWithWebIdentity"), "the launch, and the job"
+    assert all(call.access_key.startswith("ASIA") for call in calls if call.action == "CreateFleet"), "by the role"
     kept = theatre.world.aws("s3").list_objects_v2(Bucket="acme-data", Prefix="widgets/")
     assert any("/runs/" in each["Key"] for each in kept["Contents"]), "the finished stage is on the remote"
 

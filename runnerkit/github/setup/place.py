@@ -8,6 +8,7 @@ repository's public key) and ``repos/create-or-update-environment`` (what is not
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -116,7 +117,8 @@ class Place:
             self._send("POST", "/hooks", f"make a webhook of {self.name}", self._hook_need, {"name": "web", **body})
         for hook in seen.hooks:
             if step.verb is Verb.REMOVE:
-                self._send("DELETE", f"/hooks/{hook.id}", f"delete webhook {hook.id}", self._hook_need)
+                with suppress(NotFound):
+                    self._send("DELETE", f"/hooks/{hook.id}", f"delete webhook {hook.id}", self._hook_need)
             else:
                 self._send("PATCH", f"/hooks/{hook.id}", f"change webhook {hook.id}", self._hook_need, body)
 

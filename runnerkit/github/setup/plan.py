@@ -111,8 +111,10 @@ def removal(place: str, seen: Seen, hook_url: str) -> Sequence[Step]:
 
 def _environment_goes(place: str, record: Record, seen: Seen) -> Step:
     there = seen.environment
-    others = there is not None and (there.rules or there.logins - {each.lower() for each in record.reviewers})
-    if others:
+    ours = {each.lower() for each in record.reviewers}
+    # A team has no login, and this command never names one.
+    teams = there is not None and any(kind != "User" for kind, _ in there.reviewers)
+    if there is not None and (there.rules or teams or there.logins - ours):
         why = "somebody gave it reviewers or rules of their own; delete it in the repository's settings"
         return Step(Verb.KEEP, "environment", place, record.environment, why)
-    return Step(Verb.REMOVE, "environment", place, record.environment)
+    return Step(Verb.REMOVE, "environment", place, record.environment, "with the secrets and variables in it, if any")

@@ -1,7 +1,7 @@
 """The control object over HTTP, for scripts in other processes: ``POST /_runnerkit/ec2/<method>`` with JSON arguments.
 
 Also ``GET /_runnerkit/ec2/calls``, ``permissions`` (what was asked for, by access key, and by runnerkit's own clients),
-``instances``, ``instances/<id>`` and ``holds/<number>``; a hold made over HTTP is ended by ``POST .../release`` or
+``roles`` (ARNs), ``instances``, ``instances/<id>`` and ``holds/<number>``; a hold made over HTTP is ended by ``POST .../release`` or
 ``.../drop`` with its number. Batch's scripts are below ``batch/``.
 """
 
@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from runnerkit.sandbox.ec2 import principals
 from runnerkit.sandbox.ec2.errors import AwsError
 from runnerkit.sandbox.ec2.model import Answer
 
@@ -77,6 +78,8 @@ class Control:
             return list(self._world.calls)
         if kind == "permissions":
             return self._permissions()
+        if kind == "roles":
+            return principals.roles(self._world.account)
         if path == "batch/jobs":
             return self._world.batch.jobs()
         if kind == "instances":

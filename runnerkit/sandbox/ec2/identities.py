@@ -19,7 +19,14 @@ ACTION = "AssumeRoleWithWebIdentity"
 PROVIDER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 DENIED = f"Not authorized to perform sts:{ACTION}"
-OPERATORS: dict[str, Callable[[str, str], bool]] = {"StringEquals": operator.eq, "StringLike": fnmatchcase}
+
+
+def _like(text: str, pattern: str) -> bool:
+    """IAM's ``StringLike``, in which a bracket is a bracket."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+OPERATORS: dict[str, Callable[[str, str], bool]] = {"StringEquals": operator.eq, "StringLike": _like}
 
 
 def check(core: Core, body: bytes) -> None:

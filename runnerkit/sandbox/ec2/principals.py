@@ -68,6 +68,11 @@ def _session(account: str, access_key: str) -> Principal | None:
     return Principal(f"arn:{PARTITION}:sts::{account}:assumed-role/{name}/{found[0].session_name}", tuple(own))
 
 
+def roles(account: str) -> list[str]:
+    """The ARNs of the account's roles."""
+    return [str(role.arn) for role in _iam(account).roles.values()]
+
+
 def documents(account: str, arn: str) -> tuple[dict[str, Any], ...] | None:
     """The policies of a user or role by its ARN; None when there is no such one."""
     iam = _iam(account)

@@ -1,0 +1,71 @@
+"""The commands that come after a beginning, as lines that can be copied."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import PackageNotFoundError, distribution
+from shlex import join
+from typing import TYPE_CHECKING, Any
+
+from runnerkit.beginning import workflows
+from runnerkit.beginning.deciding import USUAL_ENVIRONMENT
+from runnerkit.beginning.finding import CONFIG
+from runnerkit.beginning.words import Way
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runnerkit.beginning.words import Answers, Found
+
+PACKAGE = "runnerkit"
+# Stands where only a person knows what pip shall install.
+UNKNOWN = "runnerkit @ git+https://github.com/OWNER/runnerkit@COMMIT"
+
+
+def setup_aws(found: Found, answers: Answers) -> str:
+    """The line that makes AWS fit: whose jobs may launch, and where the data is."""
+    words = ["runnerkit", "setup", "aws"]
+    if answers.way is Way.LAUNCH and not answers.environment:
+        words.append("--any-job")
+    elif answers.environment and answers.environment != USUAL_ENVIRONMENT:
+        words += ["--environment", answers.environment]
+    if found.pipeline is not None and found.pipeline.place:
+        words += ["--data", found.pipeline.place]
+    return join(words)
+
+
+def setup_github(answers: Answers, requirement: str) -> str:
+    """The line that makes GitHub fit; the roles it finds in AWS by itself."""
+    words = ["runnerkit", "setup", "github", "--variable", f"RUNNERKIT={requirement or UNKNOWN}"]
+    if answers.way is Way.LAUNCH:
+        words += ["--token", "--secrets"]
+    if answers.environment:
+        words += ["--environment", answers.environment]
+    return join(words)
+
+
+def pushing(found: Found, answers: Answers, top: Path) -> str:
+    """The line that gives GitHub the files that were written."""
+    files = [f"{found.prefix}{CONFIG}", workflows.MAIN, *([workflows.RESUME] if answers.way is Way.LAUNCH else [])]
+    git = ["git", "-C", str(top)]
+    return f"{join([*git, 'add', *files])} && {join([*git, 'commit', '-m', 'runnerkit'])} && {join([*git, 'push'])}"
+
+
+def requirement() -> str:
+    """What pip must be told to install what runs here; empty where only this computer has it.
+
+    Source: PEP 610, which pip and uv follow: ``direct_url.json`` is there for all that came from no index.
+    """
+    try:
+        installed = distribution(PACKAGE)
+        text = installed.read_text("direct_url.json")
+        return _of_address(json.loads(text)) if text else f"{PACKAGE}=={installed.version}"
+    except (PackageNotFoundError, ValueError):
+        return ""
+
+
+def _of_address(told: Any) -> str:  # noqa: ANN401 - JSON is anything
+    """A repository at a commit; an address that may hold a password is left out, and so is a folder."""
+    url, version = str(told.get("url", "")), told.get("vcs_info") or {}
+    commit = version.get("commit_id", "") if version.get("vcs") == "git" else ""
+    return f"{PACKAGE} @ git+{url}@{commit}" if commit and url.startswith("https://") and "@" not in url else ""
