@@ -54,8 +54,9 @@ AWS
 | failure | a job will not get its machine, or its results will be lost |
 
 It ends with 0, or with 15 when there is a failure; with `--strict` also for a warning, and for what is unknown.
-`--only` takes groups and checks, several times. `--json` prints all findings with names that stay: `check`, `group`,
-`level`, `found`, `why`, `next`. `--list` names all checks.
+`--only` takes groups and checks, with commas or several times. `--json` prints all findings with names that stay: `check`, `group`,
+`level`, `found`, `why`, `next`. `--list` names all checks. Workflows are read at GitHub, and in a checkout of a
+served repository also those that are not pushed yet.
 
 Everything is looked at side by side, within 60 seconds (`--within`). What hangs or fails is unknown and hides nothing
 else, and half of the credentials may be missing. In a workflow, call it in the job that launches: then it judges the

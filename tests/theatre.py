@@ -95,13 +95,13 @@ class Theatre:
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
-    def until(self, what: str, true: Callable[[], object], patience: float = PATIENCE) -> None:
-        """Wait until something is so; the failure tells the world as it is."""
+    def until(self, what: str, true: Callable[[], object], patience: float = PATIENCE, *, every: float = 0.05) -> None:
+        """Wait until something is so, and look every so many seconds; the failure tells the world as it is."""
         end = time.monotonic() + patience
         while not true():
             if time.monotonic() > end:
                 pytest.fail(f"after {patience:.0f} s still not: {what}\n{self.describe()}")
-            time.sleep(0.05)
+            time.sleep(every)
 
     def until_over(self, patience: float = PATIENCE) -> None:
         """Wait until no run has a job left to do."""
@@ -113,9 +113,12 @@ class Theatre:
 
     def until_nothing_left(self, patience: float = PATIENCE) -> None:
         """Wait until EC2 and GitHub, when asked, have nothing of ours any more."""
-        self.until("nothing is left", self._nothing_left, patience)
+        self.until("nothing is left", self._nothing_left, patience, every=0.25)
 
     def _nothing_left(self) -> bool:
+        # To ask is dear while the sandbox itself knows better.
+        if len(self.machines("terminated")) < len(self.machines()) or self.world.github.runners():
+            return False
         try:
             return not any(self.world.left().values())
         except ClientError:

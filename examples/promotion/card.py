@@ -1,7 +1,7 @@
 """The model card: a file in git that says everything about a model but what it weighs.
 
-``card.py write s3://BUCKET/PREFIX`` uploads the model of ``made/`` under its own hash and writes ``model.yaml``. Whether
-``model.yaml`` fits this code and the bucket is asked by ``test_card.py``. Nothing asks anybody anything.
+``card.py write s3://BUCKET/PREFIX`` uploads the model of ``made/`` under its own hash and writes ``model.yaml``.
+Nothing asks anybody anything. ``test_card.py`` holds ``model.yaml`` against this code and the bucket.
 """
 
 from __future__ import annotations

@@ -77,6 +77,13 @@ class AwsAccount:
         """The VPC of the subnets that machines are launched in."""
         return next(iter(self._network.subnets(region).values())).vpc
 
+    def vpcs(self, region: str, group: str) -> Sequence[str]:
+        """DescribeSecurityGroups by name."""
+        filters = [{"Name": "group-name", "Values": [group]}]
+        with told("ec2", f"looking for security groups in {region}"):
+            pages = self._clients.of("ec2", region).get_paginator("describe_security_groups").paginate(Filters=filters)
+            return sorted(str(each["VpcId"]) for page in pages for each in page["SecurityGroups"])
+
     def look(self, resource: Resource) -> Found | None:
         """The thing as it is."""
         handler = self._handler(resource)

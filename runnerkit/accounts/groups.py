@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from runnerkit.setup.words import Resource
 
+# As many users as a person wants to read of.
+MOST = 5
+
 
 class Groups:
     """The group that launches look for by its name: ``runnerkit-OWNER``."""
@@ -70,11 +73,20 @@ class Groups:
             self._ec2(resource).delete_security_group(GroupId=found.id)
 
     def users(self, resource: Resource, found: Found, ours: Sequence[str]) -> list[str]:
-        """Network interfaces in it, whoever has them."""
+        """Network interfaces in it, whoever has them, and other groups' rules that name it: AWS keeps it for either."""
         del ours
+        ec2 = self._ec2(resource)
         filters = [{"Name": "group-id", "Values": [found.id]}]
-        interfaces = self._ec2(resource).describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
-        return [f"the network interface {each['NetworkInterfaceId']}" for each in interfaces[:5]]
+        interfaces = ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+        named = {
+            group["GroupId"]
+            for side in ("ip-permission", "egress.ip-permission")
+            for group in ec2.describe_security_groups(Filters=[{"Name": f"{side}.group-id", "Values": [found.id]}])[
+                "SecurityGroups"
+            ]
+        }
+        told = [f"the network interface {each['NetworkInterfaceId']}" for each in interfaces[:MOST]]
+        return told + [f"a rule of the security group {each}" for each in sorted(named - {found.id})[:MOST]]
 
 
 def _rule(permission: dict[str, Any]) -> dict[str, Any]:

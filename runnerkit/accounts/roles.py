@@ -127,7 +127,8 @@ class Profiles(_Iam):
         with unless_absent:
             found = self._iam.get_instance_profile(InstanceProfileName=resource.name)["InstanceProfile"]
             roles = [role["RoleName"] for role in found["Roles"]]
-            return Found({"InstanceProfileName": resource.name, "Roles": roles}, mapped(found.get("Tags")))
+            told = {"InstanceProfileName": resource.name, "Roles": roles}
+            return Found(told, mapped(found.get("Tags")), id=found["Arn"])
         return None
 
     def make(self, resource: Resource) -> None:
@@ -155,9 +156,17 @@ class Profiles(_Iam):
             self._iam.delete_instance_profile(InstanceProfileName=resource.name)
 
     def users(self, resource: Resource, found: Found, ours: Sequence[str]) -> list[str]:
-        """Machines alone use it, and those were looked for before."""
-        del resource, found, ours
-        return []
+        """Machines of others: the owner's were looked for before."""
+        del resource, ours
+        filters = [{"Name": "iam-instance-profile.arn", "Values": [found.id]}]
+        return [
+            f"the machine {each['InstanceId']} in {region}"
+            for region in self._ways.clients.regions
+            for page in self._ways.of("ec2", region).get_paginator("describe_instances").paginate(Filters=filters)
+            for group in page["Reservations"]
+            for each in group["Instances"]
+            if each["State"]["Name"] != "terminated"
+        ]
 
     def _add_role(self, resource: Resource) -> None:
         for role in resource.properties["Roles"]:

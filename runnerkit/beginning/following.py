@@ -47,8 +47,9 @@ def setup_github(answers: Answers, requirement: str) -> str:
 def pushing(found: Found, answers: Answers, top: Path) -> str:
     """The line that gives GitHub the files that were written."""
     files = [f"{found.prefix}{CONFIG}", workflows.MAIN, *([workflows.RESUME] if answers.way is Way.LAUNCH else [])]
-    git = ["git", "-C", str(top)]
-    return f"{join([*git, 'add', *files])} && {join([*git, 'commit', '-m', 'runnerkit'])} && {join([*git, 'push'])}"
+    git = ["git", "-C", str(top)] if found.prefix else ["git"]
+    push = ["push", "--set-upstream", found.address.remote, "HEAD"] if found.address.remote else ["push"]
+    return " && ".join(join([*git, *words]) for words in (["add", *files], ["commit", "-m", "runnerkit"], push))
 
 
 def requirement() -> str:

@@ -60,7 +60,7 @@ def cost(
             raise ConfigError("--json and --csv exclude each other")
         settings = configuration(config)
         now = datetime.now(tz=UTC)
-        begin, end = moment(since, now), moment(until, now) if until else now
+        begin, end = moment(since, now), min(moment(until, now), now) if until else now
         if begin >= end:
             raise ConfigError(f"nothing lies between {begin:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC")
         found = bill(_sources(settings, begin, now), settings.policy, begin, end, by=By(by), repos=tuple(repo or ()))
@@ -91,7 +91,7 @@ def moment(text: str, now: datetime) -> datetime:
 
 def _sources(settings: Config, since: datetime, now: datetime) -> Sources:
     from runnerkit import app
-    from runnerkit.ec2.prices import price_date
+    from runnerkit.ec2.prices import price_table
     from runnerkit.spending import Sources
     from runnerkit.spending.stays import KINDS
     from runnerkit.system import SystemClock
@@ -100,7 +100,8 @@ def _sources(settings: Config, since: datetime, now: datetime) -> Sources:
     # Budgets are about today, whatever is asked for.
     first = min(since, datetime.combine(now.date(), time(), tzinfo=UTC)) - LONGEST_LIFE
     notes = Unwritten(app.journal(settings)).notes(first, KINDS)
-    return Sources(notes, _instances(app.cloud(settings, SystemClock())), now, price_date(), settings.journal.kept_days)
+    table, instances = price_table(), _instances(app.cloud(settings, SystemClock()))
+    return Sources(notes, instances, now, table.dated, settings.journal.kept_days, table.on_demand)
 
 
 def _instances(cloud: Cloud) -> Sequence[Instance] | None:

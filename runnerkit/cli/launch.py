@@ -191,7 +191,7 @@ def _launch(settings: Config, label: str, request: LaunchRequest, *, wait: bool,
             actions.write_outputs(label, started, os.environ)
             actions.write_summary(label, started, os.environ)
         slots = _waited(fleet, started, label, quiet=as_json) if wait else started
-    recovery = _recovery(settings, request, slots, quiet=as_json)
+        recovery = _recovery(settings, request, slots, quiet=as_json)
     if as_json:
         machines = [actions.facts(slot) for slot in slots]
         print_json({"label": label, "repo": request.repo, "machines": machines, "recovery": recovery})

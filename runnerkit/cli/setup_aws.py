@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 TRUST, EXTRAS, MONEY = "Who may launch", "What else is used", "Money"
 INTERRUPTED = "interrupted; what was made stays, and the same command goes on from there"
 ENVIRONMENT = "gpu"
+TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
 
 
 def aws(  # noqa: PLR0917 - typer passes every option by its name
@@ -55,6 +58,9 @@ def aws(  # noqa: PLR0917 - typer passes every option by its name
         list[str] | None, typer.Option(help="Whom the budget tells.", rich_help_panel=MONEY)
     ] = None,
     budget_topic: Annotated[str, typer.Option(help="The SNS topic that it tells.", rich_help_panel=MONEY)] = "",
+    region: Annotated[
+        list[str] | None, typer.Option(help="Instead of the configuration's; the first has what there is one of.")
+    ] = None,
     deadman: Annotated[bool, typer.Option("--deadman/--no-deadman", help="The dead-man's switch.")] = True,
     print_: Annotated[bool, typer.Option("--print", help="Print a CloudFormation template; ask AWS nothing.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Remove what was made.")] = False,
@@ -67,10 +73,11 @@ def aws(  # noqa: PLR0917 - typer passes every option by its name
 
     The same again changes nothing, or repairs what was changed. What others made is never touched.
     """
+    from runnerkit.errors import ConfigError
     from runnerkit.setup.words import Wanted
 
     with ending_well(as_json=as_json, interrupted=INTERRUPTED):
-        settings = configuration(config)
+        settings = _with_regions(configuration(config), region or ())
         wanted = _with_configuration(
             settings,
             Wanted(
@@ -82,12 +89,15 @@ def aws(  # noqa: PLR0917 - typer passes every option by its name
                 emails=tuple(budget_email or ()), topic=budget_topic, deadman=deadman,
             ),
         )  # fmt: skip
+        if any_job and (environment or branch):
+            raise ConfigError("--any-job trusts every job", hint="leave it out, or --environment and --branch")
         if not remove:
             _check(wanted)
         if print_:
             _print_template(settings, wanted, as_json=as_json)
             return
-        setup, where = _opened(settings, wanted)
+        setup = _opened(settings, wanted)
+        where = setup.where(vpcs=not remove)
         steps = setup.removal(where) if remove else setup.plan(where)
         code = _go(setup, where, wanted, steps, _Way(remove=remove, yes=yes, dry_run=dry_run, as_json=as_json))
     if code:
@@ -104,11 +114,20 @@ class _Way:
         self.as_json = as_json
 
 
+def _with_regions(settings: Config, regions: Sequence[str]) -> Config:
+    from runnerkit.errors import ConfigError
+
+    if strange := [name for name in regions if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", name)]:
+        raise ConfigError(f"--region {strange[0]!r} is no region", hint="write it as in us-east-1")
+    aws = settings.aws.model_copy(update={"regions": tuple(dict.fromkeys(regions))})
+    return settings.model_copy(update={"aws": aws}) if regions else settings
+
+
 def _with_configuration(settings: Config, wanted: Wanted) -> Wanted:
     """The same, with what the configuration says already."""
     from runnerkit.setup.trust import issuer_of
 
-    bucket = settings.journal.bucket
+    where = settings.journal.where if settings.journal.bucket else ""
     own_profile = settings.aws.instance_profile
     return replace(
         wanted,
@@ -121,7 +140,7 @@ def _with_configuration(settings: Config, wanted: Wanted) -> Wanted:
             settings.aws.secrets == "ssm"
             and own_profile in {None, replace(wanted, owner=settings.aws.owner).name("machine")}
         ),
-        journal=wanted.journal or ("/".join(part.strip("/") for part in bucket if part) if bucket else ""),
+        journal=wanted.journal or _bucket("[journal] where", where).rstrip("/"),
         groups=not settings.aws.security_groups,
     )
 
@@ -138,6 +157,11 @@ def _check(wanted: Wanted) -> None:
         raise ConfigError(
             "--profile gives machines the jobs' role, and there is none", hint="add --data s3://BUCKET/PREFIX"
         )
+    for topic in (*wanted.topics, *filter(None, [wanted.topic])):
+        if not TOPIC.fullmatch(topic):
+            raise ConfigError(f"{topic!r} is no ARN of an SNS topic", hint="arn:aws:sns:REGION:ACCOUNT:NAME")
+    if not math.isfinite(wanted.budget):
+        raise ConfigError("--budget must be dollars a month", hint="for example --budget 200")
     if (wanted.emails or wanted.topic) and not wanted.budget:
         raise ConfigError("there is nothing to tell without a budget", hint="add --budget DOLLARS")
 
@@ -155,13 +179,12 @@ def _bucket(option: str, text: str) -> str:
     return f"{found[1]}/{found[2]}" if found[2] else found[1]
 
 
-def _opened(settings: Config, wanted: Wanted) -> tuple[Setup, Where]:
+def _opened(settings: Config, wanted: Wanted) -> Setup:
     from runnerkit.accounts import AwsAccount
     from runnerkit.setup.carrying import Setup
     from runnerkit.system import SystemClock
 
-    setup = Setup(AwsAccount(settings.aws, SystemClock()), wanted, _say)
-    return setup, setup.where()
+    return Setup(AwsAccount(settings.aws, SystemClock()), wanted, _say)
 
 
 def _go(setup: Setup, where: Where, wanted: Wanted, steps: Sequence[Step], way: _Way) -> int:
@@ -173,7 +196,7 @@ def _go(setup: Setup, where: Where, wanted: Wanted, steps: Sequence[Step], way: 
     if not way.as_json:
         _show(where, steps, work, way)
     if blocked and not way.remove:
-        _refuse(blocked, steps, way)
+        _refuse(blocked[0], way)
     if work and not way.dry_run:
         _ask(work, way)
         setup.carry_out(steps)
@@ -200,13 +223,11 @@ def _show(where: Where, steps: Sequence[Step], work: Sequence[Step], way: _Way) 
         echo("nothing of ours is there" if way.remove and not steps else "nothing to do")
 
 
-def _refuse(blocked: Sequence[Step], steps: Sequence[Step], way: _Way) -> None:
+def _refuse(first: Step, way: _Way) -> None:
     from runnerkit.errors import ConfigError
 
     if way.dry_run:
         return
-    del steps
-    first = blocked[0]
     raise ConfigError(
         f"nothing was made: the {first.resource.spoken} stands in the way: {first.why}",
         hint="rename or remove it, or choose another owner in [aws]; --dry-run shows the whole plan",

@@ -46,8 +46,8 @@ def roles(config: Config, repos: Sequence[str], environment: Mapping[str, str]) 
 
 def of_account(account: Account, config: Config, repos: Sequence[str]) -> Roles:
     """What an account holds of ours that trusts jobs of all of these repositories."""
+    from runnerkit import tags
     from runnerkit.setup.carrying import everything
-    from runnerkit.setup.plan import is_ours
     from runnerkit.setup.words import Kind, Wanted, Where
 
     who, regions = account.identity(), tuple(account.regions())
@@ -55,15 +55,17 @@ def of_account(account: Account, config: Config, repos: Sequence[str]) -> Roles:
     where = Where(who.account, who.partition, regions)
     named = {each.name: each for each in everything(wanted, where) if each.kind is Kind.ROLE}
     found = {part: account.look(named[wanted.name(part)]) for part in ("launch", "job")}
-    launch, job = found["launch"], found["job"]
-    if launch is None or not is_ours(launch, wanted.owner):
+    # Those of a CloudFormation stack bear the tag as well; a role of somebody else's is not proposed.
+    ours = {part: role for part, role in found.items() if role and role.tags.get(tags.OWNER) == wanted.owner}
+    launch = ours.get("launch")
+    if launch is None:
         return Roles()
     ends = [list(_ends(launch, repo)) for repo in repos]
     if not all(ends):
         name = wanted.name("launch")
         return Roles(why=f"the role {name} does not trust {', '.join(repos)}: run `runnerkit setup aws` for it")
     arns = {"AWS_ROLE": where.arn("iam", f"role/{wanted.name('launch')}"), "AWS_REGION": where.home}
-    if job is not None and is_ours(job, wanted.owner):
+    if "job" in ours:
         arns["AWS_JOB_ROLE"] = where.arn("iam", f"role/{wanted.name('job')}")
     names = [end.removeprefix(_ENVIRONMENT) for end in ends[0] if end.startswith(_ENVIRONMENT)] if ends else []
     return Roles(arns, names[0] if names else "")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from runnerkit.cli.setup_asked import Asked
 
 PING_TRIES = 5
+# Tokens that are good for all that a person, or an App for them, may do everywhere.
+WIDE = ("classic", "OAuth", "user token of an App")
 _UNKNOWN = "-"
 Planned = tuple[Place, Wish, Seen, "Sequence[Step]"]
 
@@ -95,8 +97,14 @@ class Run:
     def _try_token(self) -> None:
         if self.person is None or self.asked.token is None:
             return
+        held = kind(self.asked.token.reveal())
+        if self.asked.secrets and held in WIDE:
+            raise ConfigError(
+                f"--secrets would give every job of {', '.join(self.asked.single)} a token ({held}) that may do far more",
+                hint=f"make a fine-grained one; this form is filled in already: {setup_shown.token_link(self.asked)}",
+            )
         trials = try_out(self.person, self.asked.features, self.asked.repos)
-        self.told["token"] = setup_shown.trials(kind(self.asked.token.reveal()), trials, quiet=self.as_json)
+        self.told["token"] = setup_shown.trials(held, trials, quiet=self.as_json)
         denied = [each for each in trials if each.outcome is Outcome.DENIED]
         if denied:
             raise ForgeDenied(

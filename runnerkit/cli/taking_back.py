@@ -43,14 +43,17 @@ def taken_back(
         yield
     except KeyboardInterrupt:
         if within_workflow(environment):
-            _end(fleet, request, place, {str(slot.name) for slot in started if slot.adopted})
+            _end(fleet, request, place, started)
         raise
 
 
-def _end(fleet: Fleet, request: LaunchRequest, place: str, spared: set[str]) -> None:
+def _end(fleet: Fleet, request: LaunchRequest, place: str, started: Sequence[Slot]) -> None:
     from runnerkit.slots import names
 
-    meant = {str(name) for name in names(request, place, fleet.policy.max_tries)} - spared
+    # Where this run has replaced machines before, a launch began with later names than the first.
+    own = {str(slot.name) for slot in started if not slot.adopted}
+    spared = {str(slot.name) for slot in started if slot.adopted}
+    meant = {str(name) for name in names(request, place, fleet.policy.max_tries)} - spared | own
     try:
         fleet.terminate(sorted(meant), registrations=True)
     except RunnerkitError as error:

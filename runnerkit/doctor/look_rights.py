@@ -6,6 +6,8 @@ says nothing about the permission. Sources: AWS's API reference of EC2 ("DryRun"
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.doctor.dry_runs import ABOUT_NOBODY, DRY_RUNS, NOBODY
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 ALLOWED, DENIED = "DryRunOperation", frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"})
 OWN = "ssm:GetParameter", "ssm:DeleteParameter"
+PASSING = "iam:PassRole"
 MOST_ACTIONS = 50
 
 
@@ -66,10 +69,25 @@ class RightsLooks:
             account=who.account,
             regions=who.regions,
             owner=aws.owner,
+            roles=self._roles(),
             journal="/".join(bucket).rstrip("/") if bucket else "",
             partition=who.arn.split(":")[1],
         )
         return statements(uses, place)
+
+    def _profiles(self, *more: str) -> tuple[str, ...]:
+        """The instance profiles that the configuration names as they are, without patterns."""
+        named = (self._config.aws.instance_profile, *more)
+        return tuple(dict.fromkeys(name for name in named if name and not set(name) & set("*?[")))
+
+    def _roles(self) -> tuple[str, ...]:
+        """The roles that machines are given, which one must be allowed to pass; what cannot be seen is left out."""
+        client, found = self._clients.of("iam", self._identity().regions[0]), []
+        for name in self._profiles(*self._config.policy.profiles, *self._config.aws.ssm_profiles):
+            with suppress(CloudError), told(f"looking at the instance profile {name}"):
+                profile = client.get_instance_profile(InstanceProfileName=name.rpartition("/")[2])["InstanceProfile"]
+                found += [role["Arn"] for role in profile["Roles"]]
+        return tuple(dict.fromkeys(found))
 
     def rights(self) -> tuple[Right, ...]:
         """Whether each action is allowed, in each region."""
@@ -129,6 +147,11 @@ class RightsLooks:
         for statement in needed:
             asked = [action for action in statement.actions if action in actions and said.get(action) is None]
             said |= self._ask(source, asked, statement)
+            if PASSING in asked:
+                passed = [
+                    self._ask(source, [PASSING], replace(statement, resources=(arn,))) for arn in statement.resources
+                ]
+                said[PASSING] = False if any(each[PASSING] is False for each in passed) else said[PASSING]
         return tuple(Right(action, said.get(action), "simulation", why[action]) for action in actions)
 
     def _ask(self, source: str, actions: list[str], statement: Statement) -> dict[str, bool | None]:
@@ -164,8 +187,7 @@ class RightsLooks:
     def carriers(self) -> tuple[Carrier, ...]:
         """Whether the roles that machines get with ``secrets = "ssm"`` carry our statement."""
         aws = self._config.aws
-        plain = [name for name in (aws.instance_profile, *aws.ssm_profiles) if name and not set(name) & set("*?[")]
-        return tuple(each(self._carrier, dict.fromkeys(plain))) if aws.secrets == "ssm" else ()
+        return tuple(each(self._carrier, self._profiles(*aws.ssm_profiles))) if aws.secrets == "ssm" else ()
 
     def _carrier(self, profile: str) -> Carrier:
         client, name = self._clients.of("iam", self._identity().regions[0]), profile.rpartition("/")[2]

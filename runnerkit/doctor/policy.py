@@ -141,7 +141,9 @@ def workflows(seen: Observed) -> Iterator[Remark]:
             if remark is not None:
                 yield remark
             good += remark is None and _ours(seen, job)
-    yield ok(f"{good} job{'' if good == 1 else 's'} of workflows ask{'s' if good == 1 else ''} for a machine")
+    launching = sum(job.launches for flow in seen.workflows.value for job in flow.jobs)
+    more = f", {launching} launch{'es' if launching == 1 else ''} some" if launching else ""
+    yield ok(f"{good} job{'' if good == 1 else 's'} of workflows ask{'s' if good == 1 else ''} for a machine{more}")
 
 
 def _label(seen: Observed, flow: WorkflowSeen, job: WorkflowJob) -> Remark | None:

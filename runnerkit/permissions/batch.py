@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runnerkit.permissions.conditions import EVERYTHING, allow, in_regions, ours, ours_to_be
+from runnerkit.permissions.conditions import EVERYTHING, allow, in_regions, ours, ours_or_nobodys, ours_to_be
 from runnerkit.permissions.runners import ec2_read, tagging
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def batch(place: Place) -> tuple[Statement, ...]:
 
 
 def _service(place: Place) -> tuple[Statement, ...]:
-    kinds = ("compute-environment/*", "job-definition/*", "job-queue/*", "job/*")
-    everything = tuple(place.arn("batch", each) for each in kinds)
+    everything, definitions = (place.arn("batch", "*/*"),), (place.arn("batch", "job-definition/*"),)
+    jobs = (place.arn("batch", "job-queue/*"), place.arn("batch", "job/*"))
     return (
         allow(
             "BatchRead",
@@ -38,11 +38,20 @@ def _service(place: Place) -> tuple[Statement, ...]:
         ),
         allow(
             "BatchMakeOurs",
-            "batch:CreateComputeEnvironment CreateJobQueue RegisterJobDefinition SubmitJob TagResource",
+            "batch:CreateComputeEnvironment CreateJobQueue RegisterJobDefinition",
             everything,
-            "to make queues and submit jobs that carry our tag",
+            "to make queues and definitions that carry our tag",
             ours_to_be(place),
         ),
+        allow("BatchSubmit", "batch:SubmitJob", jobs, "to submit jobs that carry our tag", ours_to_be(place)),
+        allow(
+            "BatchSubmitOurs",
+            "batch:SubmitJob",
+            definitions,
+            "to submit what we defined: another's definition runs with another's role",
+            ours(place),
+        ),
+        allow("BatchTagOurs", "batch:TagResource", everything, "to tag what is made", ours_or_nobodys(place)),
         allow(
             "BatchChange",
             "batch:CancelJob DeleteComputeEnvironment DeleteJobQueue DeregisterJobDefinition TerminateJob"

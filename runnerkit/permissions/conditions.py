@@ -47,6 +47,11 @@ def ours(place: Place) -> Conditions:
     return {"StringEquals": {f"aws:ResourceTag/{OWNER}": (place.owner,)}}
 
 
+def ours_or_nobodys(place: Place) -> Conditions:
+    """It gets our tag, and bears no other owner's."""
+    return {**ours_to_be(place), "StringEqualsIfExists": {f"aws:ResourceTag/{OWNER}": (place.owner,)}}
+
+
 def in_regions(place: Place) -> Conditions:
     """Where the call goes to; for actions that AWS limits to no resource."""
     return {"StringEquals": {"aws:RequestedRegion": place.regions}} if place.regions else {}

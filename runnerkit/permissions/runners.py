@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runnerkit.permissions.conditions import EVERYTHING, OWNER, allow, in_regions, ours, ours_to_be, passed_to
+from runnerkit.permissions.conditions import (
+    EVERYTHING,
+    OWNER,
+    allow,
+    in_regions,
+    ours,
+    ours_or_nobodys,
+    ours_to_be,
+    passed_to,
+)
 
 if TYPE_CHECKING:
     from runnerkit.permissions.conditions import Conditions
@@ -41,14 +50,16 @@ def runners(place: Place) -> tuple[Statement, ...]:
 
 
 def burst(place: Place) -> tuple[Statement, ...]:
-    """What ``secrets = "ssm"`` needs beside it."""
+    """What ``secrets = "ssm"`` needs beside it.
+
+    A parameter bears our tag from the start, so none that is there is overwritten (AWS takes no tags then), and none of
+    another owner's becomes ours by a tag: a machine would be given a job of ours otherwise.
+    """
+    parameters = (place.arn("ssm", "parameter/runnerkit/*"),)
+    why = "to write the parameter that a machine reads and deletes"
     return (
-        allow(
-            "SsmGive",
-            "ssm:AddTagsToResource PutParameter",
-            (place.arn("ssm", "parameter/runnerkit/*"),),
-            "to write the parameter that a machine reads and deletes",
-        ),
+        allow("SsmGive", "ssm:PutParameter", parameters, why, ours_to_be(place)),
+        allow("SsmGiveTags", "ssm:AddTagsToResource", parameters, why, ours_or_nobodys(place)),
     )
 
 

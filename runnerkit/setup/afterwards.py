@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from shlex import join
 from typing import TYPE_CHECKING
 
 from runnerkit import tags
@@ -29,12 +30,20 @@ def following(wanted: Wanted, where: Where) -> list[Following]:
     told += [Following("runnerkit.toml", tuple(settings))] if settings else []
     if wanted.environments:
         names = ", ".join(wanted.environments)
-        told += [Following("at GitHub", (f"the environment {names}, with reviewers: only its jobs may launch",))]
+        told += [Following("at GitHub", (f"the environment {names}: only its jobs may launch; name reviewers there",))]
     if wanted.budget:
         when = "in Billing, a day after the first machine; until then the budget counts nothing"
         line = f"activate the cost allocation tag {tags.OWNER} {when}"
         told += [Following("for the budget", (line,))]
-    return [*told, Following("then", ("runnerkit setup github", "runnerkit doctor"))]
+    return [*told, Following("then", (_at_github(wanted, where), "runnerkit doctor"))]
+
+
+def _at_github(wanted: Wanted, where: Where) -> str:
+    """The command that does the part at GitHub, so that it can be copied."""
+    options = {"AWS_ROLE": "--role", "AWS_REGION": "--region", "AWS_JOB_ROLE": "--job-role"}
+    words = [word for name, value in variables(wanted, where).items() for word in (options[name], value)]
+    words += [word for name in wanted.environments[:1] for word in ("--environment", name)]
+    return join(["runnerkit", "setup", "github", *words])
 
 
 def variables(wanted: Wanted, where: Where) -> dict[str, str]:

@@ -9,13 +9,13 @@ from runnerkit.errors import CloudUnavailable, ConfigError
 from runnerkit.setup import plan
 from runnerkit.setup.plan import WORK, Do, Step
 from runnerkit.setup.table import resources
-from runnerkit.setup.words import Kind, Where
+from runnerkit.setup.words import Kind, Wanted, Where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from runnerkit.setup.ports import Account
-    from runnerkit.setup.words import Found, Resource, Wanted
+    from runnerkit.setup.words import Found, Resource
 
 _PAST = {Do.MAKE: "made", Do.CHANGE: "changed", Do.REMOVE: "removed"}
 _EVERYTHING_FOR = "owner/name"
@@ -35,12 +35,12 @@ class Setup:
         self._wanted = wanted
         self._say = say
 
-    def where(self) -> Where:
-        """The account and its places; a VPC for each region in which a group is wanted."""
+    def where(self, *, vpcs: bool = True) -> Where:
+        """The account and its places; a VPC for each region in which a group is wanted, unless nobody asks for them."""
         who = self._account.identity()
         regions = tuple(self._account.regions())
-        vpcs = {region: self._account.vpc(region) for region in regions} if self._wanted.groups else {}
-        return Where(who.account, who.partition, regions, vpcs)
+        wanted = regions if vpcs and self._wanted.groups else ()
+        return Where(who.account, who.partition, regions, {region: self._account.vpc(region) for region in wanted})
 
     def plan(self, where: Where) -> tuple[Step, ...]:
         """What is to be done so that everything wanted is there, and what else of ours there is."""
@@ -62,15 +62,32 @@ class Setup:
                 f"{len(machines)} machines of {owner} are there: {', '.join(machines[:5])}",
                 hint="`runnerkit terminate` ends them, `runnerkit sweep` what was left of them; then try again",
             )
-        every = everything(self._wanted, where)
+        every = (*self._groups(where), *everything(self._wanted, replace(where, vpcs={})))
         found = self._found(every)
-        ours = [each.name for each in every if (there := found[each.key]) and plan.is_ours(there, owner)]
-        users = {
-            each.key: self._account.users(each, there, ours)
-            for each in every
-            if (there := found[each.key]) and plan.is_ours(there, owner)
-        }
-        return plan.removal(every, found, owner, users)
+        return plan.removal(every, found, owner, self._users(every, found))
+
+    def _users(self, every: Sequence[Resource], found: Mapping[str, Found | None]) -> Mapping[str, Sequence[str]]:
+        """Who uses what is ours; what stays for that uses others of ours, which then stay as well."""
+        owner, users = self._wanted.owner, {}
+        there = [(each, is_there) for each in every if (is_there := found[each.key]) and plan.is_ours(is_there, owner)]
+        going = [each.name for each, _ in there]
+        for each, is_there in reversed(there):
+            users[each.key] = self._account.users(each, is_there, going)
+            if users[each.key] or is_there.extras:
+                going = [name for name in going if name != each.name]
+        return users
+
+    def _groups(self, where: Where) -> list[Resource]:
+        """Our groups wherever they are: the configuration may have said otherwise when they were made."""
+        wanted = Wanted(self._wanted.owner, deadman=False)
+        found = [
+            each
+            for region in where.regions
+            for vpc in self._account.vpcs(region, wanted.group)
+            for each in resources(wanted, replace(where, regions=(region,), vpcs={region: vpc}))
+            if each.kind is Kind.GROUP
+        ]
+        return [replace(each, key=f"{each.key}{number or ''}") for number, each in enumerate(found)]
 
     def carry_out(self, steps: Sequence[Step]) -> Sequence[Step]:
         """Do what is to be done; the steps that were.

@@ -36,6 +36,9 @@ class Account(Protocol):
     def vpc(self, region: str) -> str:
         """The VPC that machines of a region are launched in."""
 
+    def vpcs(self, region: str, group: str) -> Sequence[str]:
+        """The VPCs of a region that have a security group of this name."""
+
     def look(self, resource: Resource) -> Found | None:
         """The thing as it is; None when there is none."""
 

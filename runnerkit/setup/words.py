@@ -107,6 +107,11 @@ class Wanted:
     deadman: bool = True
     groups: bool = True
 
+    @property
+    def group(self) -> str:
+        """The name of security groups, by which launches find theirs."""
+        return f"runnerkit-{self.owner}"
+
     def name(self, part: str) -> str:
         """The name of a thing of ours; a digest stands for what is too long.
 

@@ -127,7 +127,10 @@ def _add(line: Line, stay: Stay, begin: datetime, end: datetime) -> None:
     line.machines += 1
     line.seconds += counted
     line.open_ended += not stay.certain
-    line.unpriced += rental.price is None
+    if rental.price is None:
+        line.unpriced += 1
+        known = line.at_most is not None and rental.on_demand is not None
+        line.at_most = (line.at_most or 0.0) + (rental.on_demand or 0.0) * counted / HOUR if known else None
     line.dollars += (rental.price or 0.0) * counted / HOUR
     if rental.market == SPOT:
         line.spot_machines += 1
@@ -194,8 +197,7 @@ def _unknown(sources: Sources, total: Line, since: datetime) -> Iterator[str]:
     if sources.instances is None:
         yield "EC2 could not be read, so what runs now is counted only to its last sign"
     if total.unpriced:
-        some = f"{total.unpriced} of {total.machines} machines"
-        yield f"what {some} cost an hour: their hours count, their dollars do not"
+        yield _unpriced(total)
     if total.open_ended:
         yield f"when {total.open_ended} of {total.machines} machines ended: they cost at least what is counted"
     if total.unsaved:
@@ -204,6 +206,15 @@ def _unknown(sources: Sources, total: Line, since: datetime) -> Iterator[str]:
         yield f"what {_span(total.part_seconds[Part.UNKNOWN])} of machine time were for: nobody noted it"
     if total.part_seconds[Part.REPEATED]:
         yield "how much of the repeated work was restored from the remote: the figure is the most that it can be"
+
+
+def _unpriced(total: Line) -> str:
+    bound = "" if total.at_most is None else f"; on demand they would have cost {total.at_most:.2f} dollars together"
+    return (
+        f"what {total.unpriced} of {total.machines} machines cost an hour: their hours count, their dollars do not"
+        f"{bound}. Whoever launches notes the price in the journal: where hosted jobs do, keep it on S3"
+        " (where under [journal])"
+    )
 
 
 def _span(seconds: float) -> str:

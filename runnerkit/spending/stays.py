@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runnerkit import labels
 from runnerkit.costs import LEAST, rentals
 from runnerkit.errors import LabelError
+from runnerkit.model import Market
 from runnerkit.moments import moment
 from runnerkit.overview import past as words
 from runnerkit.overview.past import SLACK, Past
@@ -55,6 +56,7 @@ class Stays:
     def _stay(self, rental: Rental) -> Stay:
         if rental.instance in self._undated:
             rental = replace(rental, until=None)
+        rental = self._priced(rental)
         notes = list(self._own(rental))
         live = self._is_live(rental)
         end = rental.until or (self._sources.now if live else _last_sign(rental, notes))
@@ -73,6 +75,13 @@ class Stays:
             live=live,
             certain=live or rental.until is not None,
         )
+
+    def _priced(self, rental: Rental) -> Rental:
+        """With the table's price on demand where nobody noted it; a spot price is in no table."""
+        if rental.on_demand is None:
+            rental = replace(rental, on_demand=self._sources.on_demand(rental.type, rental.region))
+        bought = rental.price is None and rental.market == Market.ON_DEMAND
+        return replace(rental, price=rental.on_demand) if bought else rental
 
     def _own(self, rental: Rental) -> Iterator[Note]:
         """The notes of this instance: a name may have had another one before or afterwards."""

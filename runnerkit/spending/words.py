@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runnerkit.costs import HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
     from runnerkit.history import Note, Rental
@@ -63,7 +63,8 @@ class Stay:
 class Sources:
     """What a bill is made of.
 
-    ``instances`` is None when EC2 could not be read; ``prices_of`` is the day of the shipped table of prices.
+    ``instances`` is None when EC2 could not be read; ``prices_of`` is the day of the shipped table of prices, and
+    ``on_demand`` looks into it: dollars an hour for a type and a region, None where it does not know.
     """
 
     notes: Sequence[Note]
@@ -71,6 +72,7 @@ class Sources:
     now: datetime
     prices_of: date
     kept_days: int = 35
+    on_demand: Callable[[str, str], float | None] = lambda _type, _region: None
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class Line:
     """What one run, job, repository, day or spec came to, or all together.
 
     Dollars are those of machines with a known price; ``unpriced`` counts the others, whose hours are in ``seconds``.
+    ``at_most`` is what those would have cost on demand, None when that is unknown of one of them.
     ``open_ended`` counts machines whose end nobody noted: they cost at least what is counted. ``instead`` is what the
     spot machines would have cost on demand, of which ``saved`` was saved; ``unsaved`` counts those of which that is
     unknown. ``failed_launches`` started no machine.
@@ -89,6 +92,7 @@ class Line:
     seconds: float = 0.0
     dollars: float = 0.0
     unpriced: int = 0
+    at_most: float | None = 0.0
     open_ended: int = 0
     saved: float = 0.0
     instead: float = 0.0

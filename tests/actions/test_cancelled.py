@@ -8,14 +8,20 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runnerkit import labels
+from runnerkit.cli.taking_back import taken_back
 from runnerkit.sandbox.together import Sandbox
+from runnerkit.slots import LaunchRequest, Slot, names
+from runnerkit.wishes import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from runnerkit.sandbox.ec2 import Hold as Ec2Hold
     from runnerkit.sandbox.ec2 import SandboxEc2
@@ -35,10 +41,10 @@ def world(_ec2_server: SandboxEc2) -> Iterator[Sandbox]:
     _ec2_server.reset()
 
 
-def started(world: Sandbox, label: str, *, workflow: str = "true") -> subprocess.Popen[str]:
+def started(world: Sandbox, label: str, *, workflow: str = "true", checkout: str = "") -> subprocess.Popen[str]:
     """Begin a launch as a step of a workflow."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GITHUB_", "GH_"))}
-    step = {"GITHUB_ACTIONS": workflow, "GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "1"}
+    step = {"GITHUB_ACTIONS": workflow, "GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_WORKSPACE": checkout}
     leases = {"RUNNERKIT_POLICY__SETTLE": "2", "RUNNERKIT_POLICY__IDLE": "3", "RUNNERKIT_POLICY__ONLINE_WITHIN": "20"}
     return subprocess.Popen(
         [sys.executable, "-I", "-m", "runnerkit", "launch", f"--runs-on={label}", "--wait"],
@@ -68,8 +74,15 @@ def cancelled(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, told
 
 
+def live(world: Sandbox) -> int:
+    """How many machines there are, as the sandbox itself knows: to ask EC2 again and again is dear."""
+    return len(world.ec2.instances("pending", "running", "shutting-down"))
+
+
 def nothing_left(world: Sandbox) -> bool:
     """Whether EC2 and GitHub have nothing of ours any more."""
+    if live(world) or world.github.runners():
+        return False
     left = world.left()
     return not any(left[each] for each in ("instances", "runners", "launch_templates"))
 
@@ -91,7 +104,7 @@ def test_cancelled_at_every_moment(world: Sandbox) -> None:
         hold = held(world, moment)
         process = started(world, f"runnerkit=7-{number}/gpu=t4")
         if hold is None:
-            until("there is a machine", lambda: world.left()["instances"])
+            until("there is a machine", lambda: live(world))
         else:
             assert hold.reached.wait(PATIENCE), process.communicate()
         process.send_signal(signal.SIGINT)
@@ -103,21 +116,77 @@ def test_cancelled_at_every_moment(world: Sandbox) -> None:
         until(f"nothing is left after {moment}", lambda: nothing_left(world))
 
 
+def test_cancelled_when_the_machine_is_there(world: Sandbox, tmp_path: Path) -> None:
+    """Also while it looks who lets the run go on after an interruption: no job will come for the machine any more."""
+    workflows = tmp_path / ".github" / "workflows"
+    workflows.mkdir(parents=True)
+    # Whoever reads that waits for a writer.
+    os.mkfifo(workflows / "train.yml")
+    process = started(world, "runnerkit=10/gpu=t4", checkout=str(tmp_path))
+
+    def opened() -> int:
+        with suppress(OSError):
+            return os.open(workflows / "train.yml", os.O_WRONLY | os.O_NONBLOCK)
+        assert process.poll() is None, process.communicate()
+        return 0
+
+    held: list[int] = []
+    until("it reads the workflows", lambda: held.append(opened()) or held[-1])
+    code, told = cancelled(process)
+    os.close(held[-1])
+    assert (code, "ended" in told) == (130, True), told
+    until("nothing is left", lambda: nothing_left(world))
+    assert {each.reason for each in world.ec2.instances()} == {"Client.UserInitiatedShutdown"}
+
+
 def test_killed_while_it_waits(world: Sandbox) -> None:
     """SIGKILL leaves nobody to end the machine: it ends itself when no job has come for as long as `idle` says."""
     process = started(world, "runnerkit=8/gpu=t4")
-    until("there is a machine", lambda: world.left()["instances"])
+    until("there is a machine", lambda: live(world))
     process.kill()
     process.communicate()
     assert world.left()["instances"] == 1
-    until("the machine has ended itself", lambda: not world.left()["instances"])
+    until("the machine has ended itself", lambda: not live(world))
     assert [each.reason for each in world.ec2.instances()] == ["Client.InstanceInitiatedShutdown"]
 
 
 def test_elsewhere_the_machine_stays(world: Sandbox) -> None:
     """Ctrl-C in a terminal is no cancelled workflow: what was launched stays for the next launch of its label."""
     process = started(world, "runnerkit=9/gpu=t4", workflow="false")
-    until("there is a machine", lambda: world.left()["instances"])
+    until("there is a machine", lambda: live(world))
     code, told = cancelled(process)
     assert (code, world.left()["instances"]) == (130, 1), told
     assert "stays until its leases end" in told
+
+
+class Recording:
+    """A fleet that notes what it shall end."""
+
+    policy = Policy(max_tries=2)
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[str, ...], bool]] = []
+
+    def terminate(self, names: Sequence[str], *, registrations: bool) -> None:
+        """Note it."""
+        self.asked.append((tuple(names), registrations))
+
+
+def test_whose_machines_are_ended() -> None:
+    """Those that this launch may have started, under later names than the first, too; adopted ones are spared."""
+    label = "runnerkit=7/gpu=t4"
+    request = LaunchRequest("acme/widgets", (label,), labels.parse(label).spec, run_id=7, count=2)
+    first, second, *rest = names(request, "acme/widgets", 4)
+    facts = ("i-1", "us-east-1", "us-east-1a", "g4dn.xlarge", "spot", None)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    old = Slot(request, first, 1, *facts, since=now, online_by=now, adopted=True)
+    new = Slot(request, rest[-1], 2, *facts, since=now, online_by=now)
+    fleet: Any = Recording()
+    for environment in ({}, {"GITHUB_ACTIONS": "true"}):
+        with (
+            pytest.raises(KeyboardInterrupt),
+            taken_back(fleet, request, "acme/widgets", [old, new], environment),
+        ):
+            raise KeyboardInterrupt
+    ((asked, registrations),) = fleet.asked
+    assert (set(asked), registrations) == ({str(each) for each in (second, *rest[:2], rest[-1])}, True)

@@ -27,29 +27,15 @@ stages:
       - metrics.json:
           cache: false
 """
-LABEL = """
-name: label
-on: {push: {branches: [main]}}
-jobs:
-  label:
-    runs-on: runnerkit=${{ github.run_id }}/gpu=t4
-    steps:
-      - run: echo ran >> COUNTER/label
-"""
 
 
 def test_approved_launched_trained_and_told(theatre: Theatre) -> None:
-    """Nothing is launched before somebody approves; then the pipeline runs, is reported, and its lock comes back.
-
-    A job with a label of its own gets its machine from the controller, which launches none for the label of the others.
-    """
+    """Nothing is launched before somebody approves; then the pipeline runs, is reported, and its lock comes back."""
     github = theatre.world.github
     settle(theatre)
-    theatre.controller()
     counter = str(theatre.folder)
     files = {
         ".github/workflows/train.yml": (EXAMPLES / "pull-request.yml").read_text(encoding="utf-8"),
-        ".github/workflows/label.yml": LABEL.replace("COUNTER", counter),
         ".dvc/config": f'[core]\n    remote = s3\n[remote "s3"]\n    url = s3://{BUCKET}/data\n',
         ".dvc/.gitignore": "/cache\n/tmp\n",
         "dvc.yaml": PIPELINE.replace("COUNTER", counter),
@@ -61,13 +47,13 @@ def test_approved_launched_trained_and_told(theatre: Theatre) -> None:
     github.open_pull_request(REPO, head="faster", title="Learn faster")
 
     theatre.until("somebody is asked", lambda: any(run.waiting_for for run in theatre.runs))
-    run = next(run for run in theatre.runs if run.path.endswith("train.yml"))
+    run = theatre.run
     assert [(job.name, job.status) for job in theatre.jobs(run)] == [("train / launch", "waiting")]
-    assert not [each for each in theatre.machines() if each.tags.get("runnerkit:run") == str(run.id)]
+    assert theatre.machines() == []
     github.approve(run, "gpu", "hubot")
 
     theatre.until_over(PATIENCE)
-    theatre.ends("", machines=2)
+    theatre.ends("", machines=1)
     jobs = {job.name: job for job in theatre.jobs(run)}
     assert {name: job.conclusion for name, job in jobs.items()} == dict.fromkeys(
         ("train / launch", "train / dvc", "train / report", "lock"), "success"

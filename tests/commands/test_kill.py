@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import time
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runnerkit.sandbox.ec2 import Hold as Ec2Hold
     from runnerkit.sandbox.github import Hold as GitHubHold
     from tests.commands.conftest import Bench
@@ -23,6 +26,9 @@ BOUNDARIES = [
     for effect in (REGISTER, "CreateLaunchTemplate", "CreateFleet", "DeleteLaunchTemplate")
     for when in WHEN
 ]
+# Every launch is a process of its own, but forked from one that has loaded everything already and has no threads.
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload(["boto3", "github", "pytest", "runnerkit.app", "runnerkit.cli.launch"])
 # Leftovers of a launch count as such after ten settle windows.
 PATIENCE = 45.0
 
@@ -34,16 +40,26 @@ def hold_at(bench: Bench, effect: str, when: When) -> GitHubHold | Ec2Hold:
     return bench.world.ec2.hold(effect, when)
 
 
+def launch(environment: Mapping[str, str]) -> None:
+    """What the process does that will be killed."""
+    from runnerkit.cli.commands import app
+
+    os.environ.clear()
+    os.environ.update(environment)
+    app(["launch", "--runs-on", LABEL, "--wait"])
+
+
 def killed(bench: Bench, effect: str, when: When) -> None:
     """Start a launch and kill it exactly before or after one effect."""
     hold = hold_at(bench, effect, when)
     bench.environment["RUNNERKIT_POLICY__SETTLE"] = "1"
-    process = bench.start("launch", "--runs-on", LABEL, "--wait")
+    process = PROCESSES.Process(target=launch, args=({**os.environ, **bench.environment},))
+    process.start()
     try:
-        assert hold.reached.wait(30), process.stderr and process.stderr.read()
+        assert hold.reached.wait(30), f"it ended with {process.exitcode}"
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=10)
+        process.kill()
+        process.join(10)
         # Before the effect the call dies with its caller; after it, only the answer is lost.
         hold.drop()
 
@@ -53,7 +69,7 @@ def swept(bench: Bench) -> dict[str, int]:
     deadline = time.monotonic() + PATIENCE
     while any(bench.world.left().values()) and time.monotonic() < deadline:
         assert bench.run("sweep").code in {0, 9}
-        time.sleep(0.5)
+        time.sleep(2)
     return bench.world.left()
 
 

@@ -210,6 +210,23 @@ def test_a_bill_is_json_as_it_is() -> None:
     assert told["total"]["parts"]["boot"] == {"seconds": 120.0, "dollars": 0.012, "share": round(2 / 46, 4)}
 
 
+def test_a_price_that_nobody_noted_is_bounded_by_the_table() -> None:
+    """On demand it is the table's; a spot price is in no table, so it stays unknown, and what to do is said."""
+    spot = instance(2, 60)
+    bought, table = replace(instance(1, 60), market=Market.ON_DEMAND), {(spot.type, spot.region): 2.0}
+
+    def told(*there: Instance) -> Bill:
+        sources = Sources((), there, NOW, DATED, on_demand=lambda type_, region: table.get((type_, region)))
+        return bill(sources, Policy(), ago(600), NOW)
+
+    both = told(bought, spot).total
+    assert (both.dollars, both.unpriced, both.at_most) == (pytest.approx(2.0), 1, pytest.approx(2.0))
+    (said,) = [each for each in told(spot).unknown if "cost an hour" in each]
+    assert "on demand they would have cost 2.00 dollars together" in said
+    assert "keep it on S3" in said
+    assert told(replace(spot, type="b"), bought).total.at_most is None
+
+
 def test_the_bill_of_a_made_up_world_is_the_one_that_the_world_knows() -> None:
     """Machines that fail, wait and are taken back, told by the real controller's journal and nothing else.
 

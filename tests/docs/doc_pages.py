@@ -113,8 +113,10 @@ def command_lines(script: str) -> Iterator[list[str]]:
                 yield told[1:]
 
 
-def understood(words: Sequence[str]) -> dict[str, Any]:
+def understood(words: Sequence[str], *, named: bool = False) -> dict[str, Any]:
     """Read a command line as the command would, without running it, and return its parameters.
+
+    ``named`` is a command of which prose speaks: without any word behind it, nothing is missing.
 
     Raises:
         Exception: The command would refuse it, or does not exist.
@@ -124,7 +126,7 @@ def understood(words: Sequence[str]) -> dict[str, Any]:
     while hasattr(command, "commands") and left and not left[0].startswith("-"):
         known, default = command.commands, getattr(command, "default", "")
         command = known[left.pop(0) if left[0] in known or not default else default]
-    if not left and getattr(command, "no_args_is_help", False):
+    if not left and (named or getattr(command, "no_args_is_help", False)):
         return {}
     try:
         told: dict[str, Any] = command.make_context("runnerkit", left).params

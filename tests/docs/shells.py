@@ -32,8 +32,14 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     home.mkdir(exist_ok=True)
     clean = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     path = os.pathsep.join([str(folder / "bin"), str(BIN), os.environ["PATH"]])
-    # DVC and pip ask nobody on the internet for news.
-    quiet = {"CI": "true", "DVC_NO_ANALYTICS": "1", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    # DVC and pip ask nobody on the internet for news; threads for so little arithmetic would only wait for each other.
+    quiet = {
+        "CI": "true",
+        "DVC_NO_ANALYTICS": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     return clean | quiet | {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "PATH": path} | more
 
 

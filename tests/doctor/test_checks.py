@@ -72,6 +72,9 @@ TWO = {"offers": (replace(OFFER, types=(T4, V100)),)}
 ONLY = {"wished": (spec(SpotUse.ONLY),)}
 NEVER = {"wished": (spec(SpotUse.NEVER),)}
 OPEN = {"policy": {"public_repositories": True, "require_environment": []}}
+UNREVIEWED = {"environments": (EnvironmentSeen(REPO, "gpu", False),)}
+# A hosted job that launches: its label is GitHub's, and yet its environment counts.
+LAUNCHING = job(labels=("ubuntu-24.04",), launches=True)
 FORKS = config(policy={**OPEN["policy"], "forks": True})
 OWN = '[specs.a]\ngpu = "t4"'
 UNKNOWN_KEY = Configuration(problem="runnerkit.toml: aws.onwer: no such key")
@@ -173,6 +176,8 @@ ROWS: list[tuple[str, Level, dict[str, Any], str]] = [
     ("policy-environments", F, {"environments": ()}, "has no environment 'gpu'"),
     ("policy-environments", W, {"environments": (), "config": config(**OPEN)}, "without any reviewer"),
     ("policy-environments", W, {"environments": (EnvironmentSeen(REPO, "gpu", False),)}, "has no reviewers"),
+    ("policy-environments", N, {**UNREVIEWED, "config": config(**OPEN)}, "nobody is asked"),
+    ("policy-environments", N, {**UNREVIEWED, **LAUNCHING, "config": config(**OPEN)}, "nobody is asked"),
     ("policy-environments", F, job(environments=()), "gated by none of gpu"),
     ("policy-environments", OK, {**job(environments=()), "config": config(**OPEN)}, "policy wants none"),
     ("policy-workflows", F, job(labels=("runnerkit=0/gpu=t5",)), "gpu"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,13 +167,16 @@ def test_permissions_that_lack_are_named(practice: Practice) -> None:
     """By dry run and by simulation; without simulation what no dry run can tell is unknown; and the SSM role."""
     ec2 = practice.world.ec2
     uses = [Use.RUNNERS, Use.BURST, Use.JOURNAL, Use.DOCTOR]
-    place = Place(account=ec2.account, regions=("us-east-1",), journal="acme-journal/runnerkit")
+    machines = (f"arn:aws:iam::{ec2.account}:role/runners",)
+    place = Place(ec2.account, ("us-east-1",), roles=machines, journal="acme-journal/runnerkit")
     full = policy(uses, place)
     ec2.enforce()
     me = ec2.user("launcher", full)
     assert "ok" == practice.examine("--only", "aws-permissions", **me)[1]["aws-permissions"][0]["level"]
     ec2.user("launcher", _without(full, "ec2:RunInstances", "ssm:PutParameter"))
     practice.worst("aws-permissions", "failure", "not allowed: ec2:RunInstances, ssm:PutParameter", **me)
+    ec2.user("launcher", policy(uses, replace(place, roles=(f"{machines[0]}-of-others",))))
+    practice.worst("aws-permissions", "failure", "not allowed: iam:PassRole", **me)
     ec2.user("launcher", _without(full, "iam:SimulatePrincipalPolicy"))
     practice.worst("aws-permissions", "unknown", "ec2:TerminateInstances", **me)
     practice.worst("aws-ssm-role", "unknown", "iam:SimulatePrincipalPolicy", **me)

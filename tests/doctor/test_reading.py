@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,24 @@ def test_a_workflow_is_read() -> None:
     assert [("gpu",)] * 3 == [job.environments for job in seen.jobs]
     assert [(True, True), (True, False), (False, True)] == [(j.wants_identity, j.has_identity) for j in seen.jobs]
     assert ("ubuntu-latest",) == launch.labels
+    assert [True, False, False] == [job.launches for job in seen.jobs]
+    called = "jobs: {a: {uses: acme/runnerkit/.github/workflows/dvc.yml@v1, with: {environment: gpu}}}"
+    assert [("gpu",)] == [job.environments for job in workflows.read("acme/widgets", "x.yml", called).jobs]
+
+
+def test_what_is_not_pushed_yet_is_read_where_it_lies(tmp_path: Path) -> None:
+    """Workflows of a checkout of a served repository; what GitHub has is read there, and another's checkout is none."""
+    remote = ["remote", "add", "origin", "git@github.com:acme/widgets"]
+    for words in (["init", "--quiet"], remote):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)  # noqa: S607 - whichever git there is
+    (tmp_path / workflows.FOLDER).mkdir(parents=True)
+    for name in ("a.yml", "b.yml"):
+        (tmp_path / workflows.FOLDER / name).write_text(FLOW)
+    there = workflows.read("Acme/widgets", f"{workflows.FOLDER}/a.yml", FLOW)
+    (found,) = look_here.workflows(tmp_path, ["acme/*", "Acme/widgets"], [there])
+    assert ("Acme/widgets", ".github/workflows/b.yml (not pushed)") == (found.repo, found.path)
+    assert () == look_here.workflows(tmp_path, ["acme/gears"], [])
+    assert () == look_here.workflows(tmp_path / "none", ["acme/widgets"], [])
 
 
 @pytest.mark.parametrize("text", ["a: [", "[]", "on: push", "jobs: 7", "", "jobs: {a: 1, b: {needs: b, runs-on: [1]}}"])

@@ -31,8 +31,8 @@ def test_the_list_names_every_check() -> None:
     """For people a line each, for programs with levels; nothing is looked at."""
     told = CliRunner().invoke(app, ["doctor", "--list"]).stdout.splitlines()
     assert [check.name for check in CHECKS] == [line.split()[0] for line in told]
-    asked = json.loads(CliRunner().invoke(app, ["doctor", "--list", "--json", "--only", "network"]).stdout)
-    assert {"network"} == {each["group"] for each in asked}
+    asked = json.loads(CliRunner().invoke(app, ["doctor", "--list", "--json", "--only", "network, data"]).stdout)
+    assert {"network", "data"} == {each["group"] for each in asked}
     assert {"check", "group", "asks", "levels", "todo"} == set(asked[0])
 
 

@@ -43,8 +43,8 @@ def test_a_first_time_writes_what_a_second_time_finds(checkout: Checkout, monkey
     first = checkout.init("--offline", "--environment", "gpu")
     assert 0 == first.exit_code, first.output
     for text in ("acme/widgets on github.com (remote origin)", "DVC, 1 stages", "eu-west-1 (from the environment)",
-                 "credentials by AWS_ACCESS_KEY_ID", "computes on a GPU: torch", "runnerkit setup aws",
-                 "runnerkit doctor", "the environment gpu with its reviewers"):  # fmt: skip
+                 "credentials by AWS_ACCESS_KEY_ID", "computes on a GPU: torch", ". runnerkit setup aws\n",
+                 "runnerkit doctor", "runnerkit setup github --variable", "--secrets --environment gpu\n"):  # fmt: skip
         assert text in first.output
     assert "AKIASECRET" not in first.output
     assert "0o100644" == oct((checkout.top / CONFIG).stat().st_mode)

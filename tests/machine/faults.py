@@ -188,13 +188,12 @@ FAULTS = (
         listener="",
         machine={"baked": False, "runner_url": "https://runner.invalid/r.tar.gz", "runner_sha256": "0" * 64},
     ),
-    Fault("guard-killed", "no job came within 20 s", machine={"idle": 20}, play=plays.kill_the_guard),
     Fault(
-        "guard-hangs",
-        "no job came within 12 s",
-        machine={"idle": 12},
+        "guard-killed-and-hangs",
+        "no job came within 30 s",
+        machine={"idle": 30},
         files=drop_in("runnerkit-guard.service", "WatchdogSec=2"),
-        play=plays.stop_the_guard,
+        play=plays.kill_and_stop_the_guard,
     ),
     Fault(
         "agent-broken",

@@ -108,9 +108,9 @@ def jump(guest: Guest) -> None:
     assert _guard_of(guest) == first, "the guard goes on"
 
 
-def stop_the_guard(guest: Guest) -> None:
-    """It hangs; systemd misses it and starts another."""
-    listening(guest)
+def kill_and_stop_the_guard(guest: Guest) -> None:
+    """As often as systemd must bring it back; then it hangs, and systemd misses it and starts another."""
+    kill_the_guard(guest)
     first = _guard_of(guest)
     guest.run(f"kill -STOP {first}")
     eventually(lambda: _guard_of(guest) not in {0, first}, guest._tail, AMPLE)

@@ -28,6 +28,15 @@ def guest(yard: Yard) -> Guest:
     return launched
 
 
+@pytest.fixture(scope="module")
+def other(yard: Yard) -> Guest:
+    """A second one: its disk is small, and a unit of somebody's makes systemd read the runner's early."""
+    early = {"/etc/systemd/system/runnerkit-boot.timer.d/50-early.conf": "[Unit]\nBefore=runnerkit-runner.service\n"}
+    launched = yard.launch(idle=300, disk_mb=64, files=early)
+    launched.online()
+    return launched
+
+
 def test_cloud_init_takes_everything_from_the_metadata_service(guest: Guest) -> None:
     """The datasource is EC2's, its metadata came with a token, and nothing went wrong."""
     status = json.loads(guest.read("/run/cloud-init/status.json"))["v1"]
@@ -50,15 +59,10 @@ def test_the_lifetime_in_the_user_data_is_the_unit_s(guest: Guest) -> None:
     assert sorted(shown.split()) == ["NeedDaemonReload=no", "RuntimeMaxUSec=10min"]
 
 
-def test_the_lifetime_counts_though_the_image_had_the_unit_read_before(yard: Yard) -> None:
+def test_the_lifetime_counts_though_the_image_had_the_unit_read_before(other: Guest) -> None:
     """A unit of somebody's that names the runner's makes systemd read it before cloud-init adds the lifetime."""
-    names = "/etc/systemd/system/runnerkit-boot.timer.d/50-early.conf"
-    guest = yard.launch(idle=300, files={names: "[Unit]\nBefore=runnerkit-runner.service\n"})
-    guest.online()
     shown = "systemctl show --value --property=RuntimeMaxUSec runnerkit-runner"
-    eventually(lambda: guest.run(shown).stdout == "10min\n", lambda: guest.run(shown).stdout)
-    guest.end()
-    guest.ended()
+    eventually(lambda: other.run(shown).stdout == "10min\n", lambda: other.run(shown).stdout)
 
 
 def test_the_metadata_service_answers_at_its_own_address(guest: Guest) -> None:
@@ -117,6 +121,34 @@ def test_limits_of_memory_and_processes_hold_inside(guest: Guest) -> None:
     assert guest.run(f"systemd-run --quiet --pipe --wait -p MemoryMax=50M {eaten}").returncode != 0
 
 
+def test_the_metadata_service_of_each_machine_is_its_own(guest: Guest, other: Guest) -> None:
+    """Two machines at once have one address and see only themselves."""
+    for each in (guest, other):
+        token = f"$(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' {METADATA}/api/token)"
+        script = f'curl -s -H "X-aws-ec2-metadata-token: {token}" {METADATA}/meta-data/instance-id'
+        assert each.run(script).stdout == each.id
+
+
+def test_a_full_disk_is_as_large_as_it_was_made(other: Guest) -> None:
+    """A test can bound a machine's disk, and the bound holds."""
+    filled = other.run("dd if=/dev/zero of=/filled bs=1M count=200; rm /filled")
+    assert "No space left" in filled.stderr
+
+
+def test_terminating_the_instance_is_pulling_the_plug(yard: Yard, other: Guest) -> None:
+    """Nothing of the machine is left: no process, no cgroup, no disk."""
+    leader, folder = other.leader, yard.world.nspawn._folder / other.id
+    assert folder.exists()
+    started = time.monotonic()
+    other.end()
+    other.ended()
+    assert time.monotonic() - started < 60
+    eventually(lambda: not kernel.lives(leader), lambda: "the end of its processes")
+    eventually(lambda: not folder.exists(), lambda: "the end of its disk")
+    groups = [each for hierarchy in launcher.hierarchies() for each in hierarchy.glob(f"runnerkit-{other.id}-*")]
+    assert groups == []
+
+
 def test_a_job_s_steps_run_in_the_machine(yard: Yard) -> None:
     """From a push to the machine's end: the job is the unprivileged user's, and the instance is gone by itself."""
     guest = yard.launch()
@@ -137,19 +169,6 @@ def test_a_stock_image_gets_everything_at_boot(yard: Yard) -> None:
     assert package["download_url"].startswith("https://github.com/")
 
 
-def test_terminating_the_instance_is_pulling_the_plug(yard: Yard) -> None:
-    """Nothing of the machine is left: no process, no cgroup, no disk."""
-    guest = yard.launch(idle=300)
-    guest.online()
-    leader, folder = guest.leader, yard.world.nspawn._folder / guest.id
-    assert folder.exists()
-    guest.end()
-    guest.ended()
-    eventually(lambda: not kernel.lives(leader), lambda: "the end of its processes")
-    eventually(lambda: not folder.exists(), lambda: "the end of its disk")
-    assert [group for hierarchy in launcher.hierarchies() for group in hierarchy.glob(f"runnerkit-{guest.id}-*")] == []
-
-
 def test_an_image_made_of_a_machine_has_its_disk(yard: Yard) -> None:
     """Stopped, imaged, and booted from the image: files are there, deleted ones are not, and a job runs."""
     guest = yard.launch(idle=300, spot=False)
@@ -165,16 +184,6 @@ def test_an_image_made_of_a_machine_has_its_disk(yard: Yard) -> None:
     assert not again.exists("/etc/issue")
     assert yard.finished(yard.queue_job(again.name)) == "success"
     again.ended()
-
-
-def test_a_full_disk_is_as_large_as_it_was_made(yard: Yard) -> None:
-    """A test can bound a machine's disk, and the bound holds."""
-    guest = yard.launch(idle=300, disk_mb=64)
-    guest.online()
-    filled = guest.run("dd if=/dev/zero of=/filled bs=1M count=200")
-    assert "No space left" in filled.stderr
-    guest.end()
-    guest.ended()
 
 
 KILLED = """
@@ -216,20 +225,6 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "root" in needs.missing()
 
 
-def test_the_metadata_service_of_each_machine_is_its_own(yard: Yard, guest: Guest) -> None:
-    """Two machines at once have one address and see only themselves."""
-    other = yard.launch(idle=300)
-    other.online()
-    for each in (guest, other):
-        token = f"$(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' {METADATA}/api/token)"
-        script = f'curl -s -H "X-aws-ec2-metadata-token: {token}" {METADATA}/meta-data/instance-id'
-        assert each.run(script).stdout == each.id
-    other.end()
-    started = time.monotonic()
-    other.ended()
-    assert time.monotonic() - started < 60
-
-
 def test_a_machine_that_reboots_boots_again_and_its_instance_goes_on(yard: Yard) -> None:
     """From inside and by the API; its disk stays. Nothing is served after a reboot: the deadline ends it."""
     guest = yard.launch(idle=300, online_within=25)
@@ -249,13 +244,12 @@ def test_machines_that_are_gone_leave_nothing_in_the_sandbox_s_process() -> None
     """Descriptors and threads, also of a runner that asked for a job when the plug was pulled."""
     with open_yard() as own:
         before = _descriptors()
-        for _ in range(2):
-            launched = [own.launch(idle=300) for _ in range(2)]
-            for guest in launched:
-                guest.online()
-                guest.end()
-            for guest in launched:
-                guest.ended()
+        launched = [own.launch(idle=300) for _ in range(3)]
+        for guest in launched:
+            guest.online()
+            guest.end()
+        for guest in launched:
+            guest.ended()
         # GitHub's side of a request for a job goes on until it has nothing to say, as on GitHub.
         eventually(lambda: _descriptors() <= before + 2, lambda: f"{before} descriptors, not {_descriptors()}", 120)
 

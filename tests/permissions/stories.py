@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,7 +16,6 @@ from runnerkit.aws.parameters import with_parameters
 from runnerkit.batch.aws import AwsBatch
 from runnerkit.cli.batch import app as batch_commands
 from runnerkit.ec2 import Ec2Builders, Ec2Images
-from runnerkit.ec2.clients import Clients
 from runnerkit.ec2.sessions import Ec2Sessions
 from runnerkit.errors import LaunchRejected
 from runnerkit.job.notifying import Message, Moment
@@ -33,7 +31,7 @@ from runnerkit.stores.signing import region_of
 from runnerkit.testing.contracts.images import BakeryContract
 from runnerkit.testing.contracts.journal import FAILURE, LATER, THEN
 from tests.contract.ec2_world import REGION, T4, World
-from tests.setup.conftest import Office
+from tests.permissions.account_stories import doctoring, setting_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -233,58 +231,6 @@ def machine(ground: Ground) -> None:
     ssm.delete_parameter(Name="/runnerkit/i-1")
 
 
-def setting_up(ground: Ground) -> None:
-    """An account is set up, everything of it is meddled with and mended, and it is left as it was."""
-    clients = Clients(AwsSettings(regions=(REGION,)))
-    office = Office(ground.ec2, clients)
-    office.make()
-    _meddle(ground)
-    office.make()
-    assert {} == office.work()
-    provider = f"arn:aws:iam::{ground.account}:oidc-provider/token.actions.githubusercontent.com"
-    iam = ground.root("iam")
-    marks = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider)["Tags"]
-    office.remove()
-    other = {"ClientIDList": ["other"], "ThumbprintList": ["a" * 40], "Tags": marks}
-    iam.create_open_id_connect_provider(Url=f"https://{provider.partition('/')[2]}", **other)
-    with suppress(LaunchRejected):  # moto knows no AddClientIDToOpenIDConnectProvider
-        office.make()
-
-
-def _meddle(ground: Ground) -> None:
-    name, log = "runnerkit-runnerkit-{}".format, "/aws/lambda/runnerkit-runnerkit-deadman"
-    strange = {"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}
-    trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
-    iam, ec2, events, budgets = (ground.root(each) for each in ("iam", "ec2", "events", "budgets"))
-    iam.update_assume_role_policy(RoleName=name("launch"), PolicyDocument=_document(trusted))
-    iam.update_role(RoleName=name("launch"), MaxSessionDuration=7200)
-    iam.put_role_policy(RoleName=name("job"), PolicyName="strange", PolicyDocument=_document(strange))
-    iam.untag_role(RoleName=name("job"), TagKeys=["team"])
-    iam.untag_instance_profile(InstanceProfileName=name("machine"), TagKeys=["team"])
-    iam.remove_role_from_instance_profile(InstanceProfileName=name("machine"), RoleName=name("machine"))
-    groups = ec2.describe_security_groups(Filters=[{"Name": "tag-key", "Values": ["team"]}])["SecurityGroups"]
-    group = groups[0]["GroupId"]
-    ec2.delete_tags(Resources=[group], Tags=[{"Key": "team"}])
-    ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
-    events.put_targets(Rule=name("deadman"), Targets=[{"Id": "strange", "Arn": "arn:aws:sqs:us-east-1:1:q"}])
-    events.untag_resource(ResourceARN=events.describe_rule(Name=name("deadman"))["Arn"], TagKeys=["team"])
-    function = ground.root("lambda")
-    function.update_function_configuration(FunctionName=name("deadman"), Timeout=3)
-    function.update_function_code(FunctionName=name("deadman"), ZipFile=b"PK\x05\x06" + bytes(18))
-    arn = function.get_function(FunctionName=name("deadman"))["Configuration"]["FunctionArn"]
-    function.untag_resource(Resource=arn, TagKeys=["team"])
-    ground.root("logs").untag_log_group(logGroupName=log, tags=["team"])
-    ground.root("logs").put_retention_policy(logGroupName=log, retentionInDays=1)
-    budget = budgets.describe_budget(AccountId=ground.account, BudgetName=name("budget"))["Budget"]
-    kept = {key: budget[key] for key in ("BudgetName", "BudgetType", "TimeUnit")}
-    kept["BudgetLimit"] = {"Amount": "9999", "Unit": "USD"}
-    budgets.update_budget(AccountId=ground.account, NewBudget=kept)
-
-
-def _document(statement: Mapping[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 STORIES: Mapping[Use, Callable[[Ground], None]] = {
     Use.RUNNERS: runners,
     Use.BURST: burst,
@@ -297,4 +243,5 @@ STORIES: Mapping[Use, Callable[[Ground], None]] = {
     Use.MACHINE: machine,
     Use.LAMBDA: function,
     Use.SETUP: setting_up,
+    Use.DOCTOR: doctoring,
 }

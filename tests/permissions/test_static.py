@@ -117,6 +117,19 @@ def test_every_condition_is_one_that_its_actions_know() -> None:
                 assert all(values), (use, statement.sid, key)
 
 
+def test_what_is_anothers_cannot_be_made_ours() -> None:
+    """No action that tags or overwrites passes for a thing that bears another owner's tag, nor another's definition."""
+    own, given = "aws:ResourceTag/runnerkit:owner", "aws:RequestTag/runnerkit:owner"
+    for use, statement, action in every():
+        keys = {key for each in statement.conditions.values() for key in each}
+        if action in {"ec2:CreateTags", "ssm:AddTagsToResource", "batch:TagResource"} and use is not Use.SETUP:
+            assert own in keys or {given, "ec2:CreateAction"} <= keys, (use, statement.sid)
+        if action == "ssm:PutParameter":
+            assert given in keys, statement.sid
+        if action == "batch:SubmitJob" and any("job-definition" in arn for arn in statement.resources):
+            assert own in keys, statement.sid
+
+
 def test_what_changes_something_is_limited_by_tag_name_or_place() -> None:
     """Only what reads is allowed on everything, and nothing is allowed by a wildcard in its name."""
     reads = ("Describe", "Get", "List", "View")

@@ -93,6 +93,25 @@ def test_actions_of_other_repositories(world: GitHubWorld) -> None:
     assert {name: each["uses"] for name, each in found.items()} == {"octo/shared@v1": ["actions/setup-python@0123abcd"]}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 5000,
+        "\x00",
+        "runs: {steps: 5}",
+        "runs: {steps: {uses: a}}",
+        "runs: {steps: [{uses: [a]}, {uses: }, a, 1]}",
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join([f'*{chr(97 + n)}'] * 10)}]\n" for n in range(9))
+        + "runs: {steps: [{uses: *j}]}",
+    ],
+    ids=["deep", "no YAML", "number", "mapping", "no text", "aliases"],
+)
+def test_an_action_that_is_nonsense(text: str) -> None:
+    """Whatever an action's file holds, what it uses is found at once or is nothing."""
+    assert library._uses_of(lambda _: text.encode(), "actions/greet") == []
+
+
 def test_this_project_is_there_when_it_is_named(world: GitHubWorld) -> None:
     """OWNER/runnerkit holds what this installation publishes, at whatever version, once somebody names it."""
     assert "somebody/runnerkit" not in world.state.repositories

@@ -74,13 +74,14 @@ class Office:
             self.others[service] = connect(self.ec2, service)
         return self.others[service]
 
-    def machine(self, owner: str = "runnerkit", **marks: str) -> str:
-        """A machine with the owner's tag and others; its id."""
+    def machine(self, owner: str = "runnerkit", profile: str = "", **marks: str) -> str:
+        """A machine with the owner's tag and others, perhaps with an instance profile; its id."""
         told = {tags.OWNER: owner, **{getattr(tags, key.upper()): value for key, value in marks.items()}}
         ec2 = self.aws("ec2")
         image = self.ec2.bake(f"image-of-{owner}", {}, gigabytes=8)
         made = ec2.run_instances(
             ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.micro",
+            **({"IamInstanceProfile": {"Name": profile}} if profile else {}),
             TagSpecifications=[
                 {"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in told.items()]}
             ],

@@ -81,13 +81,25 @@ def test_what_was_made_is_removed_and_nothing_else(office: Office) -> None:
     """Everything of ours goes; other people's things of the same kinds stay, and so does EC2's own role."""
     iam = office.aws("iam")
     iam.create_role(RoleName="runnerkit-other-launch", AssumeRolePolicyDocument=NOBODY)
+    vpc = office.aws("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     before = _inventory(office)
     office.make()
     assert before != _inventory(office)
-    done = office.remove()
-    assert 13 == len(done)
+    _like_ours_in_another(vpc, office)
+    # Since then the configuration has come to name groups of its own.
+    done = office.remove(replace(EVERYTHING, groups=False))
+    assert 14 == len(done)
     assert {"SpotRole"} == {step.resource.key for step in office.removal()}
     assert before == _inventory(office)
+
+
+def _like_ours_in_another(vpc: str, office: Office) -> None:
+    """The configuration named other subnets when this one was made."""
+    marks = [{"Key": f"runnerkit:{key}", "Value": value} for key, value in (("owner", "runnerkit"), ("setup", "aws"))]
+    told = [{"ResourceType": "security-group", "Tags": marks}]
+    office.aws("ec2").create_security_group(
+        GroupName="runnerkit-runnerkit", Description="x", VpcId=vpc, TagSpecifications=told
+    )
 
 
 def test_what_is_in_use_stays_and_it_is_said_by_whom(office: Office) -> None:
@@ -105,14 +117,24 @@ def test_what_is_in_use_stays_and_it_is_said_by_whom(office: Office) -> None:
     trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
     iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=trust)
     iam.put_role_policy(RoleName="runnerkit-runnerkit-job", PolicyName="theirs", PolicyDocument=NOTHING)
-    office.aws("ec2").create_network_interface(SubnetId=_subnet(office), Groups=[_group(office)])
+    ec2, group = office.aws("ec2"), _group(office)
+    ec2.create_network_interface(SubnetId=_subnet(office), Groups=[group])
+    letting = ec2.create_security_group(GroupName="database", Description="x")["GroupId"]
+    pairs = [{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": group}]}]
+    ec2.authorize_security_group_ingress(GroupId=letting, IpPermissions=pairs)
+    theirs = office.machine("another", profile="runnerkit-runnerkit-machine")
     kept = {step.resource.key: step.why for step in office.removal() if step.do is Do.BLOCK}
-    assert {"Provider", "JobRole", "Group"} == set(kept)
+    # A role stays with the profile that stays, and the provider with the role that trusts it.
+    assert {"Provider", "JobRole", "Group", "MachineProfile", "MachineRole"} == set(kept)
     assert "the role deployer" in kept["Provider"]
+    assert "the role runnerkit-runnerkit-job" in kept["Provider"]
     assert "the policy theirs" in kept["JobRole"]
     assert "the network interface eni-" in kept["Group"]
+    assert f"a rule of the security group {letting}" in kept["Group"]
+    assert f"the machine {theirs} in {REGION}" in kept["MachineProfile"]
+    assert "the instance profile runnerkit-runnerkit-machine" in kept["MachineRole"]
     office.remove()
-    assert {"Provider", "JobRole", "Group", "SpotRole"} == {step.resource.key for step in office.removal()}
+    assert {*kept, "SpotRole"} == {step.resource.key for step in office.removal()}
 
 
 def test_what_somebody_else_made_is_never_changed(office: Office) -> None:

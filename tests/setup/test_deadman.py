@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runnerkit.setup.function import handler
+from runnerkit.setup.function import expired, handler
 from runnerkit.setup.policies import deadman_policy
 from runnerkit.setup.table import GRACE
 from runnerkit.setup.words import Wanted, Where
 from tests.setup.conftest import REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.setup.conftest import Office
 
 PAST, FUTURE = str(int(time.time()) - GRACE - 60), str(int(time.time()) + 3600)
@@ -53,7 +56,7 @@ def test_it_ends_what_is_over_and_nothing_else(switch: Office, capsys: pytest.Ca
 def test_one_that_cannot_be_ended_does_not_save_the_others(switch: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused call and a region that does not answer are errors in the end, after everything else was done."""
     first, second = (switch.machine(owner="runnerkit", expires_at=PAST) for _ in range(2))
-    monkeypatch.setenv("REGIONS", f"us-west-2,{REGION}")
+    monkeypatch.setenv("REGIONS", f"us-west-2,no region,{REGION}")
     switch.ec2.refuse("UnauthorizedOperation", "DescribeInstances")
     switch.ec2.refuse("OperationNotPermitted", "TerminateInstances")
     with pytest.raises(RuntimeError, match="us-west-2") as failed:
@@ -61,6 +64,23 @@ def test_one_that_cannot_be_ended_does_not_save_the_others(switch: Office, monke
     live = {each.id for each in switch.ec2.instances("pending", "running")}
     assert 1 == len(live & {first, second})
     assert next(iter(live)) in str(failed.value)
+    assert "no region" in str(failed.value)
+
+
+def test_a_page_that_fails_hides_none_before_it() -> None:
+    """Machines are ended as they are found, not after the last page."""
+
+    def pages(**_: object) -> Iterator[dict[str, Any]]:
+        marks = {"runnerkit:owner": "runnerkit", "runnerkit:expires-at": PAST}
+        told = [{"Key": key, "Value": value} for key, value in marks.items()]
+        yield {"Reservations": [{"Instances": [{"InstanceId": "i-1", "Tags": told}]}]}
+        raise TimeoutError
+
+    ec2 = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=pages))
+    found = expired(ec2, "runnerkit", time.time())
+    assert "i-1" == next(found)["instance"]
+    with pytest.raises(TimeoutError):
+        next(found)
 
 
 def test_its_role_can_end_machines_of_its_owner_only() -> None:

@@ -84,6 +84,9 @@ def test_what_the_configuration_says_needs_no_option(desk: SandboxEc2, tmp_path:
     assert "runnerkit-ml-launch" == role["RoleName"]
     assert {"Key": "team", "Value": "ml"} in role["Tags"]
     assert "acme-journal/rk/*" in json.dumps(role["Policies"])
+    elsewhere = json.loads(run("--print", "--json", "--region", "eu-west-1", "--region", "us-west-2").stdout)
+    variables = elsewhere["Resources"]["DeadmanFunction"]["Properties"]["Environment"]["Variables"]
+    assert {"Fn::Sub": "${AWS::Region},us-west-2"} == variables["REGIONS"]
     assert 0 == len(desk.calls)
 
 
@@ -97,6 +100,11 @@ def test_what_the_configuration_says_needs_no_option(desk: SandboxEc2, tmp_path:
         (["--repo", "acme/w", "--data", "acme-data"], "s3://BUCKET/PREFIX"),
         (["--repo", "acme/w", "--profile"], "--data"),
         (["--repo", "acme/w", "--budget-email", "a@example.com"], "--budget"),
+        (["--repo", "acme/w", "--budget", "nan"], "--budget"),
+        (["--repo", "acme/w", "--topic", "*"], "arn:aws:sns:"),
+        (["--repo", "acme/w", "--budget", "9", "--budget-topic", "arn:aws:sns:*:*:*"], "arn:aws:sns:"),
+        (["--repo", "acme/w", "--any-job", "--environment", "gpu"], "--any-job"),
+        (["--repo", "acme/w", "--region", "us-east-1,x"], "--region"),
     ],
 )
 def test_wishes_that_mean_something_else_are_refused(words: list[str], says: str, desk: SandboxEc2) -> None:

@@ -129,6 +129,7 @@ def test_the_page_has_one_answer() -> None:
             f"127.0.0.1:{page.port}",
             page.respond(f"localhost:{page.port}", page.url)[1][15:].split(),
         )
+        assert page.respond(host, "//[")[0] == 404
         assert page.respond(host, f"{answer}?code=a/../b&state={state}")[0] == 400
         assert page.respond(host, f"{answer}?code=abc&state={state}") == (200, "<!doctype html>done")
         assert page.respond(host, f"{answer}?code=def&state={state}")[0] == 410
@@ -167,6 +168,7 @@ def test_a_plan_without_anybody_and_keys_that_git_would_take(world: GitHubWorld,
     assert (planned.code, planned.json["app_permissions"]["actions"], planned.json["done"]) == (0, "write", False)
     unasked = say(world, tmp_path, "--app", "-r", REPO)
     assert (unasked.code, "nobody is here to say yes" in unasked.err) == (2, True)
+    assert not (tmp_path / "state").exists(), "what was not asked for is not written, not even a folder"
     tree = tmp_path / "tree"
     subprocess.run([str(shutil.which("git")), "init", "-q", str(tree)], check=True)
     barred = say(world, tmp_path, "--app", "-r", REPO, "--out", str(tree / "keys"), "--yes")

@@ -51,13 +51,14 @@ def environment(world: GitHubWorld, name: str = "model-runs") -> Kept | None:
 def test_which_token_to_make(world: GitHubWorld, tmp_path: Path) -> None:
     """Without one: the permissions of what was asked for, and a form that has them filled in."""
     told = say(world, tmp_path, *WORDS[:4], *WORDS[4:], "--json")
-    assert told.code == 0
+    assert told.code == 9, "it was said yes, and nothing was done"
     wanted = told.json["token"]["permissions"]
     assert {"administration": "write", "actions_variables": "write", "secrets": "write"}.items() <= wanted.items()
     form = parse_qs(urlsplit(told.json["token"]["url"]).query)
     assert (form["target_name"], form["administration"], form["repository_hooks"]) == (["acme"], ["write"], ["write"])
     assert {"repo", "admin:repo_hook"} <= {*told.json["token"]["scopes"]}
     plain = say(world, tmp_path, "-r", REPO, "--token")
+    assert plain.code == 0
     assert "administration: write" in plain.out
     assert "secrets: write" not in plain.out
 
@@ -128,6 +129,8 @@ def test_refusals_say_what_to_do(world: GitHubWorld, tmp_path: Path) -> None:
     nobody = ("-r", REPO, "--token", "--environment", "e", "--reviewer", "nobody-here", "--yes")
     assert "knows no user 'nobody-here'" in say(world, tmp_path, *nobody, RUNNERKIT_GITHUB__TOKEN=mine).err
     assert say(world, tmp_path, *WORDS, "--remove").code == 2
+    wide = say(world, tmp_path, *WORDS, RUNNERKIT_GITHUB__TOKEN="gho_all-that-ada-may")
+    assert (wide.code, "may do far more" in wide.err) == (2, True)
     assert say(world, tmp_path, "-r", REPO, "--token", "--variable", "GITHUB_X=1").code == 2
     assert say(world, tmp_path, "-r", REPO, "--token", "--reviewer", "boss").code == 2
     assert world.state.hooks == {}
@@ -155,6 +158,9 @@ def test_the_plan_of_values() -> None:
     assert [(each.kind, each.verb) for each in changed] == [("record", Verb.CHANGE), ("variable", Verb.CHANGE)]
     assert removal(REPO, Seen(variables={"AWS_ROLE": "x", RECORD: "{"}), "")[0].kind == "record"
     assert read_record("[1]").is_empty
+    team = Environment((("User", 1), ("Team", 2)), frozenset({"boss"}))
+    made = Seen(variables={RECORD: Record(environment="e", reviewers=("boss",)).text()}, environment=team)
+    assert [Verb.KEEP, Verb.REMOVE] == [each.verb for each in removal(REPO, made, "")], "others gave it a team"
     crowd = Environment(tuple(("User", number) for number in range(6)), frozenset("abcdef"))
     with pytest.raises(ConfigError, match="more than 6 reviewers"):
         steps(REPO, Wish(environment="e", reviewers=("zoe",)), replace(seen, environment=crowd))

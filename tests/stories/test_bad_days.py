@@ -10,7 +10,7 @@ from base64 import b64encode
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import pytest
@@ -107,16 +107,24 @@ def test_an_action_that_is_not_to_be_had(theatre: Theatre) -> None:
 
 
 MISSPELT = TRAIN.replace("runs-on: runnerkit=", "runs-on: runnerkt=")
-FOREIGN = MISSPELT + "  other:\n    runs-on: [self-hosted, big]\n    steps:\n      - run: echo\n"
+FOREIGN = (
+    MISSPELT
+    + "  other:\n    runs-on: [self-hosted, big]\n    steps:\n      - run: echo\n"
+    + "  unknown:\n    runs-on: runnerkit=${{ github.run_id }}/gpu=t5\n    steps:\n      - run: echo\n"
+)
 
 
 def test_labels_that_nobody_serves(theatre: Theatre) -> None:
-    """Page and `status` say so; one that is nearly ours is refused with the right spelling. Nothing is launched."""
+    """Page and `status` say so; what is nearly ours, or no GPU, is refused with the reason. Nothing is launched."""
     theatre.workflow(FOREIGN)
     theatre.controller()
-    theatre.until("the slip is told", lambda: any(event["event"] == "job-refused" for event in theatre.events))
-    told = next(event for event in theatre.events if event["event"] == "job-refused")
-    assert "runnerkit" in told["error"]["hint"]
+
+    def refused() -> list[Any]:
+        return [event["error"] for event in theatre.events if event["event"] == "job-refused"]
+
+    theatre.until("both slips are told", lambda: len({each["message"] for each in refused()}) == 2)
+    assert any("runnerkit" in each["hint"] for each in refused())
+    assert any("t5" in each["message"] for each in refused())
     status = command(theatre, "status", "--repo", REPO)
     assert status.returncode == 0, status.stderr
     (ours,) = [line for line in status.stdout.splitlines() if "runnerkt=" in line]
@@ -135,7 +143,10 @@ def test_labels_that_nobody_serves(theatre: Theatre) -> None:
 
 
 def test_a_bad_day_at_github(theatre: Theatre) -> None:
-    """Lists lag, answers fail and get lost, calls are too fast: one machine all the same, and one run of the job."""
+    """Lists lag, answers fail and get lost, calls are too fast: one machine all the same, and one run of the job.
+
+    The registration whose answer was lost, so that nobody heard of it, is found and removed.
+    """
     github = theatre.world.github
     github.lag(1.5)
     for path, status, times in (
@@ -147,21 +158,13 @@ def test_a_bad_day_at_github(theatre: Theatre) -> None:
         github.fail("GET", path, status, times)
     github.fail("POST", "*/generate-jitconfig", 500)
     github.secondary_limit(retry_after=2, method="POST", path="*/generate-jitconfig")
+    github.lose_answer("POST", "*/generate-jitconfig")
     pull = theatre.workflow(TRAIN)
     theatre.controller()
     theatre.until("a machine", theatre.machines)
     github.fail("GET", "*/actions/runners*", 502, 4)
     theatre.until("the job is over", lambda: theatre.job().status == "completed")
     theatre.until("GitHub answers again", lambda: answers(theatre))
-    theatre.ends("success", machines=1, pull=pull)
-    assert theatre.times("train") == 1
-
-
-def test_a_lost_answer_of_a_registration(theatre: Theatre) -> None:
-    """The registration that nobody heard of is found and removed; the job gets its machine."""
-    theatre.world.github.lose_answer("POST", "*/generate-jitconfig")
-    pull = theatre.workflow(TRAIN)
-    theatre.controller()
     theatre.ends("success", machines=1, pull=pull)
     assert theatre.times("train") == 1
 

@@ -140,10 +140,10 @@ def test_forty_jobs_on_a_bad_day(theatre: Theatre, serving: Serving) -> None:
     pull = github.open_pull_request(REPO, head="change", title="Change something")
     assert len(latest(theatre)) == 40
 
-    theatre.until("a third is launched", lambda: len(theatre.machines()) >= 13, PATIENCE)
+    theatre.until("a third is launched", lambda: len(theatre.machines()) >= 13, PATIENCE, every=0.25)
     serving.kill()
     serving.start()
-    theatre.until("the pipeline trains", lambda: theatre.times("training") == 1, PATIENCE)
+    theatre.until("the pipeline trains", lambda: theatre.times("training") == 1, PATIENCE, every=0.25)
     (trainer,) = [job for job in latest(theatre) if job.name == "train"]
     (machine,) = [each for each in theatre.machines() if each.tags.get("runnerkit:runner") == trainer.runner_name]
     # So long that the finished stage is pushed before the pipeline is interrupted, also on a busy computer.
@@ -155,12 +155,17 @@ def test_forty_jobs_on_a_bad_day(theatre: Theatre, serving: Serving) -> None:
         jobs = latest(theatre)
         return len(jobs) == 40 and all(job.conclusion == "success" for job in jobs)
 
-    theatre.until("every job is green", green, PATIENCE)
+    theatre.until("every job is green", green, PATIENCE, every=0.5)
     theatre.until_nothing_left(PATIENCE)
     assert theatre.concluded(pull) == "success"
     counted = [theatre.times(f"w{number}-{shard}") for number, n in enumerate([8, 8, 8, 8, 7]) for shard in range(n)]
     assert counted == [1] * 39
     assert (theatre.times("prepare"), theatre.times("training")) == (1, 2)
+    # The interrupted job failed at once, not after GitHub's ten minutes, and says why; AWS took the machine.
+    first = next(job for run in theatre.runs for job in theatre.all_jobs(run) if job.id == trainer.id)
+    assert first.conclusion == "failure"
+    assert any("shutdown signal" in annotation for annotation in first.annotations)
+    assert ec2.instance(machine.id).reason == "Server.SpotInstanceTermination"
     # One for each job, one for each failed boot, one for the interrupted job: nothing was launched in vain.
     assert len(theatre.machines()) <= 40 + 4 + 1 + 2, theatre.describe()
     assert github.violations == []

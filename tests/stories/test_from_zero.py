@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow]
 BIN = Path(sys.executable).parent
+FINE = {"ok", "note"}
 REFUSALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 PROJECT = {
     "dvc.yaml": "stages:\n  train:\n    cmd: python train.py\n    deps: [train.py]\n    metrics: [metrics.json]\n",
@@ -65,7 +66,7 @@ class Checkout:
 
 @pytest.fixture
 def checkout(theatre: Theatre, tmp_path: Path) -> Checkout:
-    """A clone of a private repository with a DVC project and nothing of ours; AWS demands permissions of everybody."""
+    """A clone of a private repository with a DVC project and nothing of ours; AWS demands permissions."""
     theatre.world.aws("s3").create_bucket(Bucket="acme-data")
     theatre.world.github.push(REPO, PROJECT, message="A project")
     uses = (Use.SETUP, Use.RUNNERS, Use.DOCTOR, Use.JOB)
@@ -73,7 +74,7 @@ def checkout(theatre: Theatre, tmp_path: Path) -> Checkout:
     environment = {**theatre.world.environment(), **engineer}
     theatre.world.ec2.enforce()
     clone = theatre.world.github.clone_url(REPO, environment["GITHUB_TOKEN"])
-    subprocess.run(["git", "clone", "--quiet", clone, str(tmp_path / "project")], check=True)
+    subprocess.run(["git", "clone", "--quiet", clone, str(tmp_path / "project")], check=True)  # noqa: S607
     return Checkout(tmp_path / "project", environment)
 
 
@@ -106,12 +107,14 @@ def test_from_nothing_to_a_green_job_and_back(theatre: Theatre, checkout: Checko
     before = account(theatre), repository(theatre)
     checkout.says("init", "--yes", "--gpu", "t4", "--environment", "gpu")
 
-    made = checkout.data("setup", "aws", "-r", REPO, "--environment", "gpu", "--data", "s3://acme-data/widgets", "--yes")
+    wanted = ("-r", REPO, "--environment", "gpu", "--data", "s3://acme-data/widgets", "--yes")
+    made = checkout.data("setup", "aws", *wanted)
     values = made["variables"]
     assert set(values) == {"AWS_ROLE", "AWS_REGION", "AWS_JOB_ROLE"}
     checkout.says(
         *("setup", "github", "-r", REPO, "--token", "--secrets", "--yes"),
-        *("--role", values["AWS_ROLE"], "--region", values["AWS_REGION"], "--environment", "gpu", "--reviewer", "octocat"),
+        *("--role", values["AWS_ROLE"], "--region", values["AWS_REGION"]),
+        *("--environment", "gpu", "--reviewer", "octocat"),
         *("--variable", "RUNNERKIT=runnerkit", "--variable", f"AWS_JOB_ROLE={values['AWS_JOB_ROLE']}"),
     )
     checkout.git("add", "--all")
@@ -119,7 +122,7 @@ def test_from_nothing_to_a_green_job_and_back(theatre: Theatre, checkout: Checko
     checkout.git("push", "--quiet", "origin", "HEAD:main")
 
     looked = checkout.data("doctor")
-    assert looked["worst"] in {"ok", "note"}, [each for each in looked["findings"] if each["level"] not in {"ok", "note"}]
+    assert looked["worst"] in FINE, [each for each in looked["findings"] if each["level"] not in FINE]
 
     theatre.world.github.dispatch(REPO, "runnerkit.yml")
     theatre.until("it waits for approval", lambda: theatre.runs and theatre.job("launch").status == "waiting")

@@ -92,7 +92,7 @@ def _tried(client: Client, feature: Feature, place: str) -> Trial:
         for verb, path in _TRIALS[feature]:
             place_, _, query = path.partition("?")
             params = dict([query.split("=")]) if query else {}
-            what = f"find out whether the token may {feature.why} ({place})"
+            what = f"try the token at {place} ({feature.name})"
             client.ask(Ask(verb=verb, path=base + place_, what=what, repo=place, need=feature.need, params=params))
     except (ForgeDenied, NotFound, ForgeRejected) as error:
         denied = isinstance(error, ForgeDenied) or feature not in _OF_COMMITS

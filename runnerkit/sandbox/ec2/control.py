@@ -1,8 +1,8 @@
 """The control object over HTTP, for scripts in other processes: ``POST /_runnerkit/ec2/<method>`` with JSON arguments.
 
 Also ``GET /_runnerkit/ec2/calls``, ``permissions`` (what was asked for, by access key, and by runnerkit's own clients),
-``roles`` (ARNs), ``instances``, ``instances/<id>`` and ``holds/<number>``; a hold made over HTTP is ended by ``POST .../release`` or
-``.../drop`` with its number. Batch's scripts are below ``batch/``.
+``roles`` (ARNs), ``instances``, ``instances/<id>`` and ``holds/<number>``; a hold made over HTTP is ended by
+``POST .../release`` or ``.../drop`` with its number. Batch's scripts are below ``batch/``.
 """
 
 from __future__ import annotations

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Levels below the caller, and different workflows called from one file.
 MOST_LEVELS = 9
 MOST_CALLED = 50
+# Calls in all, the same workflow's from several places each counted: a bound of ours, for few files can call each other
+# in so many ways that nobody would live to see the end.
+MOST_CALLS = 500
 # What a token may do where nobody said anything, in a repository that keeps GitHub's own setting.
 DEFAULT = {"contents": "read", "packages": "read"}
 _RANKS = ("none", "read", "write")
@@ -48,6 +51,7 @@ class _Linker:
     def __init__(self, find: Finder) -> None:
         self._find = find
         self._seen: set[str] = set()
+        self._calls = 0
 
     def linked(self, workflow: Workflow, home: Home, held: Mapping[str, str] | None, path: tuple[str, ...]) -> Workflow:
         found = {}
@@ -79,8 +83,11 @@ class _Linker:
         if len(path) >= MOST_LEVELS:
             _refuse(workflow, key, "uses", f"workflows are nested too deep; {MOST_LEVELS} levels below the caller are")
         self._seen.add(address)
+        self._calls += 1
         if len(self._seen) > MOST_CALLED:
             _refuse(workflow, key, "uses", f"too many workflows are called; GitHub allows {MOST_CALLED} different ones")
+        if self._calls > MOST_CALLS:
+            _refuse(workflow, key, "uses", f"workflows are called from too many places; {MOST_CALLS} are read here")
 
 
 def _refuse(workflow: Workflow, key: str, below: str, message: str) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runnerkit.sandbox.ec2.identities import ACTION, AUDIENCE, PROVIDER
 from runnerkit.sandbox.ec2.stage import connect
@@ -39,7 +39,7 @@ def test_a_step_gets_credentials_for_its_jobs_identity(runner: StandIn, ec2_worl
     ec2_world.trust(lambda: world.service.machines.identities.public_key)
     env = {"AWS_ENDPOINT_URL": ec2_world.url, "AWS_REGION": "us-east-1"}
     install = {"name": "Install", "run": f"{COMMAND} --role-arn {_role(ec2_world)} --install", "env": env}
-    look = {"name": "Look", "run": "echo profile $AWS_PROFILE; echo asks ${#ACTIONS_ID_TOKEN_REQUEST_TOKEN}"}
+    look: dict[str, object] = {"name": "Look", "run": "echo profile $AWS_PROFILE; echo asks ${#ACTIONS_ID_TOKEN_REQUEST_TOKEN}"}
     job = runner.run(payload(install, look, permissions={"id-token": "write"}))
     assert job.conclusion == "success", said(job, "Install")
     assert "the next steps are arn:aws:iam::" in said(job, "Install")
@@ -60,20 +60,20 @@ def test_the_action_for_credentials_is_a_role_that_trusts_the_job_and_no_other(
     world = runner.world
     ec2_world.trust(lambda: world.service.machines.identities.public_key)
 
-    def action(name: str, role: str, **more: str) -> dict[str, object]:
+    def action(name: str, role: str, **more: str) -> dict[str, Any]:
         given = {"aws-region": "us-east-1", "role-to-assume": role, **more}
         step = {"name": name, "uses": "aws-actions/configure-aws-credentials@v5", "if": "always()"}
         return {**step, "with": given, "env": {"RUNNERKIT_SANDBOX_AWS_ENDPOINT_URL": ec2_world.url}}
 
     own = _role(ec2_world)
     strange = [_role(ec2_world, f"other-{number}", end) for number, end in enumerate(STRANGE)]
-    look = {"name": "Look", "run": "echo ${AWS_ACCESS_KEY_ID::4} ${#AWS_SESSION_TOKEN}"}
+    look: dict[str, object] = {"name": "Look", "run": "echo ${AWS_ACCESS_KEY_ID::4} ${#AWS_SESSION_TOKEN}"}
     refused = [action(f"Refused {number}", role) for number, role in enumerate(strange)]
     steps = (action("Own", own), look, *refused, action("Audience", own, audience="elsewhere"))
     job = runner.run(payload(*steps, permissions={"id-token": "write"}))
     assert "ASIA 0" < said(job, "Look").splitlines()[-1]
     for step in refused:
-        assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in said(job, str(step["name"]))
+        assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in said(job, step["name"])
     assert "Incorrect token audience" in said(job, "Audience")
     assert 2 + len(STRANGE) == [call.action for call in ec2_world.calls].count(ACTION)
     assert {"Own": "success", "Audience": "failure"}.items() <= ended(job).items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runnerkit.sandbox.workflows import Home, JobOutcome, RunContext, WorkflowInvalid, advance, link, load
-from runnerkit.sandbox.workflows.linking import MOST_LEVELS
+from runnerkit.sandbox.workflows.linking import MOST_CALLS, MOST_LEVELS
 
 if TYPE_CHECKING:
     from runnerkit.sandbox.workflows.model import Workflow
@@ -173,6 +173,20 @@ def test_circles_depth_and_strangers() -> None:
 
     with pytest.raises(WorkflowInvalid, match=f"{MOST_LEVELS} levels"):
         link(caller("", "./.github/workflows/w0.yml"), HERE, deeper)
+
+
+def test_few_files_that_call_each_other_in_many_ways() -> None:
+    """Eight files with seven calls each would be millions of jobs: refused before they are counted out."""
+
+    def wider(uses: str, _: Home) -> tuple[Workflow, Home]:
+        level = int(uses.removeprefix("./.github/workflows/w").removesuffix(".yml"))
+        jobs = "".join(f"  j{n}: {{uses: ./.github/workflows/w{level + 1}.yml}}\n" for n in range(7))
+        if level == 7:
+            jobs = "  j: {runs-on: x, steps: [{run: a}]}\n"
+        return load(f".github/workflows/w{level}.yml", f"on: workflow_call\njobs:\n{jobs}"), HERE
+
+    with pytest.raises(WorkflowInvalid, match=f"too many places; {MOST_CALLS}"):
+        link(caller("", "./.github/workflows/w0.yml"), HERE, wider)
 
 
 def test_what_the_called_jobs_see() -> None:

@@ -165,8 +165,10 @@ def _uses_of(read: Callable[[str], bytes | None], folder: str) -> list[str]:
     text = read(f"{place}action.yml") or read(f"{place}action.yaml") or b""
     try:
         said = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return []
     runs = said.get("runs") if isinstance(said, dict) else None
     steps = runs.get("steps") if isinstance(runs, dict) else None
-    return [str(each["uses"]) for each in steps or () if isinstance(each, dict) and "uses" in each]
+    used = [each.get("uses") for each in (steps if isinstance(steps, list) else ()) if isinstance(each, dict)]
+    # Written out, what aliases multiply would have no end: nothing but text is an address.
+    return [each for each in used if isinstance(each, str)]
