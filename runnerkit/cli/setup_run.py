@@ -99,8 +99,9 @@ class Run:
             return
         held = kind(self.asked.token.reveal())
         if self.asked.secrets and held in WIDE:
+            where = ", ".join(self.asked.single)
             raise ConfigError(
-                f"--secrets would give every job of {', '.join(self.asked.single)} a token ({held}) that may do far more",
+                f"--secrets would give every job of {where} a token ({held}) that may do far more",
                 hint=f"make a fine-grained one; this form is filled in already: {setup_shown.token_link(self.asked)}",
             )
         trials = try_out(self.person, self.asked.features, self.asked.repos)

@@ -6,10 +6,10 @@ in that time ends itself: a machine without a runner at once, one whose job neve
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from runnerkit.cli.common import Interrupted
 from runnerkit.errors import RunnerkitError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runnerkit.slots import LaunchRequest, Slot
 
 ENDED = "interrupted; machines that this launch had started are ended"
+LEFT = "interrupted; what this launch had started could not be ended now, and ends itself when it stays idle"
 
 
 def within_workflow(environment: Mapping[str, str]) -> bool:
@@ -38,6 +39,9 @@ def taken_back(
         place: Where its runners are registered.
         started: The machines that are there so far.
         environment: Tells whether this is a workflow.
+
+    Raises:
+        Interrupted: It was, and not all could be ended.
     """
     try:
         yield
@@ -55,8 +59,8 @@ def _end(fleet: Fleet, request: LaunchRequest, place: str, started: Sequence[Slo
     spared = {str(slot.name) for slot in started if slot.adopted}
     meant = {str(name) for name in names(request, place, fleet.policy.max_tries)} - spared | own
     try:
-        fleet.terminate(sorted(meant), registrations=True)
+        failed = [outcome.error for outcome in fleet.terminate(sorted(meant), registrations=True) if outcome.error]
     except RunnerkitError as error:
-        if sys.stderr is not None:
-            with suppress(OSError):
-                sys.stderr.write(f"warning: not ended now ({error}); what was started ends itself when it stays idle\n")
+        failed = [error]
+    if failed:
+        raise Interrupted(f"{LEFT} ({failed[0]})") from failed[0]

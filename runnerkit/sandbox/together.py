@@ -182,8 +182,8 @@ class Sandbox:
         """What a runner of ours knows of the sandbox, as one on AWS knows of AWS."""
         aws = {**self.ec2.environment(), **self._job}
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL")
-        # Asked whether it is up to date, pip would call home. Whether all else that this computer has fits together, which
-        # takes it as long as the rest, is no question of a job; 0 is how pip wants that "no" to be written.
+        # Asked whether it is up to date, pip would call home. Whether all else on this computer fits together is no
+        # question of a job, and a slow one; pip wants that "no" to be written as 0.
         pip = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_WARN_CONFLICTS": "0"}
         own = {"RUNNERKIT_SANDBOX_PYTHON": sys.executable, **pip}
         return own | {f"RUNNERKIT_SANDBOX_{name}": aws[name] for name in names}

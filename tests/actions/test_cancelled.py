@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runnerkit import labels
+from runnerkit.actions import Terminate
+from runnerkit.applying import Outcome
+from runnerkit.cli.common import Interrupted
 from runnerkit.cli.taking_back import taken_back
+from runnerkit.errors import CloudDenied, RunnerkitError
 from runnerkit.sandbox.together import Sandbox
 from runnerkit.slots import LaunchRequest, Slot, names
 from runnerkit.wishes import Policy
@@ -124,16 +128,16 @@ def test_cancelled_when_the_machine_is_there(world: Sandbox, tmp_path: Path) -> 
     os.mkfifo(workflows / "train.yml")
     process = started(world, "runnerkit=10/gpu=t4", checkout=str(tmp_path))
 
-    def opened() -> int:
-        with suppress(OSError):
-            return os.open(workflows / "train.yml", os.O_WRONLY | os.O_NONBLOCK)
-        assert process.poll() is None, process.communicate()
-        return 0
-
     held: list[int] = []
-    until("it reads the workflows", lambda: held.append(opened()) or held[-1])
+
+    def reads() -> bool:
+        with suppress(OSError):
+            held.append(os.open(workflows / "train.yml", os.O_WRONLY | os.O_NONBLOCK))
+        return bool(held) or process.poll() is not None
+
+    until("it reads the workflows", reads)
     code, told = cancelled(process)
-    os.close(held[-1])
+    os.close(held[0])
     assert (code, "ended" in told) == (130, True), told
     until("nothing is left", lambda: nothing_left(world))
     assert {each.reason for each in world.ec2.instances()} == {"Client.UserInitiatedShutdown"}
@@ -164,12 +168,29 @@ class Recording:
 
     policy = Policy(max_tries=2)
 
-    def __init__(self) -> None:
+    def __init__(self, error: RunnerkitError | None = None, *, raises: bool = False) -> None:
         self.asked: list[tuple[tuple[str, ...], bool]] = []
+        self._error, self._raises = error, raises
 
-    def terminate(self, names: Sequence[str], *, registrations: bool) -> None:
+    def terminate(self, names: Sequence[str], *, registrations: bool) -> list[Outcome]:
         """Note it."""
         self.asked.append((tuple(names), registrations))
+        if self._raises and self._error:
+            raise self._error
+        return [Outcome(Terminate("rk-1", "acme/widgets", "i-1", "us-east-1", "asked"), self._error)]
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_what_could_not_be_ended_is_told(*, raises: bool) -> None:
+    """Nobody is told that machines are gone when AWS or GitHub would not hear of it."""
+    label = "runnerkit=7/gpu=t4"
+    request = LaunchRequest("acme/widgets", (label,), labels.parse(label).spec, run_id=7)
+    fleet: Any = Recording(CloudDenied("no"), raises=raises)
+    with (
+        pytest.raises(Interrupted, match=r"could not be ended now.*\(no\)"),
+        taken_back(fleet, request, "acme/widgets", [], {"GITHUB_ACTIONS": "true"}),
+    ):
+        raise KeyboardInterrupt
 
 
 def test_whose_machines_are_ended() -> None:

@@ -62,6 +62,25 @@ def test_cancelled_while_running(theatre: Theatre) -> None:
     assert theatre.job().annotations != []
 
 
+def test_a_spot_interruption(theatre: Theatre) -> None:
+    """The job fails fast instead of after GitHub's ten minutes, and the run is repeated on a new machine."""
+    pull = theatre.workflow(TRAIN + '      - run: test "$GITHUB_RUN_ATTEMPT" = 2 || sleep 60\n')
+    # Longer than AWS needs from the notice on, as by default: the machine is left to AWS, whose reason then counts.
+    theatre.controller(RUNNERKIT_POLICY__CONFIRM="60")
+    theatre.until("the job runs", lambda: theatre.times("train"))
+    theatre.world.ec2.interrupt(theatre.machines()[0].id, 28.0)
+    theatre.until("the second attempt", lambda: len(theatre.run.attempts) == 2)
+    theatre.ends("success", machines=2, pull=pull)
+    assert theatre.times("train") == 2
+    first = min(theatre.all_jobs(theatre.run), key=lambda job: job.id)
+    assert first.conclusion == "failure"
+    assert any("shutdown signal" in annotation for annotation in first.annotations)
+    assert {machine.reason for machine in theatre.machines()} == {
+        "Server.SpotInstanceTermination",
+        "Client.InstanceInitiatedShutdown",
+    }
+
+
 def test_a_registration_that_vanishes_while_idle(theatre: Theatre) -> None:
     """GitHub drops an idle runner before it got its job; the machine ends itself and the job gets another."""
     github = theatre.world.github

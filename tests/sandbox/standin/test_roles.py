@@ -39,7 +39,10 @@ def test_a_step_gets_credentials_for_its_jobs_identity(runner: StandIn, ec2_worl
     ec2_world.trust(lambda: world.service.machines.identities.public_key)
     env = {"AWS_ENDPOINT_URL": ec2_world.url, "AWS_REGION": "us-east-1"}
     install = {"name": "Install", "run": f"{COMMAND} --role-arn {_role(ec2_world)} --install", "env": env}
-    look: dict[str, object] = {"name": "Look", "run": "echo profile $AWS_PROFILE; echo asks ${#ACTIONS_ID_TOKEN_REQUEST_TOKEN}"}
+    look: dict[str, object] = {
+        "name": "Look",
+        "run": "echo profile $AWS_PROFILE; echo asks ${#ACTIONS_ID_TOKEN_REQUEST_TOKEN}",
+    }
     job = runner.run(payload(install, look, permissions={"id-token": "write"}))
     assert job.conclusion == "success", said(job, "Install")
     assert "the next steps are arn:aws:iam::" in said(job, "Install")
