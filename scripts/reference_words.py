@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of pages have long lines
 """What the reference pages say beside what ``write_reference.py`` takes from the code.
 
 Every key must be explained here and nothing else may be: the script refuses to write a page otherwise.

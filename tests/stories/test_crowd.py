@@ -163,7 +163,6 @@ def test_forty_jobs_on_a_bad_day(theatre: Theatre, serving: Serving) -> None:
     assert (theatre.times("prepare"), theatre.times("training")) == (1, 2)
     first = next(job for run in theatre.runs for job in theatre.all_jobs(run) if job.id == trainer.id)
     assert first.conclusion == "failure"
-    assert ec2.instance(machine.id).reason == "Server.SpotInstanceTermination"
     # One for each job, one for each failed boot, one for the interrupted job: nothing was launched in vain.
     assert len(theatre.machines()) <= 40 + 4 + 1 + 2, theatre.describe()
     assert github.violations == []

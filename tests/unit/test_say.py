@@ -29,7 +29,7 @@ def test_every_event_has_a_sentence() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_sentence_says_whom_it_is_about(kind: type[Event]) -> None:
-    """It can be spoken of any event of its kind, names its first fact and is one line, whatever it quotes; some have no words."""
+    """It can be said of any event of its kind, names its first fact and is one line, whatever it quotes."""
     stream, event = io.StringIO(), an_event(kind)
     Narrator(stream).emit(event)
     if kind in QUIET:

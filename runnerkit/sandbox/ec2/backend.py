@@ -300,7 +300,7 @@ class Region:
         for rule in events.describe_event_bus("default").rules.values():
             if rule.scheduled_expression:
                 # moto would start what a schedule starts at every event as well.
-                rule.send_to_targets = _deaf
+                rule.send_to_targets = _deaf  # type: ignore[method-assign]  # only this one
         events.put_events([event])
 
 

@@ -6,7 +6,6 @@ import fcntl
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,8 @@ from tests.sandbox.github_world import acme
 from tests.sandbox.machines.yard import eventually
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.sandbox.machines.yard import Booted, Yard
 
 # A daemon with no environment that holds a lock for as long as any generation of it lives.

@@ -110,7 +110,7 @@ class Booted:
         return list(kernel.marked(f"RUNNERKIT_MACHINE={self.id}/"))
 
     def supervisors(self) -> list[int]:
-        """The watcher and the supervisor, in the order of their start; whatever ends while they are sought is neither."""
+        """The watcher and the supervisor, in the order of their start; what ends while they are sought is neither."""
         return sorted(pid for pid in self.processes() if b"init.main" in _command(pid))
 
 
