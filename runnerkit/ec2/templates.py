@@ -43,6 +43,14 @@ class Templates:
         return self
 
     def __exit__(self, *_: object) -> None:
+        try:
+            self._discard_all()
+        except KeyboardInterrupt:
+            # Whoever interrupts wants nothing to stay, and this may have come in the middle of deleting.
+            self._discard_all()
+            raise
+
+    def _discard_all(self) -> None:
         for region in {*self._places, *self._uncertain}:
             self.discard(region)
 
@@ -71,17 +79,19 @@ class Templates:
                 },
             )
             self._places[region] = Place(made, "1", subnets, images)
+            self._uncertain.discard(region)
         return self._places[region]
 
     def discard(self, region: str) -> None:
         """Delete the region's template. One that stays is swept later: its tags say whose it is."""
-        place = self._places.pop(region, None)
+        place = self._places.get(region)
         client = self._clients.ec2(region)
         with suppress(*AwsFault):
             if place is not None:
                 client.delete_launch_template(LaunchTemplateId=place.template)
             elif region in self._uncertain:
                 client.delete_launch_template(LaunchTemplateName=self._order.name)
+        self._places.pop(region, None)
         self._uncertain.discard(region)
 
     def _create(self, region: str, request: CreateLaunchTemplateRequestTypeDef) -> str:
@@ -100,7 +110,6 @@ class Templates:
                 elif verdict_of(fault).remedy is not Remedy.WAIT or not backoff.again():
                     raise error_of(fault, doing) from fault
             else:
-                self._uncertain.discard(region)
                 return made["LaunchTemplateId"]
 
     def _make_room(self, region: str) -> None:

@@ -60,11 +60,11 @@ def started(world: Sandbox, label: str, *, workflow: str = "true", checkout: str
     )
 
 
-def until(what: str, true: Callable[[], object]) -> None:
-    """Wait until something is so."""
+def until(what: str, true: Callable[[], object], told: str = "", world: Sandbox | None = None) -> None:
+    """Wait until something is so; a failure tells what was said, and what there is instead."""
     end = time.monotonic() + PATIENCE
     while not true():
-        assert time.monotonic() < end, f"still not: {what}"
+        assert time.monotonic() < end, f"still not: {what}: {world and world.left()} {told}"
         time.sleep(0.05)
 
 
@@ -117,7 +117,7 @@ def test_cancelled_at_every_moment(world: Sandbox) -> None:
         code, told = cancelled(process)
         assert code == 130, (moment, told)
         assert "ended" in told, (moment, told)
-        until(f"nothing is left after {moment}", lambda: nothing_left(world))
+        until(f"nothing is left after {moment}", lambda: nothing_left(world), told, world)
 
 
 def test_cancelled_when_the_machine_is_there(world: Sandbox, tmp_path: Path) -> None:

@@ -286,7 +286,7 @@ def test_a_rate_limit_is_told_with_its_reset(bench: Bench) -> None:
     done = bench.launch()
     assert (8, "rate-limited") == (done.code, done.json["error"]["code"])
     assert done.json["error"]["reset"]
-    assert bench.world.github.count("POST", "*/generate-jitconfig") == 1
+    assert bench.world.github.count() == 1, "it asked, was told to stop, and asked nothing else"
 
 
 # --- answers that are lost --------------------------------------------------------------------------------------------

@@ -181,7 +181,8 @@ def test_publishing(index: Index, tmp_path: Path) -> None:
     pin, first = tmp_path / "pin.txt", wheel(tmp_path / "first")
     code, said = script("publish.py", first, pin, **index.environ | {"PACKAGE_PASSWORD": "wrong"})
     assert (code, index.files) == (1, {})
-    assert "403" in said
+    # The index may hang up before it has read all of what it refuses.
+    assert "was not published" in said
     assert "was not published" in said
     code, said = script("publish.py", first, pin, **index.environ)
     assert code == 0, said
