@@ -137,11 +137,16 @@ def _again(write: Callable[[], T], target: Path) -> T:
     for _ in range(TRIES - 1):
         try:
             return write()
-        except FileNotFoundError as error:
+        except (FileNotFoundError, FileExistsError) as error:
             # Of the source, not of a folder that went away.
-            if error.filename is None or target.parent not in Path(error.filename).parents:
+            if error.filename is None or not _on_the_way(Path(error.filename), target):
                 raise
     return write()
+
+
+def _on_the_way(path: Path, target: Path) -> bool:
+    """Whether a path is one of the target's folders, or is beside the target."""
+    return path in target.parents or target.parent in path.parents
 
 
 def _replace(content: bytes | Path, target: Path) -> None:

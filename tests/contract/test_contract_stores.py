@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import socket
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -23,7 +26,6 @@ from runnerkit.testing.contracts import StoreContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BUCKET = "acme-things"
 NUMBERS = itertools.count()
@@ -273,6 +275,30 @@ def test_folders_that_are_empty_go(folder: FolderStore, tmp_path: Path) -> None:
     folder.put("a/b/c", b"")
     folder.delete(["a/b/c"])
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("lost", ["the parent", "the folder itself"])
+@pytest.mark.parametrize("write", ["put", "put_new"])
+def test_a_folder_that_a_remover_takes_while_it_is_made_is_made_again(
+    folder: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str, write: str
+) -> None:
+    """Below a folder that goes away nothing can be made, and one that was there a moment ago may be gone."""
+    make, place = os.mkdir, tmp_path / "store/same/place"
+    losses = iter(range(3))
+
+    def beside_a_remover(path: Path, mode: int = 0o777) -> None:
+        if Path(path) != place or next(losses, None) is None:
+            return make(path, mode)
+        if lost == "the parent":
+            with suppress(FileNotFoundError):
+                place.parent.rmdir()
+            return make(path, mode)
+        raise FileExistsError(errno.EEXIST, "File exists", str(path))
+
+    monkeypatch.setattr(os, "mkdir", beside_a_remover)
+    getattr(folder, write)("same/place/1", b"x")
+    assert b"x" == folder.get("same/place/1")
+    assert next(losses, None) is None
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------
