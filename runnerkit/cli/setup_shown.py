@@ -119,6 +119,7 @@ def app(made: Made, written: str | None, *, quiet: bool) -> dict[str, Any]:
         echo(f"{written} names the App now ([github] app_id, private_key_file)")
     else:
         echo(f'write into runnerkit.toml:\n[github]\napp_id = "{made.id}"\nprivate_key_file = "{made.kept.key}"')
+    echo("that path is this computer's; elsewhere RUNNERKIT_GITHUB__PRIVATE_KEY (the action's app-key) takes its place")
     echo(f"the same for a service, with the webhook's secret: {made.kept.variables} (NAME=VALUE, as --env-file reads)")
     return told
 

@@ -121,17 +121,22 @@ def rate(seen: Observed) -> Iterator[Remark]:
     "github-repositories",
     Group.GITHUB,
     "Does the token see the repositories to serve?",
-    reads=("repositories",),
-    levels="wf",
+    reads=("repositories", "more"),
+    levels="nwf",
     todo="Correct the names, give the token access, or install the App there.",
 )
 def repositories(seen: Observed) -> Iterator[Remark]:
     """Each repository is there and in use."""
     found = seen.repositories.value
     if not found:
+        nobody = f"{', '.join(seen.repos)}: no repository that this token may see"
         yield failure(
-            "no repository is named", "there is nothing to serve", "--repo OWNER/NAME, or repositories under [github]"
+            nobody if seen.repos else "no repository is named",
+            "there is nothing to serve",
+            "--repo OWNER/NAME, or repositories under [github]",
         )
+    if seen.more.value:
+        yield note(f"{seen.more.value} more are served, and not looked at here", "", "name some of them with --repo")
     for repo in found:
         if not repo.visible:
             yield failure(

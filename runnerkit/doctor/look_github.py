@@ -20,6 +20,8 @@ from runnerkit.ec2.parallel import each
 from runnerkit.errors import ConfigError, ForgeDenied, ForgeError, NotFound
 from runnerkit.github import places
 from runnerkit.github.asks import FILES, REPOSITORIES, THE_APP, Ask, Need
+from runnerkit.github.facts import Facts
+from runnerkit.github.level import Level
 from runnerkit.github.views import integer, items, record, text, truth
 from runnerkit.understanding import REPOSITORY_FILE
 
@@ -62,11 +64,13 @@ class GitHubLooks:
     ) -> None:
         self._client = client
         self._settings = settings
-        self._repos = [repo for repo in repos if places.name(repo) != "*"][:MOST_REPOSITORIES]
-        self._any = (self._repos or list(repos) or [settings.organization or ""])[0]
+        self._served = tuple(repos)
+        self._any = (self._served or (settings.organization or "",))[0]
+        self._facts = Facts(client, Level(client, settings))
         self._environment = environment
         self._gated = gated
         self._called = Once(self._call)
+        self._named = Once(self._all_named)
         self.repositories = Once(self._repositories)
 
     def _ask(self, path: str, what: str, need: Need = REPOSITORIES, repo: str = "", **more: Any) -> Answer:  # noqa: ANN401 - of Ask
@@ -119,13 +123,16 @@ class GitHubLooks:
 
     def powers(self) -> tuple[Power, ...]:
         """Whether the token has the permission of each feature."""
-        if not self._repos and not self._settings.runner_group:
-            raise ConfigError("no repository is named", hint="--repo OWNER/NAME, or repositories under [github]")
+        if not self.names() and not self._settings.runner_group:
+            raise ConfigError(
+                f"{', '.join(self._served) or 'nothing'} names no repository that can be seen",
+                hint="--repo OWNER/NAME, or repositories under [github]",
+            )
         return tuple(each(self._power, self._probes()))
 
     def _probes(self) -> list[tuple[str, str, bool, str, str, Any, str]]:
         """Feature, permission, whether it is a must, verb, path, body, why."""
-        repo = f"/repos/{self._any}"
+        repo = f"/repos/{(*self.names(), self._any)[0]}"
         group = f"/orgs/{self._settings.organization}"
         runners, needs = (
             (f"{group}/actions/runners/0", "organization_self_hosted_runners: write")
@@ -172,8 +179,23 @@ class GitHubLooks:
 
     # --- repositories -------------------------------------------------------------------------------------------------
 
+    def names(self) -> tuple[str, ...]:
+        """The repositories that are looked at, those of `owner/*` among them."""
+        return self._named()[:MOST_REPOSITORIES]
+
+    def more(self) -> int:
+        """How many others are served."""
+        return len(self._named()) - len(self.names())
+
+    def _all_named(self) -> tuple[str, ...]:
+        """What a person names comes first."""
+        alone = [repo for repo in self._served if places.name(repo) != "*"]
+        owners = [places.owner(repo) for repo in self._served if places.name(repo) == "*"]
+        theirs = [repo for found in each(self._facts.repositories, owners) for repo in found]
+        return tuple({repo.lower(): repo for repo in reversed((*alone, *theirs))}.values())[::-1]
+
     def _repositories(self) -> tuple[RepositorySeen, ...]:
-        return tuple(each(self._repository, self._repos))
+        return tuple(each(self._repository, self.names()))
 
     def _repository(self, name: str) -> RepositorySeen:
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.doctor.facts_github import DeliverySeen, Webhooks
 from runnerkit.doctor.github import LOOK_BACK
 from runnerkit.errors import ConfigError, ForgeError
 from runnerkit.github import places
-from runnerkit.github.asks import REPOSITORY_HOOKS, Ask
+from runnerkit.github.asks import ORGANIZATION_HOOKS, REPOSITORY_HOOKS, Ask
 from runnerkit.github.hooks import Hooking
 from runnerkit.github.views import record, text
 
@@ -33,7 +34,7 @@ def webhooks(client: Client, settings: GitHubSettings, url: str, repos: Sequence
 
 
 def _told(client: Client, url: str, repos: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-    """The events of our hook at a repository, and whether it is on; an App's hook tells neither."""
+    """The events of our hook at a repository or an organisation, and whether it is on; an App's hook tells neither."""
     for row in _rows(client, repos):
         if text(record(row.get("config")).get("url")).rstrip("/").lower() == url.rstrip("/").lower():
             return tuple(map(str, row.get("events") or ())), row.get("active") is not False
@@ -42,12 +43,10 @@ def _told(client: Client, url: str, repos: Sequence[str]) -> tuple[tuple[str, ..
 
 def _rows(client: Client, repos: Sequence[str]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for repo in (each for each in repos if places.name(each) != "*"):
+    for repo in repos:
+        owner, every = places.owner(repo), places.name(repo) == "*"
+        place, need = (f"/orgs/{owner}", ORGANIZATION_HOOKS) if every else (f"/repos/{repo}", REPOSITORY_HOOKS)
         what = f"list the webhooks of {repo}"
-        try:
-            rows += client.rows(
-                Ask(verb="GET", path=f"/repos/{repo}/hooks", what=what, repo=repo, need=REPOSITORY_HOOKS)
-            )
-        except ForgeError:
-            continue
+        with suppress(ForgeError):
+            rows += client.rows(Ask(verb="GET", path=f"{place}/hooks", what=what, repo=repo, need=need))
     return rows

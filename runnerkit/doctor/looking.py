@@ -156,11 +156,11 @@ def _github_looks(config: Config, served: Sequence[str], environment: Mapping[st
     client: Once[Client] = Once(lambda: Client(config.github, clock=clock, repos=served))
     gated = bool(config.policy.require_environment)
     hub = Once(lambda: GitHubLooks(client(), config.github, served, environment, gated=gated))
-    names = ("token", "rate", "powers", "repositories", "runner_group", "environments")
+    names = ("token", "rate", "powers", "repositories", "more", "runner_group", "environments")
     url = config.serve.public_url or ""
     return {
         **{name: partial(_call, hub, name) for name in names},
-        "workflows": lambda: (*(found := hub().workflows()), *look_here.workflows(folder, served, found)),
+        "workflows": lambda: (*(found := hub().workflows()), *look_here.workflows(folder, hub().names(), found)),
         "github_skew": partial(_call, hub, "skew"),
         "webhooks": lambda: webhooks(client(), config.github, url, served) if url else Webhooks("", ours=False),
         "releases": lambda: app.forge(config, clock, served, environment).releases(app.needs_repositories(served)[0]),

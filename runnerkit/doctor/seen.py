@@ -65,6 +65,7 @@ class Observed:
     powers: Look[tuple[Power, ...]] = UNSEEN
     rate: Look[Rate] = UNSEEN
     repositories: Look[tuple[RepositorySeen, ...]] = UNSEEN
+    more: Look[int] = UNSEEN
     runner_group: Look[RunnerGroup] = UNSEEN
     webhooks: Look[Webhooks] = UNSEEN
     environments: Look[tuple[EnvironmentSeen, ...]] = UNSEEN

@@ -222,7 +222,8 @@ class AppCredentials:
     def _places(self, ask: Ask) -> tuple[str, ...]:
         if self._organization:
             return (f"/orgs/{self._organization}",)
-        return (f"/orgs/{ask.repo}", f"/users/{ask.repo}") if places.is_account(ask.repo) else (f"/repos/{ask.repo}",)
+        owner, every = places.owner(ask.repo), places.name(ask.repo) in {"", "*"}
+        return (f"/orgs/{owner}", f"/users/{owner}") if every else (f"/repos/{ask.repo}",)
 
     @property
     def _caller(self) -> str:

@@ -120,6 +120,7 @@ def well(**changes: Any) -> Observed:  # noqa: ANN401 - any field; looks may be 
         powers=saw((Power("register runners", "administration: write", True),)),
         rate=saw(Rate(5000, 4800, NOW + timedelta(minutes=30))),
         repositories=saw((RepositorySeen(REPO, visible=True, private=True),)),
+        more=saw(0),
         runner_group=saw(RunnerGroup("gpu", exists=True)),
         webhooks=saw(HOOKS),
         environments=saw((EnvironmentSeen(REPO, "gpu", reviewed=True),)),

@@ -154,6 +154,8 @@ ROWS: list[tuple[str, Level, dict[str, Any], str]] = [
     ("github-rate", F, {"rate": Rate(5000, 0, NOW)}, "0 of 5000"),
     ("github-rate", W, {"rate": Rate(5000, 400, NOW)}, "400 of 5000"),
     ("github-repositories", F, {"repositories": ()}, "repositories under [github]"),
+    ("github-repositories", F, {"repositories": (), "repos": ("acme/*",)}, "acme/*: no repository"),
+    ("github-repositories", N, {"more": 7}, "7 more are served"),
     ("github-repositories", F, repo(visible=False), "may not see it"),
     ("github-repositories", W, repo(archived=True), "is archived"),
     ("github-runner-group", OK, {"config": config(github={"runner_group": None})}, "not used"),

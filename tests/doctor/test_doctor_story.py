@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from runnerkit.cli.commands import app
+from runnerkit.errors import AILING
 from runnerkit.permissions import Place, Use, policy
 from runnerkit.sandbox.together import Sandbox
 
@@ -243,6 +244,29 @@ def test_github_that_breaks_is_told(practice: Practice) -> None:
     github.queue_job(REPO, ["gpu"])
     assert github.await_webhooks()
     practice.worst("github-webhooks", "failure", "GitHub got no answer", RUNNERKIT_SERVE__PUBLIC_URL=url)
+
+
+def test_all_of_an_owner_is_looked_at(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`owner/*` means the repositories of the owner, as it does for a controller, and its webhooks."""
+    github, every = practice.world.github, {"RUNNERKIT_GITHUB__REPOSITORIES": "hooli/*", "GITHUB_REPOSITORY": ""}
+    github.add_organization("hooli")
+    practice.worst("github-repositories", "failure", "hooli/*: no repository", **every)
+    practice.worst("github-permissions", "unknown", "hooli/* names no repository", **every)
+    for name in ("one", "two", "three"):
+        github.add_repository(f"hooli/{name}")
+    github.push("hooli/two", {".github/workflows/train.yml": FLOW.replace("gpu=t4", "gpu=t5")})
+    url = "http://127.0.0.1:9/hooks"
+    github.add_hook("hooli", url, ("push",))
+    code, told = practice.examine("--only", "github,policy-workflows", RUNNERKIT_SERVE__PUBLIC_URL=url, **every)
+    assert AILING == code
+    assert [("ok", "hooli/one, hooli/three, hooli/two")] == [
+        (each["level"], ", ".join(sorted(each["found"].split(", ")))) for each in told["github-repositories"]
+    ]
+    assert ["ok"] == [each["level"] for each in told["github-permissions"]]
+    assert any("job train" in each["found"] and "hooli/two" in each["found"] for each in told["policy-workflows"])
+    assert any("does not send workflow_job" in each["found"] for each in told["github-webhooks"]), told
+    monkeypatch.setattr("runnerkit.doctor.look_github.MOST_REPOSITORIES", 2)
+    practice.worst("github-repositories", "note", "1 more are served", **every)
 
 
 def test_policy_that_does_not_fit_is_told(practice: Practice) -> None:
