@@ -69,9 +69,14 @@ def spent_today(journal: Journal, instances: Iterable[Instance], policy: Policy,
     """The dollars of this day (UTC) by repository in lower case; nothing is read where policy has no budget."""
     if all(cap.dollars_per_day is None for cap in policy.caps()):
         return {}
+    notes = journal.notes(reach(policy, now), KINDS)
+    return spent(rentals(notes, instances), now, lambda repo: policy.of(repo).max_price or DEAR)
+
+
+def reach(policy: Policy, now: datetime) -> datetime:
+    """What was noted before says nothing of today: such a machine's time is over, even if nobody noted its end."""
     longest = max(policy.max_life, *(bounds.max_life or 0 for bounds in policy.repositories.values()), 0)
-    since = now - timedelta(days=1, seconds=longest)
-    return spent(rentals(journal.notes(since, KINDS), instances), now, lambda repo: policy.of(repo).max_price or DEAR)
+    return now - timedelta(days=1, seconds=longest)
 
 
 def spent(

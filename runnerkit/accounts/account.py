@@ -97,7 +97,7 @@ class AwsAccount:
             try:
                 handler.make(resource)
             except ClientError as fault:
-                if not exists(fault):
+                if not exists(fault, resource.kind):
                     raise
                 return False
         return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runnerkit.accounts.handler import Ways, differs, listed, mapped
 from runnerkit.accounts.trouble import unless_absent
 from runnerkit.setup.differing import alike
+from runnerkit.setup.table import amount
 from runnerkit.setup.words import Found
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Budgets:
             budget = self._budgets.describe_budget(**self._named(resource))["Budget"]
             limit = budget["BudgetLimit"]
             told = {key: budget.get(key) for key in _KEPT}
-            told["BudgetLimit"] = {"Amount": f"{float(limit['Amount']):g}", "Unit": limit["Unit"]}
+            told["BudgetLimit"] = {"Amount": amount(limit["Amount"]), "Unit": limit["Unit"]}
             tags = self._budgets.list_tags_for_resource(ResourceARN=self._arn(resource))["ResourceTags"]
             alarms = self._alarms(resource)
             return Found({"Budget": told, "NotificationsWithSubscribers": alarms}, mapped(tags))

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from runnerkit.ec2.answers import AwsFault, code_of, error_of, message_of, verdict_of
 from runnerkit.errors import CloudDenied, LaunchRejected
+from runnerkit.setup.words import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +43,10 @@ _EXISTS = frozenset(
         "DuplicateRecordException",
         "ResourceAlreadyExistsException",
         "ResourceConflictException",
-        "InvalidInput",
     }
 )
+# IAM says this of a service-linked role that is there, and otherwise of tags and names that it does not take.
+_TAKEN = "InvalidInput"
 WHO_CAN = (
     "run it with an administrator's credentials, or give an administrator the template of `runnerkit setup aws --print`"
 )
@@ -80,9 +82,9 @@ class unless:  # noqa: N801 - reads as a part of the sentence
 unless_absent = unless(_ABSENT)
 
 
-def exists(fault: ClientError) -> bool:
+def exists(fault: ClientError, kind: Kind) -> bool:
     """Whether AWS refused to make something because it is there."""
-    return code_of(fault) in _EXISTS
+    return code_of(fault) in _EXISTS or (kind is Kind.SPOT_ROLE and code_of(fault) == _TAKEN)
 
 
 def _denied(fault: ClientError, service: str, doing: str) -> CloudDenied:

@@ -43,7 +43,7 @@ class Order:
     machines: Machines
     stem: str
     types: Sequence[str] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     placed: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 

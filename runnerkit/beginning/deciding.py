@@ -37,7 +37,8 @@ class Question:
 def questions(found: Found, given: Mapping[str, str]) -> tuple[Question, ...]:
     """What is still to be asked: nothing that was given or found."""
     every = [
-        Question("way", "Who launches machines: a job of the workflow (launch), or a controller", Way.LAUNCH),
+        # A plain text: of an enumeration the terminal would list the members again.
+        Question("way", "Who launches machines: a job of the workflow (launch), or a controller", Way.LAUNCH.value),
         Question("gpu", "GPU, such as t4, a10g, l4 or any; 0 for none", usual_gpu(found)),
         Question("environment", ENVIRONMENT, usual_environment(given)),
     ]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import PurePosixPath
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.beginning import workflows
 from runnerkit.beginning.deciding import USUAL_ENVIRONMENT
-from runnerkit.beginning.finding import CONFIG
 from runnerkit.beginning.words import Way
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runnerkit.beginning.words import Answers, Found
 
 PACKAGE = "runnerkit"
+BY_HAND = f"gh workflow run {PurePosixPath(workflows.MAIN).name}"
 # Stands where only a person knows what pip shall install.
 UNKNOWN = "runnerkit @ git+https://github.com/OWNER/runnerkit@COMMIT"
 
@@ -44,12 +46,18 @@ def setup_github(answers: Answers, requirement: str) -> str:
     return join(words)
 
 
-def pushing(found: Found, answers: Answers, top: Path) -> str:
-    """The line that gives GitHub the files that were written."""
-    files = [f"{found.prefix}{CONFIG}", workflows.MAIN, *([workflows.RESUME] if answers.way is Way.LAUNCH else [])]
+def pushing(found: Found, files: Sequence[str], top: Path) -> str:
+    """The line that gives GitHub the files that are there."""
     git = ["git", "-C", str(top)] if found.prefix else ["git"]
     push = ["push", "--set-upstream", found.address.remote, "HEAD"] if found.address.remote else ["push"]
     return " && ".join(join([*git, *words]) for words in (["add", *files], ["commit", "-m", "runnerkit"], push))
+
+
+def first_run(found: Found) -> str:
+    """What starts the workflow: with a pipeline a push alone does not."""
+    if found.pipeline is None:
+        return f"the first run begins with a push to {found.branch}, or: {BY_HAND}"
+    return f"the first run begins with a pull request that has these files or changes the pipeline, or: {BY_HAND}"
 
 
 def requirement() -> str:

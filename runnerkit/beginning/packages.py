@@ -17,6 +17,8 @@ MANAGERS = {"uv.lock": "uv", "poetry.lock": "poetry", "requirements.txt": "pip",
 GPU_LIBRARIES = ("torch", "tensorflow", "jax", "cupy", "lightning", "transformers", "vllm", "xgboost", "cudf")
 # The versions that runnerkit itself runs on.
 OLDEST, NEWEST, USUAL = 11, 13, "3.13"
+# A version of Python 3 with what stands before it, as PEP 440 and Poetry write bounds.
+BOUND = re.compile(r"(===?|~=|!=|<=|>=|<|>|\^|~)?\s*3\.(\d{1,2})(\.\d+)?")
 SCRIPTS = ("train.py", "src/train.py", "main.py")
 
 
@@ -26,7 +28,7 @@ def packages(texts: Mapping[str, str]) -> Packages:
     locks = {"uv.lock": "pyproject.toml" in texts, "poetry.lock": "pyproject.toml" in texts}
     files = [name for name in MANAGERS if name in texts and locks.get(name, True)]
     manager = MANAGERS[files[0]] if files else ""
-    if manager == "project" and not ("project" in project or "poetry" in project.get("tool", {})):
+    if manager == "project" and not ("project" in project or _poetry(project)):
         manager, files = "", []
     listed = "\n".join((texts.get("requirements.txt", ""), *map(str, _needs(project))))
     return Packages(
@@ -51,11 +53,21 @@ def _project(text: str) -> dict[str, Any]:
 
 
 def _needs(project: dict[str, Any]) -> list[object]:
-    own, tools = project.get("project"), project.get("tool")
+    own = project.get("project")
     needs = own.get("dependencies") if isinstance(own, dict) else None
+    return [*(needs if isinstance(needs, list) else ()), *_named(project)]
+
+
+def _poetry(project: dict[str, Any]) -> dict[str, Any]:
+    tools = project.get("tool")
     poetry = tools.get("poetry") if isinstance(tools, dict) else None
-    named = poetry.get("dependencies") if isinstance(poetry, dict) else None
-    return [*(needs if isinstance(needs, list) else ()), *(named if isinstance(named, dict) else ())]
+    return poetry if isinstance(poetry, dict) else {}
+
+
+def _named(project: dict[str, Any]) -> dict[str, Any]:
+    """What Poetry's own table needs, Python among it."""
+    named = _poetry(project).get("dependencies")
+    return named if isinstance(named, dict) else {}
 
 
 def _names(listed: str, package: str) -> bool:
@@ -66,9 +78,22 @@ def _names(listed: str, package: str) -> bool:
 def _python(version_file: str, project: dict[str, Any]) -> str:
     """The version that is asked for, within those that runnerkit runs on."""
     own = project.get("project")
-    wanted = version_file.strip() or str(own.get("requires-python", "") if isinstance(own, dict) else "")
-    found = re.search(r"3\.(\d{1,2})", wanted)
-    if not found:
+    required = own.get("requires-python") if isinstance(own, dict) else None
+    wanted = version_file.strip() or str(required or _named(project).get("python", ""))
+    bounds = [(sign, int(minor), bool(patch)) for sign, minor, patch in BOUND.findall(wanted)]
+    if not bounds:
         return USUAL
     # A lower bound is kept to, since packages may be locked for it.
-    return f"3.{min(max(int(found[1]), OLDEST), NEWEST)}"
+    fitting = (minor for minor in range(OLDEST, NEWEST + 1) if all(_fits(minor, *bound) for bound in bounds))
+    return f"3.{next(fitting, min(max(bounds[0][1], OLDEST), NEWEST))}"
+
+
+def _fits(minor: int, sign: str, wanted: int, patch: bool) -> bool:  # noqa: FBT001 - the parts of a bound, in its order
+    """Whether the newest release of ``3.minor`` is within a bound."""
+    if sign in {">=", ">", "^"} or (sign == "~=" and not patch):
+        return minor >= wanted
+    if sign in {"<", "<="}:
+        return minor < wanted
+    if sign == "!=":
+        return patch or minor != wanted
+    return minor == wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,11 @@ def _text(path: Path, top: Path) -> str | None:
     try:
         if not path.is_file() or not path.resolve().is_relative_to(top):
             return None
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with path.open("rb") as file:
+            start = file.read(len(BOM_UTF16_LE))
+        # Editors and shells of Windows begin a file with such a mark, and pip reads it.
+        encoding = "utf-16" if start in {BOM_UTF16_LE, BOM_UTF16_BE} else "utf-8-sig"
+        with path.open(encoding=encoding, errors="replace") as file:
             return file.read(LONGEST)
     except OSError:
         return None

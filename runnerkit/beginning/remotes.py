@@ -100,11 +100,13 @@ def chosen(remotes: Iterable[tuple[str, str]], given: str = "") -> tuple[Address
         given: What a person said; it wins, and the remote with that name tells the host.
 
     Raises:
-        ConfigError: No remote is a repository on GitHub, or several differ and none has a usual name.
+        ConfigError: No remote is a repository on GitHub, or several differ and none has a usual name; or what was given
+            is no repository's name.
     """
     found = _ordered(each for name, url in remotes if (each := address(url, name)))
     if given:
-        same = [each for each in found if each.repo.lower() == repository(given).lower()]
+        wanted = repository(given).lower()
+        same = [each for each in found if each.repo.lower() == wanted]
         host = same or found
         kept = Address(given, host[0].host, host[0].api_url, same[0].remote if same else "") if host else Address(given)
         return kept, ()

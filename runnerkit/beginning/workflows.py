@@ -26,7 +26,7 @@ PYTHON = """\
 """
 INSTALL = """\
 - name: Install runnerkit
-  run: python -m pip install --quiet "$RUNNERKIT"
+  run: python -m pip install --quiet "${RUNNERKIT:?the variable RUNNERKIT of the repository is not set}"
   env:
     RUNNERKIT: ${{ vars.RUNNERKIT }}
 """

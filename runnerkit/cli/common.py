@@ -98,7 +98,7 @@ def ending_well(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
             yield
     except RunnerkitError as error:
         fail(error, as_json=as_json)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # a question that is answered by Ctrl-C or an end of input
         fail(Interrupted(interrupted), as_json=as_json)
 
 

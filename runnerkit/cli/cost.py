@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 # Machines live for five days at most, so what was launched before that is over when a span begins.
 LONGEST_LIFE = timedelta(days=5, hours=1)
+# No machine of EC2 is older, and days before the first of all cannot be counted.
+EARLIEST = datetime(2006, 8, 1, tzinfo=UTC)
 MEANS = {
     "work": "jobs at work",
     "boot": "launch to online",
@@ -98,7 +100,7 @@ def _sources(settings: Config, since: datetime, now: datetime) -> Sources:
     from runnerkit.why.unwritten import Unwritten
 
     # Budgets are about today, whatever is asked for.
-    first = min(since, datetime.combine(now.date(), time(), tzinfo=UTC)) - LONGEST_LIFE
+    first = min(max(since, EARLIEST), datetime.combine(now.date(), time(), tzinfo=UTC)) - LONGEST_LIFE
     notes = Unwritten(app.journal(settings)).notes(first, KINDS)
     table, instances = price_table(), _instances(app.cloud(settings, SystemClock()))
     return Sources(notes, instances, now, table.dated, settings.journal.kept_days, table.on_demand)

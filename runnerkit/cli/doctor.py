@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runnerkit.doctor.examining import Examination
     from runnerkit.doctor.words import Finding
 
+STOPPED = "interrupted; nothing was changed"
 NARROWEST, WIDEST = 60, 100
 LEVEL, CHECK = 9, 23
 Only = Annotated[
@@ -46,7 +47,7 @@ def doctor(
     """
     from runnerkit.doctor.registry import chosen
 
-    with ending_well(as_json=as_json):
+    with ending_well(as_json=as_json, interrupted=STOPPED):
         checks = chosen(only or ())
         if list_:
             _tell_checks(checks, as_json=as_json)

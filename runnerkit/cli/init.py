@@ -64,11 +64,13 @@ def init(
         answers = deciding.decide(known, said)
         drafts = writing.drafts(known, answers)
         done = writing.put(read.top, drafts, overwrite=_overwriter(force=force, asking=asking), dry_run=dry_run)
-        steps = tuple(_next(known, answers, read.top))
+        # A file that was kept away, so that it hides no settings, is not there to be pushed.
+        files = [each.path for each in done if each.state != "kept" or (read.top / each.path).exists()]
+        steps = tuple(_next(known, answers, files, read.top))
     if as_json:
         found = {"found": known.as_dict(), "answers": asdict(answers)}
-        files = [each.as_dict() | {"text": draft.text} for each, draft in zip(done, drafts, strict=True)]
-        print_json({**found, "files": files, "next": list(steps), "dry_run": dry_run})
+        told = [each.as_dict() | {"text": draft.text} for each, draft in zip(done, drafts, strict=True)]
+        print_json({**found, "files": told, "next": list(steps), "dry_run": dry_run})
     else:
         _show(done, drafts, steps, dry_run=dry_run)
     if any(each.state == "kept" for each in done):
@@ -170,7 +172,7 @@ def _show(done: Sequence[Done], drafts: Sequence[Draft], steps: Sequence[str], *
         echo(f"  {number}. {step}")
 
 
-def _next(known: Found, answers: Answers, top: Path) -> Iterator[str]:
+def _next(known: Found, answers: Answers, files: Sequence[str], top: Path) -> Iterator[str]:
     """What is left to do, in this order: lines to be copied."""
     from runnerkit.beginning import following
 
@@ -184,6 +186,7 @@ def _next(known: Found, answers: Answers, top: Path) -> Iterator[str]:
     yield following.setup_aws(known, answers)
     yield following.setup_github(answers, following.requirement())
     yield "runnerkit doctor"
-    yield following.pushing(known, answers, top)
+    yield following.pushing(known, files, top)
     if answers.way == "controller":
         yield "start a controller: runnerkit serve, or examples/cron-once.yml without a server"
+    yield following.first_run(known)

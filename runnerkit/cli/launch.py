@@ -23,7 +23,7 @@ from runnerkit.cli.common import (
     repositories,
 )
 from runnerkit.cli.taking_back import ENDED, taken_back, within_workflow
-from runnerkit.errors import RunnerkitError
+from runnerkit.errors import LabelError, RunnerkitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,6 +119,14 @@ def _label(runs_on: str | None, scope: str | None, keys: Mapping[str, str], envi
             raise typer.BadParameter("give either --runs-on or single keys, not both")
         labels.parse(runs_on)
         return runs_on
+    # A workflow may put a branch's name here: it is one value, and says nothing about other keys.
+    for name, value in {"scope": scope or "", **keys}.items():
+        if "/" in value:
+            raise LabelError(
+                f"--{name} {value!a}: a value holds no '/', which would begin another key",
+                key=name,
+                hint="give each key by its own option, or the whole label by --runs-on",
+            )
     scope = scope or environment.get("GITHUB_RUN_ID")
     head = f"{labels.WORD}={scope}" if scope else labels.WORD
     return labels.format_label(labels.parse("/".join((head, *(f"{key}={value}" for key, value in keys.items())))))

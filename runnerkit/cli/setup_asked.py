@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -127,6 +128,17 @@ class Asked:
             reviewers=self.reviewers,
             replace=self.replace,
         )
+
+
+def hook_of(url: str) -> str:
+    """The address that webhooks are sent to, unchanged; empty: there is none.
+
+    Raises:
+        ConfigError: It cannot be one.
+    """
+    if url and not re.fullmatch(r"https?://[^\s/]\S*", url):
+        raise ConfigError(f"{url!r} is no address of a webhook", hint="write it whole: https://HOST/hooks")
+    return url
 
 
 def owner_of(repos: Sequence[str], organization: str | None) -> str:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 TRUST, EXTRAS, MONEY = "Who may launch", "What else is used", "Money"
 INTERRUPTED = "interrupted; what was made stays, and the same command goes on from there"
 ENVIRONMENT = "gpu"
-TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
 
 
 def aws(  # noqa: PLR0917 - typer passes every option by its name
@@ -91,6 +90,8 @@ def aws(  # noqa: PLR0917 - typer passes every option by its name
         )  # fmt: skip
         if any_job and (environment or branch):
             raise ConfigError("--any-job trusts every job", hint="leave it out, or --environment and --branch")
+        if remove and print_:
+            raise ConfigError("--print and --remove exclude each other", hint="what a stack made goes with the stack")
         if not remove:
             _check(wanted)
         if print_:
@@ -154,12 +155,7 @@ def _check(wanted: Wanted) -> None:
             hint="name repositories with --repo OWNER/NAME, or all of an owner with --organization OWNER",
         )
     if wanted.profile and not wanted.data:
-        raise ConfigError(
-            "--profile gives machines the jobs' role, and there is none", hint="add --data s3://BUCKET/PREFIX"
-        )
-    for topic in (*wanted.topics, *filter(None, [wanted.topic])):
-        if not TOPIC.fullmatch(topic):
-            raise ConfigError(f"{topic!r} is no ARN of an SNS topic", hint="arn:aws:sns:REGION:ACCOUNT:NAME")
+        raise ConfigError("--profile gives machines the jobs' role: there is none", hint="add --data s3://BUCKET")
     if not math.isfinite(wanted.budget):
         raise ConfigError("--budget must be dollars a month", hint="for example --budget 200")
     if (wanted.emails or wanted.topic) and not wanted.budget:
@@ -241,8 +237,11 @@ def _ask(work: Sequence[Step], way: _Way) -> None:
         return
     if way.as_json or not sys.stdin.isatty():
         raise ConfigError("nothing was done: nobody can be asked here", hint="add --yes, or --dry-run to only look")
-    if not typer.confirm(f"Do these {len(work)} things?"):
-        raise typer.Exit(0)
+    try:
+        if not typer.confirm(f"Do these {len(work)} things?"):
+            raise typer.Exit(0)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
 
 
 def _tell(where: Where, wanted: Wanted, steps: Sequence[Step], way: _Way) -> None:

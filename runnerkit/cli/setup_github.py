@@ -65,12 +65,12 @@ def github(
     """
     with ending_well(as_json=as_json, interrupted=STOPPED):
         from runnerkit.cli.setup_app import Way
-        from runnerkit.cli.setup_asked import Asked, owner_of, variables_of
+        from runnerkit.cli.setup_asked import Asked, hook_of, owner_of, variables_of
         from runnerkit.cli.setup_run import Run
 
         settings = configuration(config)
         served = tuple(repositories(settings, repo))
-        url = hook_url or settings.serve.public_url or ""
+        url = hook_of(hook_url) or settings.serve.public_url or ""
         wants_app = _wants_app(settings, served, url) if app is None else app
         variables = variables_of(variable or (), {"AWS_ROLE": role, "AWS_REGION": region, "AWS_JOB_ROLE": job_role})
         if not (remove or wants_app or "AWS_ROLE" in variables):

@@ -211,6 +211,8 @@ class Run:
     def remove(self) -> None:
         """Take back what was made, and say where the App is deleted, which GitHub lets nobody do by its API."""
         self.told = {"way": "app" if self.asked.app else "token", "owner": self.asked.owner, "done": False}
+        if not self.asked.app and not self.asked.hook_url:
+            setup_app.say("webhooks stay: no address of theirs is known (--hook-url, or public_url under [serve])")
         names = [*([self.asked.owner] if self.asked.hooks_at_owner else []), *self.asked.single]
         if self.person is None and not self.asked.app:
             raise ConfigError("taking it back needs your token", hint="set GH_TOKEN, or pipe it with --token-stdin")

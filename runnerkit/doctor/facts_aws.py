@@ -139,7 +139,10 @@ class GroupSeen:
 
 @dataclass(frozen=True, slots=True)
 class ImageSeen:
-    """The image of a wish in a region, or why there is none; ``state`` as EC2 has it."""
+    """The image of a wish in a region, or why there is none; ``state`` as EC2 has it.
+
+    ``seen`` False: AWS could not be asked, and ``problem`` says why.
+    """
 
     wish: str
     region: str
@@ -147,3 +150,4 @@ class ImageSeen:
     state: str = "available"
     problem: str = ""
     hint: str = ""
+    seen: bool = True

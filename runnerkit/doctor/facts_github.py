@@ -32,7 +32,7 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """GitHub's hourly budget of calls."""
+    """GitHub's hourly budget of calls; a limit of 0: a server that has none."""
 
     limit: int
     remaining: int
@@ -43,7 +43,8 @@ class Rate:
 class RepositorySeen:
     """A repository that is served; ``visible`` False: it does not exist, or the token may not see it.
 
-    ``specs`` is the text of its ``.github/runnerkit.toml``.
+    ``owner/*`` is one too where none of it can be seen. ``problem`` is why, where that is known; ``specs`` the text of
+    its ``.github/runnerkit.toml``.
     """
 
     name: str
@@ -51,6 +52,7 @@ class RepositorySeen:
     private: bool | None = None
     archived: bool = False
     specs: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
-MOST_THREADS = 16
+# One for each look: those that hang are not to keep others from being made.
+MOST_THREADS = 32
 
 
 def gather(

@@ -109,7 +109,9 @@ def rate(seen: Observed) -> Iterator[Remark]:
     """The hourly budget is not nearly used up."""
     left = seen.rate.value
     told = f"{left.remaining} of {left.limit} calls left until {left.reset:%H:%M} UTC"
-    if left.remaining == 0:
+    if left.limit == 0:
+        yield ok("this server counts no calls")
+    elif left.remaining == 0:
         yield failure(told, "GitHub answers nothing until then", "use a token of its own for runnerkit, or webhooks")
     elif left.remaining < left.limit * LITTLE:
         yield warning(told, "somebody else uses the same token, or passes are too frequent", "use a token of its own")
@@ -129,20 +131,20 @@ def repositories(seen: Observed) -> Iterator[Remark]:
     """Each repository is there and in use."""
     found = seen.repositories.value
     if not found:
-        nobody = f"{', '.join(seen.repos)}: no repository that this token may see"
         yield failure(
-            nobody if seen.repos else "no repository is named",
-            "there is nothing to serve",
-            "--repo OWNER/NAME, or repositories under [github]",
+            "no repository is named", "there is nothing to serve", "--repo OWNER/NAME, or repositories under [github]"
         )
     if seen.more.value:
         yield note(f"{seen.more.value} more are served, and not looked at here", "", "name some of them with --repo")
     for repo in found:
         if not repo.visible:
             yield failure(
-                f"{repo.name} does not exist, or this token may not see it",
+                f"{repo.name}: {repo.problem}"
+                if repo.problem
+                else f"{repo.name} does not exist, or this token may not see it",
                 "its jobs get no machine",
-                "correct the name; or give the token access: https://github.com/settings/personal-access-tokens",
+                "correct the name; or give the token access (https://github.com/settings/personal-access-tokens),"
+                " or install the App there",
             )
         elif repo.archived:
             yield warning(f"{repo.name} is archived", "it has no jobs any more", "take it out of [github] repositories")
@@ -170,7 +172,7 @@ def runner_group(seen: Observed) -> Iterator[Remark]:
     if not group.exists:
         yield failure(f"{org} has no runner group {wanted!r}", f"it has: {', '.join(group.others) or 'none'}", page)
         return
-    closed = [repo.name for repo in seen.repositories.value if not _open(group.open_to, repo.name)]
+    closed = [repo.name for repo in seen.repositories.value if repo.visible and not _open(group.open_to, repo.name)]
     if closed:
         yield failure(
             f"the group {wanted!r} is not open to {', '.join(closed)}", "runners in it never get their jobs", page

@@ -30,7 +30,9 @@ BAKE = "runnerkit ami bake gpu-ubuntu-24.04 (cpu-ubuntu-24.04 for specs without 
 def access(seen: Observed) -> Iterator[Remark]:
     """Each wish has an image that can be launched."""
     for image in _different(seen.images.value):
-        if image.image is None:
+        if not image.seen:
+            yield unknown(f"{image.wish} in {image.region}: {image.problem}", image.hint)
+        elif image.image is None:
             yield failure(
                 f"{image.wish} in {image.region}: {image.problem}",
                 "nothing can be launched without",

@@ -18,7 +18,7 @@ from runnerkit.doctor.gathering import Once
 from runnerkit.ec2.answers import told
 from runnerkit.ec2.parallel import each
 from runnerkit.ec2.quotas import Quota, quota_for
-from runnerkit.errors import CloudError, ConfigError, PolicyRefused
+from runnerkit.errors import CloudDenied, CloudError, CloudUnavailable, ConfigError, PolicyRefused
 from runnerkit.model import Market, State
 
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ class AwsLooks:
                 return ImageSeen(wished.name, region, problem=wished.problem)
             return ImageSeen(wished.name, region, self._cloud.image(wished.spec, region, arch))
         except (CloudError, ConfigError) as error:
-            return ImageSeen(wished.name, region, problem=error.message, hint=error.hint)
+            seen = not isinstance(error, CloudUnavailable | CloudDenied)
+            return ImageSeen(wished.name, region, problem=error.message, hint=error.hint, seen=seen)
 
     def _with_state(self, seen: ImageSeen) -> ImageSeen:
         if seen.image is None:

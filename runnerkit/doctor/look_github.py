@@ -7,23 +7,18 @@ itself. Sources: GitHub's OpenAPI description; "Authenticating with a token" for
 
 from __future__ import annotations
 
-import base64
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.doctor import workflows
-from runnerkit.doctor.facts_github import EnvironmentSeen, Power, Rate, RepositorySeen, RunnerGroup, TokenSeen
+from runnerkit.doctor.facts_github import EnvironmentSeen, Power, Rate, RunnerGroup, TokenSeen
 from runnerkit.doctor.gathering import Once
 from runnerkit.doctor.look_aws import skew
+from runnerkit.doctor.look_repositories import RepositoryLooks
 from runnerkit.ec2.parallel import each
 from runnerkit.errors import ConfigError, ForgeDenied, ForgeError, NotFound
-from runnerkit.github import places
 from runnerkit.github.asks import FILES, REPOSITORIES, THE_APP, Ask, Need
-from runnerkit.github.facts import Facts
-from runnerkit.github.level import Level
-from runnerkit.github.views import integer, items, record, text, truth
-from runnerkit.understanding import REPOSITORY_FILE
+from runnerkit.github.views import integer, items, record, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,8 +29,8 @@ if TYPE_CHECKING:
     from runnerkit.github.client import Client
     from runnerkit.settings import GitHubSettings
 
-MOST_REPOSITORIES, MOST_FILES = 20, 30
-FORBIDDEN, MISSING, OK = 403, 404, 200
+MOST_FILES = 30
+MISSING = 404
 # Statuses with which GitHub says that it would have done it, if only the thing were there.
 WOULD = frozenset({200, 204, 404, 409, 410, 422})
 ENDS = "github-authentication-token-expiration"
@@ -66,12 +61,11 @@ class GitHubLooks:
         self._settings = settings
         self._served = tuple(repos)
         self._any = (self._served or (settings.organization or "",))[0]
-        self._facts = Facts(client, Level(client, settings))
         self._environment = environment
         self._gated = gated
         self._called = Once(self._call)
-        self._named = Once(self._all_named)
-        self.repositories = Once(self._repositories)
+        self._looked = RepositoryLooks(client, settings, self._served, self._good)
+        self.repositories = Once(self._looked.repositories)
 
     def _ask(self, path: str, what: str, need: Need = REPOSITORIES, repo: str = "", **more: Any) -> Answer:  # noqa: ANN401 - of Ask
         verb = more.pop("verb", "GET")
@@ -80,10 +74,12 @@ class GitHubLooks:
     # --- the token ----------------------------------------------------------------------------------------------------
 
     def _call(self) -> tuple[Answer, datetime]:
-        return self._ask("/rate_limit", "tell what is left of the hourly limit"), datetime.now(tz=UTC)
+        # A server without limits has no such page (404), and has told the time and the token's end all the same.
+        asked = self._ask("/rate_limit", "tell what is left of the hourly limit", fine=frozenset({MISSING}))
+        return asked, datetime.now(tz=UTC)
 
     def rate(self) -> Rate:
-        """What is left of the hourly budget; asking is free."""
+        """What is left of the hourly budget, 0 of 0 where there is none; asking is free."""
         core = record(record(record(self._called()[0].json("read the limits")).get("resources")).get("core"))
         reset = datetime.fromtimestamp(integer(core.get("reset")) or 0, tz=UTC)
         return Rate(integer(core.get("limit")) or 0, integer(core.get("remaining")) or 0, reset)
@@ -125,14 +121,16 @@ class GitHubLooks:
         """Whether the token has the permission of each feature."""
         if not self.names() and not self._settings.runner_group:
             raise ConfigError(
-                f"{', '.join(self._served) or 'nothing'} names no repository that can be seen",
+                f"{', '.join(self._served)} names no repository that can be seen"
+                if self._served
+                else "no repository is named",
                 hint="--repo OWNER/NAME, or repositories under [github]",
             )
         return tuple(each(self._power, self._probes()))
 
     def _probes(self) -> list[tuple[str, str, bool, str, str, Any, str]]:
         """Feature, permission, whether it is a must, verb, path, body, why."""
-        repo = f"/repos/{(*self.names(), self._any)[0]}"
+        repo = f"/repos/{self._first()}"
         group = f"/orgs/{self._settings.organization}"
         runners, needs = (
             (f"{group}/actions/runners/0", "organization_self_hosted_runners: write")
@@ -156,6 +154,8 @@ class GitHubLooks:
                 "a repository's own specs and workflows are not seen",
             ),
         ]  # fmt: skip
+        if not self.names():
+            return found[:1]
         if self._gated:
             why = "policy wants environments, and nobody sees whether one let a job through"
             found.append(("read deployments", "deployments: read", True, "GET", f"{repo}/deployments", None, why))
@@ -165,7 +165,7 @@ class GitHubLooks:
         feature, needs, required, verb, path, body, why = probe
         need = Need(needs, "", self._held(needs))
         try:
-            status = self._ask(path, feature, need, verb=verb, body=body, fine=WOULD).status
+            status = self._ask(path, feature, need, self._first(), verb=verb, body=body, fine=WOULD).status
         except ForgeDenied as error:
             return Power(feature, needs, allowed=False, required=required, why=f"{why} ({error.message})")
         except ForgeError as error:
@@ -181,36 +181,21 @@ class GitHubLooks:
 
     def names(self) -> tuple[str, ...]:
         """The repositories that are looked at, those of `owner/*` among them."""
-        return self._named()[:MOST_REPOSITORIES]
+        return self._looked.names()
 
     def more(self) -> int:
         """How many others are served."""
-        return len(self._named()) - len(self.names())
+        return self._looked.more()
 
-    def _all_named(self) -> tuple[str, ...]:
-        """What a person names comes first."""
-        alone = [repo for repo in self._served if places.name(repo) != "*"]
-        owners = [places.owner(repo) for repo in self._served if places.name(repo) == "*"]
-        theirs = [repo for found in each(self._facts.repositories, owners) for repo in found]
-        return tuple({repo.lower(): repo for repo in reversed((*alone, *theirs))}.values())[::-1]
+    def _first(self) -> str:
+        return (*self.names(), self._any)[0]
 
-    def _repositories(self) -> tuple[RepositorySeen, ...]:
-        return tuple(each(self._repository, self.names()))
-
-    def _repository(self, name: str) -> RepositorySeen:
-        try:
-            row = record(self._ask(f"/repos/{name}", f"look at {name}", repo=name).json("look at it"))
-        except NotFound:
-            return RepositorySeen(name, visible=False)
-        seen = RepositorySeen(name, visible=True, private=truth(row.get("private")), archived=bool(row.get("archived")))
-        try:
-            return replace(seen, specs=self._file(name, REPOSITORY_FILE))
-        except ForgeError:
-            return seen
-
-    def _file(self, repo: str, path: str) -> str:
-        row = record(self._ask(f"/repos/{repo}/contents/{path}", f"read {path} of {repo}", FILES, repo).json("read it"))
-        return base64.b64decode(text(row.get("content"))).decode("utf-8", "replace")
+    def _good(self) -> None:
+        """Raise what is wrong with what signs in, whatever it may see."""
+        if self._settings.app_id is None:
+            self._called()
+        else:
+            self._ask("/app", "look at the App", THE_APP)
 
     def runner_group(self) -> RunnerGroup:
         """The group of the configuration."""
@@ -221,9 +206,8 @@ class GitHubLooks:
             "organization_self_hosted_runners: read", "admin:org", (("organization_self_hosted_runners", "read"),)
         )
         path = f"/orgs/{org}/actions/runner-groups"
-        rows = items(
-            record(self._ask(path, f"list the runner groups of {org}", need).json("list them")).get("runner_groups")
-        )
+        ask = Ask(verb="GET", path=path, what=f"list the runner groups of {org}", repo=self._any, need=need)
+        rows = self._client.rows(ask, "runner_groups")
         names = tuple(text(record(row).get("name")) for row in rows)
         row = next((record(row) for row in rows if text(record(row).get("name")).lower() == name.lower()), None)
         if row is None:
@@ -270,7 +254,7 @@ class GitHubLooks:
             return []
         names = [text(record(row).get("path")) for row in rows]
         wanted = [name for name in names if name.endswith((".yml", ".yaml"))][:MOST_FILES]
-        return each(lambda name: workflows.read(repo, name, self._file(repo, name)), wanted)
+        return each(lambda name: workflows.read(repo, name, self._looked.file(repo, name)), wanted)
 
 
 def _environment(repo: str, row: Mapping[str, Any]) -> EnvironmentSeen:

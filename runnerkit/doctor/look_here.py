@@ -15,7 +15,7 @@ from runnerkit.doctor.workflows import FOLDER as FLOWS
 from runnerkit.doctor.workflows import read
 from runnerkit.ec2.answers import told
 from runnerkit.ec2.parallel import each
-from runnerkit.errors import CloudError, ConfigError
+from runnerkit.errors import CloudError, CloudUnavailable, ConfigError
 from runnerkit.settings import S3_PLACE
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ def _objects(place: tuple[str, str], clients: Clients) -> JournalSeen:
     try:
         with told(f"listing {where}"):
             client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+    except CloudUnavailable:
+        raise
     except CloudError as error:
         return JournalSeen(where, unreadable=error.message)
     try:

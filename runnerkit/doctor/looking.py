@@ -163,7 +163,9 @@ def _github_looks(config: Config, served: Sequence[str], environment: Mapping[st
         "workflows": lambda: (*(found := hub().workflows()), *look_here.workflows(folder, hub().names(), found)),
         "github_skew": partial(_call, hub, "skew"),
         "webhooks": lambda: webhooks(client(), config.github, url, served) if url else Webhooks("", ours=False),
-        "releases": lambda: app.forge(config, clock, served, environment).releases(app.needs_repositories(served)[0]),
+        "releases": lambda: app.forge(config, clock, served, environment).releases(
+            (*hub().names(), *app.needs_repositories(served))[0]
+        ),
     }
 
 

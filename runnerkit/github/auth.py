@@ -186,7 +186,7 @@ class AppCredentials:
         try:
             answer = exchange(request, self._signed(), self._caller)
         except ForgeRejected as error:
-            raise _too_much(ask, error) from error
+            raise _too_much(ask, names, error) from error
         except NotFound as error:
             raise self._not_installed(ask) from error
         return _token(request, answer)
@@ -249,11 +249,13 @@ def _token(request: Ask, answer: Answer) -> _Token:
     return _Token(Secret(secret), expires_at)
 
 
-def _too_much(ask: Ask, error: ForgeRejected) -> ForgeDenied:
+def _too_much(ask: Ask, names: Iterable[str], error: ForgeRejected) -> ForgeDenied:
     wanted = ", ".join(f"{permission}: {level}" for permission, level in ask.need.token)
+    # One of several that is out of reach keeps the App from all of them, and GitHub does not tell which it is.
+    where = ", ".join(f"{places.owner(ask.repo)}/{name}" for name in names) or ask.repo
     return ForgeDenied(
         f"the App cannot {ask.what}: {error.message}",
-        hint=f"give the App these permissions and access to {ask.repo}, and accept them in its installation: {wanted}",
+        hint=f"give the App these permissions and access to {where}, and accept them in its installation: {wanted}",
     )
 
 

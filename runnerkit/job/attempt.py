@@ -41,7 +41,7 @@ class Attempt:
 
     commands: Iterable[Sequence[str]]
     here: Path
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     progress: Progress
     recorder: Recorder
     pusher: Pusher | None

@@ -5,6 +5,7 @@ Resources and conditions after AWS's service authorization reference for Batch, 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from runnerkit.permissions.conditions import EVERYTHING, allow, in_regions, ours, ours_or_nobodys, ours_to_be
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from runnerkit.permissions.words import Place, Statement
 
 POLICY = "policy/service-role/AmazonEC2ContainerServiceforEC2Role"
-PROFILES = "rk-batch-*"
+# Names as runnerkit.batch makes them: strange characters replaced, a digest of ten digits for what is too much.
+_STRANGE = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST, _BEFORE_DIGEST, _LONGEST_REGION = 64, 53, "ap-southeast-1"
 READS = "ec2:DescribeInstanceTypeOfferings DescribeSecurityGroups DescribeSubnets"
 # Batch hands an instance profile's role to EC2 and a job's role to ECS; its own pages name no service for each call.
 SERVICES = ("batch.amazonaws.com", "ec2.amazonaws.com", "ecs-tasks.amazonaws.com")
@@ -75,15 +78,18 @@ def _network(place: Place) -> tuple[Statement, ...]:
 
 def _logs(place: Place) -> tuple[Statement, ...]:
     group = place.arn("logs", "log-group:/aws/batch/job")
+    # A stream is called after the job's definition, and that after its owner.
+    streams = f"{group}:log-stream:rk-{_spelt(place.owner)}-*"
     return (
         allow("BatchLogGroup", "logs:CreateLogGroup", (group, f"{group}:*"), "to have the log group of jobs"),
-        allow("BatchLogs", "logs:GetLogEvents", (f"{group}:log-stream:*",), "to follow a job's log"),
+        allow("BatchLogs", "logs:GetLogEvents", (streams,), "to follow the log of a job of ours"),
     )
 
 
 def _roles(place: Place) -> tuple[Statement, ...]:
-    role = place.arn("iam", f"role/{PROFILES}", region="")
-    profile = place.arn("iam", f"instance-profile/{PROFILES}", region="")
+    name = _name(place)
+    role = place.arn("iam", f"role/{name}", region="")
+    profile = place.arn("iam", f"instance-profile/{name}", region="")
     attached = {"ArnEquals": {"iam:PolicyARN": (f"arn:{place.partition}:iam::aws:{POLICY}",)}}
     passed = {"StringEqualsIfExists": {"iam:PassedToService": SERVICES}}
     return (
@@ -108,10 +114,21 @@ def _roles(place: Place) -> tuple[Statement, ...]:
             "the instance profile of that role",
         ),
         allow(
-            "BatchProfileSeen",
+            "ProfilesSeen",
             "iam:GetInstanceProfile",
             (place.arn("iam", "instance-profile/*", region=""),),
             "to see the profile that is named, or ours",
         ),
         allow("BatchPass", "iam:PassRole", (role, *place.job_roles), "to give machines and jobs their roles", passed),
     )
+
+
+def _name(place: Place) -> str:
+    """The name of the role and of the profile of Batch's machines; a region ends it, in the shape of all regions."""
+    start, region = f"rk-batch-{_spelt(place.owner)}-", place.regions[0] if len(place.regions) == 1 else ""
+    whole = len(start) + len(region or _LONGEST_REGION) <= _LONGEST
+    return start + (region or "??-*-?") if whole else f"{start[:_BEFORE_DIGEST]}*"
+
+
+def _spelt(owner: str) -> str:
+    return _STRANGE.sub("-", owner).strip("-")

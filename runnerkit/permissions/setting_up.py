@@ -1,6 +1,6 @@
 """What ``runnerkit setup aws`` does itself: it makes roles, so whoever runs it is an administrator all the same.
 
-Resources after AWS's service authorization reference; names begin with ``runnerkit-``.
+Resources after AWS's service authorization reference; names begin with ``runnerkit-OWNER-``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from runnerkit.permissions.runners import SPOT, ec2_read, tagging
 if TYPE_CHECKING:
     from runnerkit.permissions.words import Place, Statement
 
-NAMES = "runnerkit-*"
+# Of an owner whose names are too long for AWS so much is in all of them.
+_SHORT, _LEFT = 46, 37
 PROVIDER = "oidc-provider/token.actions.githubusercontent.com"
 
 
@@ -24,8 +25,8 @@ def setting_up(place: Place) -> tuple[Statement, ...]:
 
 def _identities(place: Place) -> tuple[Statement, ...]:
     role, profile = (
-        place.arn("iam", f"role/{NAMES}", region=""),
-        place.arn("iam", f"instance-profile/{NAMES}", region=""),
+        place.arn("iam", f"role/{_names(place)}", region=""),
+        place.arn("iam", f"instance-profile/{_names(place)}", region=""),
     )
     provider, spot = (
         place.arn("iam", PROVIDER, region=""),
@@ -90,26 +91,26 @@ def _group(place: Place) -> tuple[Statement, ...]:
 
 
 def _budget(place: Place) -> tuple[Statement, ...]:
-    budget = place.arn("budgets", f"budget/{NAMES}", region="")
+    budget = place.arn("budgets", f"budget/{_names(place)}", region="")
     what = "budgets:ListTagsForResource ModifyBudget TagResource ViewBudget"
     return (allow("SetupBudget", what, (budget,), "the budget with its alarm"),)
 
 
 def _switch(place: Place) -> tuple[Statement, ...]:
-    log = place.arn("logs", f"log-group:/aws/lambda/{NAMES}")
+    log = place.arn("logs", f"log-group:/aws/lambda/{_names(place)}")
     return (
         allow(
             "SetupFunction",
             "lambda:AddPermission CreateFunction DeleteFunction GetFunction GetPolicy ListTags RemovePermission"
             " TagResource UpdateFunctionCode UpdateFunctionConfiguration",
-            (place.arn("lambda", f"function:{NAMES}"),),
+            (place.arn("lambda", f"function:{_names(place)}"),),
             "the function that ends machines whose time is over",
         ),
         allow(
             "SetupRule",
             "events:DeleteRule DescribeRule ListTagsForResource ListTargetsByRule PutRule PutTargets RemoveTargets"
             " TagResource",
-            (place.arn("events", f"rule/{NAMES}"),),
+            (place.arn("events", f"rule/{_names(place)}"),),
             "the schedule that calls it",
         ),
         allow("SetupLogSeen", "logs:DescribeLogGroups", EVERYTHING, "to see its log group", in_regions(place)),
@@ -120,3 +121,8 @@ def _switch(place: Place) -> tuple[Statement, ...]:
             "the log group that it writes to",
         ),
     )
+
+
+def _names(place: Place) -> str:
+    """What all names of an owner's things begin with; see ``Wanted.name`` of :mod:`runnerkit.setup.words`."""
+    return f"runnerkit-{place.owner}-*" if len(place.owner) <= _SHORT else f"runnerkit-{place.owner[:_LEFT]}*"

@@ -64,9 +64,12 @@ class StateFolder:
                 )
             # Of a sandbox that was killed: the process of that number may be somebody else's by now.
             self._file.unlink(missing_ok=True)
-            yield
+            try:
+                yield
+            finally:
+                # Only by whoever has the lock: it tells where another's sandbox is.
+                self._file.unlink(missing_ok=True)
         finally:
-            self._file.unlink(missing_ok=True)
             os.close(descriptor)
 
     def write(self, sandbox: Sandbox) -> Standing:

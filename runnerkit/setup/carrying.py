@@ -126,9 +126,10 @@ class Setup:
 
 def everything(wanted: Wanted, where: Where) -> tuple[Resource, ...]:
     """All that could ever be made for an owner; what it is to be like is made up, its names are not."""
+    # As small as can be: a policy that is too large must not keep anything from being found.
     full = replace(
-        wanted, repos=wanted.repos or (_EVERYTHING_FOR,), burst=True, data=wanted.data or "bucket/data", profile=True,
-        budget=wanted.budget or 1.0, deadman=True,
+        wanted, repos=(_EVERYTHING_FOR,), environments=(), branches=(), topics=(), topic="", journal="",
+        bake=False, batch=False, connect=False, burst=True, data="bucket/data", profile=True, budget=1.0, deadman=True,
     )  # fmt: skip
     first = resources(full, where)
     # The switch is in the first region of the configuration, which may have been another one.

@@ -135,6 +135,9 @@ def _others(resource: Resource, found: Found, maker: str, changes: tuple[str, ..
     if maker and resource.kind is Kind.GROUP:
         do = Do.BLOCK if changes else Do.KEEP
         return Step(resource, do, "a launch made it" + ("; take its rules away" if changes else ""), changes, found)
+    if resource.kind is Kind.PROFILE and not found.tags and not changes:
+        # CloudFormation gives these no tags; that one carries our role and nothing else, so it is ours to use.
+        return Step(resource, Do.KEEP, "it carries that role already; nothing says who made it", (), found)
     why = f"somebody else's: it lacks the tags {tags.OWNER} and {SETUP} of this installation"
     return Step(resource, Do.BLOCK, why, changes, found)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from runnerkit import tags
+from runnerkit.errors import ConfigError
 from runnerkit.permissions import Place, Use, policy
 
 if TYPE_CHECKING:
@@ -13,6 +15,24 @@ if TYPE_CHECKING:
 # Of all inline policies of a role together, without white space.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 INLINE_LIMIT = 10_240
+TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
+
+
+def checked(wanted: Wanted) -> Wanted:
+    """The same, when its policies mean what they say.
+
+    Raises:
+        ConfigError: A topic is none, or jobs could write the journal.
+    """
+    for topic in (*wanted.topics, *filter(None, [wanted.topic])):
+        if not TOPIC.fullmatch(topic):
+            raise ConfigError(f"{topic!r} is no ARN of an SNS topic", hint="arn:aws:sns:REGION:ACCOUNT:NAME")
+    if wanted.data and wanted.journal and f"{wanted.journal}/".startswith(f"{wanted.data.rstrip('/')}/"):
+        raise ConfigError(
+            f"the journal s3://{wanted.journal} lies within the data s3://{wanted.data}, which every job may change",
+            hint="what launches cost and budgets count is in the journal: give it a prefix or a bucket of its own",
+        )
+    return wanted
 
 
 def launch_policy(wanted: Wanted, where: Where) -> dict[str, Any]:

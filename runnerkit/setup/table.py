@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def resources(wanted: Wanted, where: Where, *, maker: str = DIRECT) -> tuple[Res
     Raises:
         ConfigError: What is wanted cannot be: a policy that is larger than AWS takes, names that mean something else.
     """
-    trust.checked(wanted)
+    policies.checked(trust.checked(wanted))
     marks = {**wanted.tags, tags.OWNER: wanted.owner, SETUP: maker}
     made = (
         *_provider(wanted, where, marks),
@@ -160,12 +161,21 @@ def _budget(wanted: Wanted, marks: Mapping[str, str]) -> Iterator[Resource]:
         "BudgetName": name,
         "BudgetType": "COST",
         "TimeUnit": "MONTHLY",
-        "BudgetLimit": {"Amount": f"{wanted.budget:g}", "Unit": "USD"},
+        "BudgetLimit": {"Amount": amount(wanted.budget), "Unit": "USD"},
         "CostFilters": {"TagKeyValue": [f"user:{tags.OWNER}${wanted.owner}"]},
     }
     alarms = [{"Notification": _alarm(kind, percent), "Subscribers": told} for kind, percent in ALARMS]
     made = {"Budget": budget, "NotificationsWithSubscribers": alarms if told else []}
     yield Resource("Budget", Kind.BUDGET, name, made, marks, "tells when a month's machines cost too much")
+
+
+def amount(dollars: float | str) -> str:
+    """An amount as AWS Budgets takes it: digits to the last cent, and no exponent.
+
+    >>> amount(1234567.80), amount("200.0")
+    ('1234567.8', '200')
+    """
+    return f"{Decimal(str(dollars)).normalize():f}"
 
 
 def _alarm(kind: str, percent: int) -> dict[str, Any]:
@@ -236,11 +246,22 @@ def function_code() -> str:
 
 
 def _fits(resource: Resource) -> None:
+    size = _size(resource.properties.get("AssumeRolePolicyDocument", {}))
+    if size > trust.TRUST_LIMIT:
+        raise ConfigError(
+            f"the trust policy of {resource.name} has {size} characters; AWS takes {trust.TRUST_LIMIT}",
+            hint="trust all repositories of an owner with --organization, write OWNER@ID/NAME@ID, which is one spelling"
+            " instead of two, or use a second owner for some of them",
+        )
     for inline in resource.properties.get("Policies", []):
-        text = json.dumps(inline["PolicyDocument"], separators=(",", ":"))
-        size = len(_PLACEHOLDER.sub(lambda found: _TYPICAL[found[1]], text))
+        size = _size(inline["PolicyDocument"])
         if size > policies.INLINE_LIMIT:
             raise ConfigError(
                 f"the policy of {resource.name} has {size} characters; AWS takes {policies.INLINE_LIMIT}",
                 hint="ask for fewer extras, topics or regions, or use a second owner for some of them",
             )
+
+
+def _size(document: Mapping[str, Any]) -> int:
+    text = json.dumps(document, separators=(",", ":"))
+    return len(_PLACEHOLDER.sub(lambda found: _TYPICAL[found[1]], text))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from runnerkit.setup.words import Wanted, Where
 
+# Of a role's trust policy without white space, unless AWS was asked for more.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+TRUST_LIMIT = 2_048
 # An owner's and a repository's name, each with or without GitHub's number of it; or all repositories of an owner.
 REPO = re.compile(
     r"(?P<owner>[A-Za-z0-9][A-Za-z0-9-]*)(@(?P<owner_id>\d+))?/(?:\*|(?P<name>[\w.-]+)(@(?P<id>\d+))?)", re.ASCII
@@ -93,7 +96,8 @@ def _subjects(repos: Sequence[str], ends: Sequence[str]) -> list[str]:
     Since July 2026 repositories that are created or renamed have GitHub's unchanging numbers in it:
     https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens/
     """
-    return [f"repo:{spelt}:{end}" for repo in repos for spelt in _spellings(repo) for end in ends]
+    found = [f"repo:{spelt}:{end}" for repo in repos for spelt in _spellings(repo) for end in ends]
+    return list(dict.fromkeys(found))
 
 
 def _spellings(repo: str) -> Iterable[str]:

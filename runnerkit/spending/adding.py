@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from math import ceil
 from typing import TYPE_CHECKING
 
-from runnerkit.costs import DEAR, HOUR, LAUNCHED, spent
+from runnerkit.costs import DEAR, HOUR, LAUNCHED, reach, spent
 from runnerkit.costs import KINDS as OF_RENTALS
 from runnerkit.costs import rentals as rented
 from runnerkit.spending.stays import Stays
@@ -167,7 +167,8 @@ def budgets(sources: Sources, policy: Policy) -> tuple[Budget, ...]:
     caps = [cap for cap in policy.caps() if cap.dollars_per_day is not None]
     if not caps:
         return ()
-    notes = [note for note in sources.notes if note.kind in OF_RENTALS]
+    since = reach(policy, sources.now)
+    notes = [note for note in sources.notes if note.kind in OF_RENTALS and note.at >= since]
     of = spent(rented(notes, sources.instances or ()), sources.now, lambda repo: policy.of(repo).max_price or DEAR)
     return tuple(Budget(cap.pattern, cap.dollars_per_day or 0.0, _covered(cap, of)) for cap in caps)
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer.main
 import yaml
+from typer.testing import CliRunner
 
 from runnerkit.cli.commands import app
+from runnerkit.config import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,8 +59,8 @@ HOSTILE = [
 ]
 FAKE = """#!{python}
 import json, os, sys
-names = ("GH_TOKEN", "AWS_REGION", "RUNNERKIT_GITHUB__APP_ID", "RUNNERKIT_GITHUB__PRIVATE_KEY")
-print(json.dumps({{"words": sys.argv[1:], "given": {{n: os.environ[n] for n in names if n in os.environ}}}}))
+names = [each for each in os.environ if each in ("GH_TOKEN", "AWS_REGION") or each.startswith("RUNNERKIT_")]
+print(json.dumps({{"words": sys.argv[1:], "given": {{n: os.environ[n] for n in names}}}}))
 """
 
 
@@ -153,7 +155,7 @@ def test_hostile_values_stay_values(tmp_path: Path) -> None:
         head, values = told["words"][:4], told["words"][4:]
         assert head == ["-I", "-m", "runnerkit", "launch"]
         assert sorted(values) == sorted([*(f"--{name}={inputs[name]}" for name in names), "--wait"])
-        assert told["given"] == {"GH_TOKEN": HOSTILE[start]}
+        assert told["given"] == {"GH_TOKEN": HOSTILE[start], "RUNNERKIT_GITHUB__APP_ID": ""}
     assert [each.name for each in tmp_path.iterdir()] == ["python"]
 
 
@@ -166,10 +168,39 @@ def test_what_is_not_given_leaves_the_jobs_own(tmp_path: Path) -> None:
     assert told["given"] == {"GH_TOKEN": "mine", "AWS_REGION": "eu-west-1"}
 
 
+@pytest.mark.parametrize(
+    ("inputs", "token", "app"),
+    [
+        ({"token": "new"}, "new", None),
+        ({"app-id": "8", "app-key": "new"}, None, "8"),
+        # As `secrets: inherit` brings it.
+        ({"token": "new", "app-id": "8", "app-key": "new"}, None, "8"),
+        ({"token": "new", "app-key": "new"}, None, "5"),
+    ],
+)
+def test_who_is_given_wins(tmp_path: Path, inputs: Mapping[str, str], token: str | None, app: str | None) -> None:
+    """A token or an App of the inputs is who launches, whoever else the job and its configuration name."""
+    (tmp_path / "runnerkit.toml").write_text('[github]\napp_id = "5"\n', encoding="utf-8")
+    more = {} if "app-key" in inputs and "app-id" not in inputs else {"RUNNERKIT_GITHUB__TOKEN": "old"}
+    done = launched(tmp_path, inputs, GITHUB_TOKEN="old", **more)
+    given = json.loads(done.stdout)["given"]
+    github = load({"GITHUB_TOKEN": "old", **given}, tmp_path)[0].github
+    assert (github.token and github.token.get_secret_value(), github.app_id) == (token, app)
+
+
 def test_a_flag_is_true_or_false(tmp_path: Path) -> None:
     """A flag with another value fails before anything is launched, by its name."""
     done = launched(tmp_path, {"wait": "yes; touch pwned"})
     assert (done.returncode, done.stdout) == (1, "::error::the input wait is true or false\n")
+
+
+@pytest.mark.parametrize("option", ["scope", "gpu", "image"])
+def test_a_value_is_no_second_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    """A branch called like a part of a label, given as scope or as the value of a key, asks for nothing more."""
+    monkeypatch.chdir(tmp_path)
+    words = ["launch", f"--{option}=x/profile=Admin/type=p5.48xlarge", "--dry-run", "--json"]
+    done = CliRunner().invoke(app, words, env={"GITHUB_REPOSITORY": "acme/widgets", "GH_TOKEN": "x"})
+    assert (done.exit_code, "would begin another key" in done.output) == (2, True), done.output
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from runnerkit.sandbox.workflows import load
 
@@ -79,6 +80,41 @@ def test_our_own_reader(tmp_path: Path) -> None:
                     place, _, ref = uses.removeprefix("OWNER/runnerkit/").partition("@")
                     assert ref == "COMMIT", uses
                     assert (ROOT / place).exists(), uses
+
+
+def declared(uses: str) -> dict[str, Any] | None:
+    """The inputs of an action or a reusable workflow of this project; None for those of others."""
+    found = re.fullmatch(r"(?:\$|OWNER/runnerkit)/(\.github/(actions|workflows)/[^@]+)(?:@COMMIT)?", uses)
+    if found is None:
+        return None
+    told = yaml.safe_load((ROOT / found[1] / "action.yml" if found[2] == "actions" else ROOT / found[1]).read_text())
+    # YAML takes the key `on` for a truth value.
+    inputs: dict[str, Any] = told["inputs"] if found[2] == "actions" else told[True]["workflow_call"]["inputs"]
+    return inputs
+
+
+def test_inputs_that_are_given_exist(tmp_path: Path) -> None:
+    """GitHub only warns of an input that an action does not have: a slip would launch another machine than is meant."""
+    seen = 0
+    for path in [*workflows(), *shown(tmp_path)]:
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
+            for user in (job, *job.get("steps", ())):
+                inputs = declared(user.get("uses", ""))
+                if inputs is not None:
+                    given = set(user.get("with", ()))
+                    wanted = {name for name, told in inputs.items() if told.get("required")}
+                    assert wanted <= given <= set(inputs), (path.name, user["uses"])
+                    seen += 1
+    assert seen > 5
+
+
+def test_inputs_of_the_reusable_workflow_lead_somewhere() -> None:
+    """Each input and secret that a caller may give is used by a job."""
+    text = (ROOT / ".github" / "workflows" / "dvc.yml").read_text(encoding="utf-8")
+    call = yaml.safe_load(text)[True]["workflow_call"]
+    for what in ("inputs", "secrets"):
+        used = set(re.findall(rf"\b{what}\.([\w-]+)", text.partition("\njobs:\n")[2]))
+        assert used == set(call[what])
 
 
 @pytest.fixture(scope="module")

@@ -106,6 +106,9 @@ def test_a_second_one_on_the_same_state_is_refused(up: Up) -> None:
     assert "up already" in second.stderr
     assert "sandbox down" in second.stderr
     assert listens(up.told["github"])
+    still = StateFolder(up.state).read()
+    assert still is not None, "`sandbox down` still finds the first"
+    assert still.github == up.told["github"]
 
 
 def test_status_tells_where_it_is_and_down_ends_it(up: Up) -> None:

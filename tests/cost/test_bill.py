@@ -201,6 +201,9 @@ def test_budgets_are_what_launching_counts() -> None:
     assert ("*", 1.0, 0.276, 0.724) == (first.pattern, first.limit, round(first.spent, 6), round(first.left, 6))
     assert (0, True) == (second.left, second.as_dict()["exhausted"])
     assert () == made(*WHOLE).budgets
+    # However far a bill reaches back: launching has long forgotten a machine whose end nobody noted.
+    forgotten = launched(9 * 24 * 60, number=7, run=8, job=7)
+    assert 0.276 == round(made(forgotten, *WHOLE, policy=policy).budgets[0].spent, 6)
 
 
 def test_a_bill_is_json_as_it_is() -> None:

@@ -125,3 +125,5 @@ def test_nothing_noted_is_no_error(outside: Path) -> None:
     told = json.loads(run("--json", "--since", "1h", "--repo", "nobody/nothing").stdout)
     assert ([], 0) == (told["lines"], told["total"]["machines"])
     assert "tells of no machine" in told["unknown"][0]
+    ever = json.loads(run("--json", "--since", "0001-01-01", "--repo", "nobody/nothing").stdout)
+    assert ("0001-01-01T00:00:00+00:00", []) == (ever["since"], ever["lines"])

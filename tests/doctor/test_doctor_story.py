@@ -137,8 +137,9 @@ def test_aws_that_breaks_is_told(practice: Practice) -> None:
     """Credentials, permissions, quotas, spot's role, machines past their life."""
     ec2 = practice.world.ec2
     ec2.credentials("InvalidClientTokenId")
-    code, told = practice.examine("--only", "aws-credentials", "--only", "github-token", "--only", "aws-spot-role")
-    assert 15 == code
+    words = ("--only", "aws-credentials,github-token,aws-spot-role,images-access")
+    code, told = practice.examine(*words)
+    assert (15, "unknown") == (code, told["images-access"][0]["level"]), told
     assert ["failure", "unknown", "ok"] == [
         told[c][0]["level"] for c in ("aws-credentials", "aws-spot-role", "github-token")
     ]
@@ -217,6 +218,7 @@ def test_network_images_and_data_that_break_are_told(practice: Practice) -> None
     elsewhere = {"AWS_REGION": "eu-west-1", "RUNNERKIT_AWS__REGIONS": "eu-west-1"}
     practice.worst("data-region", "warning", 'set regions = ["us-east-1"]', **elsewhere)
     practice.worst("data-journal", "failure", "cannot be read", RUNNERKIT_JOURNAL__WHERE="s3://nobodys/journal")
+    practice.worst("data-journal", "unknown", "Could not connect", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
     practice.worst("aws-region", "failure", "no region eu-wst-1", RUNNERKIT_AWS__REGIONS="eu-wst-1")
 
 
@@ -265,7 +267,7 @@ def test_all_of_an_owner_is_looked_at(practice: Practice, monkeypatch: pytest.Mo
     assert ["ok"] == [each["level"] for each in told["github-permissions"]]
     assert any("job train" in each["found"] and "hooli/two" in each["found"] for each in told["policy-workflows"])
     assert any("does not send workflow_job" in each["found"] for each in told["github-webhooks"]), told
-    monkeypatch.setattr("runnerkit.doctor.look_github.MOST_REPOSITORIES", 2)
+    monkeypatch.setattr("runnerkit.doctor.look_repositories.MOST_REPOSITORIES", 2)
     practice.worst("github-repositories", "note", "1 more are served", **every)
 
 

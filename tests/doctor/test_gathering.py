@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from runnerkit.doctor.gathering import MOST_THREADS, Once, gather
+from runnerkit.doctor.seen import Observed
 from runnerkit.errors import CloudDenied, RunnerkitError
 
 LONG = 30.0
@@ -54,6 +55,12 @@ def test_threads_are_bounded() -> None:
 
     assert 100 == len(gather({str(number): look for number in range(100)}, within=LONG))
     assert len(seen) <= MOST_THREADS
+
+
+def test_each_look_has_a_thread() -> None:
+    """As many looks as there are may hang, and another one is made all the same."""
+    names = [name for name in Observed.__slots__ if name not in {"now", "config", "repos", "wished"}]
+    assert 20 < len(names) < MOST_THREADS
 
 
 def test_what_several_need_is_asked_for_once() -> None:

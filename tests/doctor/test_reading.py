@@ -11,6 +11,7 @@ import pytest
 from runnerkit.doctor import look_here, looking, workflows
 from runnerkit.doctor.look_aws import skew
 from runnerkit.doctor.look_network import group, road
+from runnerkit.doctor.look_webhooks import shown
 from runnerkit.errors import ConfigError
 from runnerkit.testing.clock import EPOCH
 
@@ -127,6 +128,19 @@ def test_a_broken_file_leaves_what_the_environment_says(tmp_path: Path) -> None:
     broken = looking.written({"RUNNERKIT_AWS__SECRETS": "paper"}, tmp_path / "none")
     assert "RUNNERKIT_AWS__SECRETS" in broken.problem
     assert "user-data" == broken.config.aws.secrets
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("https://chat.example/services/T0/B0/secret", "https://chat.example"),
+        ("https://me:secret@ci.example:8443/hook?key=secret#secret", "https://ci.example:8443/hook"),
+        ("https://[secret", "an address that cannot be read"),
+    ],
+)
+def test_addresses_of_hooks_are_told_without_secrets(address: str, told: str) -> None:
+    """Whole where they may be meant for us, to see what is wrong; of another service its host alone."""
+    assert told == shown(address, "https://ci.example/hooks")
 
 
 def test_secrets_in_files_of_git_are_seen(tmp_path: Path) -> None:

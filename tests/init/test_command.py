@@ -9,10 +9,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 from runnerkit.beginning import hub
 from runnerkit.beginning.remotes import address
 from runnerkit.beginning.words import Hub
+from runnerkit.cli.common import ending_well
 from runnerkit.config import load
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ def test_a_first_time_writes_what_a_second_time_finds(checkout: Checkout, monkey
     assert 0 == first.exit_code, first.output
     for text in ("acme/widgets on github.com (remote origin)", "DVC, 1 stages", "eu-west-1 (from the environment)",
                  "credentials by AWS_ACCESS_KEY_ID", "computes on a GPU: torch", ". runnerkit setup aws\n",
-                 "runnerkit doctor", "runnerkit setup github --variable", "--secrets --environment gpu\n"):  # fmt: skip
+                 "runnerkit doctor", "runnerkit setup github --variable", "--secrets --environment gpu\n",
+                 f"git add {CONFIG} {MAIN} {RESUME} && ", "begins with a pull request"):  # fmt: skip
         assert text in first.output
     assert "AKIASECRET" not in first.output
     assert "0o100644" == oct((checkout.top / CONFIG).stat().st_mode)
@@ -89,6 +92,7 @@ def test_settings_of_pyproject_are_not_hidden(checkout: Checkout) -> None:
     assert "would not be read any more" in document["files"][0]["why"]
     assert "us-west-2" in checkout.read(MAIN)
     assert not (checkout.top / CONFIG).exists()
+    assert [f"git add {MAIN} {RESUME} "] == [line.partition("&&")[0] for line in document["next"] if "git add" in line]
 
 
 @pytest.mark.parametrize("where", ["below", "worktree"])
@@ -142,6 +146,16 @@ def test_without_a_repository_nothing_is_written(checkout: Checkout, setup: list
     assert "--repo OWNER/NAME" in document["error"]["hint"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_that_windows_wrote_are_read(checkout: Checkout, encoding: str) -> None:
+    """With a mark at the beginning and its ends of lines; pip reads them, too."""
+    checkout.write("requirements.txt", "").write_bytes("torch\r\ndvc[s3]\r\n".encode(encoding))
+    checkout.write(".dvc/config", "").write_bytes("['remote \"r\"']\r\nurl = s3://acme-data/x\r\n".encode(encoding))
+    found = checkout.told("--dry-run", "--offline")["found"]
+    assert ("torch", True) == (found["packages"]["gpu_library"], found["packages"]["has_dvc"])
+    assert "s3://acme-data/x" == found["pipeline"]["place"]
+
+
 def test_outside_of_a_checkout_it_says_so(checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also within .git itself, and in a repository without files."""
     bare = tmp_path / "bare"
@@ -174,6 +188,13 @@ def test_a_token_goes_only_where_the_environment_says(checkout: Checkout) -> Non
     assert "no answer" in hub.look(ours, {"GH_TOKEN": "x", "GITHUB_API_URL": "http://127.0.0.1:9"})[1]
 
 
+def test_a_question_without_an_answer_is_an_interruption() -> None:
+    """Ctrl-C, or an end of input, where somebody is asked: the documented exit code, and no other word for it."""
+    with pytest.raises(typer.Exit) as ended, ending_well(as_json=False, interrupted="stopped"):
+        raise typer.Abort
+    assert 130 == ended.value.exit_code
+
+
 def test_on_a_terminal_it_asks_little_and_asks_again(checkout: Checkout) -> None:
     """Four questions, one of them twice; a yes overwrites what was shown."""
     checkout.write(CONFIG, "[aws]\n")
@@ -194,6 +215,7 @@ def test_on_a_terminal_it_asks_little_and_asks_again(checkout: Checkout) -> None
     os.close(master)
     assert 0 == process.wait(60), text.decode()
     assert 2 == text.count(b"GPU, such as")
+    assert b"or a controller [launch]:" in text
     config, _ = load({}, checkout.top)
     assert (("eu-west-1",), {"l4"}) == (config.aws.regions, {wish.model for wish in config.fallback().gpu})
     assert 'environment: "gpu"' in checkout.read(MAIN)

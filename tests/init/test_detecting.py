@@ -93,6 +93,12 @@ def test_no_text_of_a_checkout_makes_detection_fail(text: str) -> None:
         ({"pyproject.toml": '[project]\nname = "x"'}, "project", "3.13", "0"),
         ({"pyproject.toml": "[tool.ruff]"}, "", "3.13", "t4"),
         ({"uv.lock": ""}, "", "3.13", "t4"),
+        ({"pyproject.toml": '[project]\nrequires-python = "<3.13,!=3.9.*,>=3.12"'}, "project", "3.12", "0"),
+        ({"pyproject.toml": '[project]\nrequires-python = "<3.12"'}, "project", "3.11", "0"),
+        ({"pyproject.toml": '[tool.poetry.dependencies]\npython = "~3.12"'}, "project", "3.12", "0"),
+        ({"pyproject.toml": '[tool.poetry.dependencies]\npython = ">=3.9,<3.12"'}, "project", "3.11", "0"),
+        ({"pyproject.toml": '[project]\nrequires-python = "==3.9.*"'}, "project", "3.11", "0"),
+        ({"pyproject.toml": "tool = 5"}, "", "3.13", "t4"),
     ],
 )  # fmt: skip
 def test_packages_say_who_installs_them_and_whether_they_want_a_gpu(

@@ -109,3 +109,6 @@ def test_a_repository_that_is_named_keeps_the_host_of_the_remotes() -> None:
     assert ("acme/other", "git.acme.example") == (found.repo, found.host)
     with pytest.raises(ConfigError, match="is not a repository"):
         repository("acme")
+    for text in ("acme", "acme/widgets\n[policy]"):
+        with pytest.raises(ConfigError, match="is not a repository"):
+            chosen([], text)

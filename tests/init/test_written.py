@@ -127,6 +127,15 @@ def test_the_sandbox_s_reader_takes_every_workflow_and_its_jobs_hold_together(ki
     )
 
 
+def test_a_variable_that_is_not_set_is_named() -> None:
+    """GitHub gives an empty text for it, and pip's own words would not lead to the settings."""
+    steps = parsed(made("dvc")[2][workflows.MAIN])["jobs"]["launch"]["steps"]
+    (script,) = [step["run"] for step in steps if step.get("name") == "Install runnerkit"]
+    empty = {"RUNNERKIT": "", "PATH": ""}
+    done = subprocess.run(["/bin/bash", "-e", "-c", script], env=empty, capture_output=True, text=True, check=False)
+    assert "the variable RUNNERKIT of the repository is not set" in done.stderr
+
+
 def test_paths_and_branches_are_filters_that_mean_themselves() -> None:
     """What GitHub would take for a pattern is escaped, and a path without an ending is a folder as well."""
     on = parsed(made("dvc")[2][workflows.MAIN])["on"]

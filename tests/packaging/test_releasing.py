@@ -67,7 +67,7 @@ def test_what_is_published_is_what_was_checked() -> None:
     assert ["python -m build --no-isolation"] == [line for line in runs("release", "build") if "-m build" in line]
 
 
-@pytest.mark.parametrize("name", ["ci", "release", "audit"])
+@pytest.mark.parametrize("name", ["ci", "release", "audit", "dvc"])
 def test_no_input_of_strangers_is_pasted_into_a_script(name: str) -> None:
     """Values reach scripts by variables alone; checkouts keep no credentials for the steps after them."""
     for job in workflow(name)["jobs"].values():
@@ -81,6 +81,10 @@ def test_the_release_works_with_what_is_pinned() -> None:
     """The tools that build are those of the constraints, so a release is made as tests have made it."""
     (install,) = (line for line in runs("release", "build") if "pip install" in line)
     assert ["--constraint", "constraints.txt", "build", "hatchling"] == shlex.split(install)[-4:]
+    # The job that publishes has no checkout to read them from, and a bad release of a tool would be worst there.
+    installs = [shlex.split(line)[-1] for line in runs("release", "publish") if "pip install" in line]
+    assert installs
+    assert set(installs) <= set((ROOT / "constraints.txt").read_text().splitlines())
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -15,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cfnlint.api import lint
 
+from runnerkit.batch.requests import named
+from runnerkit.batch.roles import Profiles
 from runnerkit.batch.trouble import ACTIONS as BATCH_ACTIONS
 from runnerkit.permissions import BESIDE, DEPENDENT, LARGEST, Place, Statement, Use, actions, policy, statements
+from runnerkit.setup.words import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,6 +132,25 @@ def test_what_is_anothers_cannot_be_made_ours() -> None:
             assert given in keys, statement.sid
         if action == "batch:SubmitJob" and any("job-definition" in arn for arn in statement.resources):
             assert own in keys, statement.sid
+
+
+def test_names_are_those_of_the_owner() -> None:
+    """Where AWS limits by names, one owner's roles and logs are out of another's reach, however long names are."""
+    for owner in ("ml", "ml.x_2-", *("o" * length for length in range(36, 65))):
+        place = Place(ACCOUNT, ("eu-central-1",), owner)
+        lines = [arn for use in (Use.SETUP, Use.BATCH) for each in statements([use], place) for arn in each.resources
+                 if arn != "*"]  # fmt: skip
+        made = Wanted(owner=owner)
+        setup = {made.name(part) for part in ("launch", "machine", "job", "deadman", "budget")}
+        role = Profiles(None, "eu-central-1", owner, {}).name
+        assert all(any(fnmatchcase(f"arn:aws:iam::{ACCOUNT}:role/{name}", arn) for arn in lines) for name in setup)
+        assert any(fnmatchcase(f"arn:aws:iam::{ACCOUNT}:role/{role}", arn) for arn in lines)
+        stream = f"log-group:/aws/batch/job:log-stream:{named('rk', owner, '0' * 10)}/default/1"
+        assert any(fnmatchcase(f"arn:aws:logs:eu-central-1:{ACCOUNT}:{stream}", arn) for arn in lines)
+        anywhere = [arn for each in statements([Use.BATCH], Place(ACCOUNT, (), owner)) for arn in each.resources]
+        assert any(fnmatchcase(f"arn:aws:iam::{ACCOUNT}:role/{role}", arn) for arn in anywhere if arn != "*")
+        others = ("role/runnerkit-other-launch", "role/rk-batch-other-eu-central-1", "role/rk-batch-ml-x-eu-central-1")
+        assert not any(fnmatchcase(f"arn:aws:iam::{ACCOUNT}:{name}", arn) for name in others for arn in lines)
 
 
 def test_what_changes_something_is_limited_by_tag_name_or_place() -> None:

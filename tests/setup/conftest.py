@@ -27,7 +27,7 @@ REGION = "us-east-1"
 SETTINGS = AwsSettings(regions=(REGION,))
 EVERYTHING = Wanted(
     tags={"team": "ml"}, repos=("acme/widgets",), environments=("gpu",), branches=("main",), burst=True, bake=True,
-    batch=True, connect=True, journal="acme-journal/rk", data="acme-data/dvc", profile=True, budget=200.0,
+    batch=True, connect=True, journal="acme-journal/rk", data="acme-data/dvc", profile=True, budget=1_234_567.89,
     emails=("ml@example.com",),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runnerkit.errors import CloudDenied, ConfigError
+from runnerkit.errors import CloudDenied, ConfigError, LaunchRejected
 from runnerkit.setup.plan import Do
 from runnerkit.setup.words import STACK
 from tests.setup.conftest import EVERYTHING, REGION
@@ -51,6 +51,7 @@ def test_a_second_time_there_is_nothing_to_do_and_what_was_changed_is_repaired(o
     function.update_function_configuration(FunctionName="runnerkit-runnerkit-deadman", Timeout=3)
     budgets = office.aws("budgets")
     budget = budgets.describe_budget(AccountId=office.ec2.account, BudgetName="runnerkit-runnerkit-budget")["Budget"]
+    assert "1234567.89" == budget["BudgetLimit"]["Amount"]
     kept = {key: budget[key] for key in ("BudgetName", "BudgetType", "TimeUnit")}
     limit = {"Amount": "9999", "Unit": "USD"}
     budgets.update_budget(AccountId=office.ec2.account, NewBudget={**kept, "BudgetLimit": limit})
@@ -86,8 +87,9 @@ def test_what_was_made_is_removed_and_nothing_else(office: Office) -> None:
     office.make()
     assert before != _inventory(office)
     _like_ours_in_another(vpc, office)
-    # Since then the configuration has come to name groups of its own.
-    done = office.remove(replace(EVERYTHING, groups=False))
+    # Since then the configuration has come to name groups of its own, and more repositories than one role can trust.
+    many = tuple(f"acme/widgets-{number}" for number in range(60))
+    done = office.remove(replace(EVERYTHING, groups=False, repos=many))
     assert 14 == len(done)
     assert {"SpotRole"} == {step.resource.key for step in office.removal()}
     assert before == _inventory(office)
@@ -150,9 +152,19 @@ def test_what_somebody_else_made_is_never_changed(office: Office) -> None:
         RoleName="runnerkit-runnerkit-launch",
         Tags=[{"Key": "runnerkit:owner", "Value": "runnerkit"}, {"Key": "runnerkit:setup", "Value": STACK}],
     )
-    stacked = {step.resource.key: step for step in office.plan()}["LaunchRole"]
+    # CloudFormation cannot tag these: with our role in it, it is as good as one of ours.
+    iam.create_role(RoleName="runnerkit-runnerkit-machine", AssumeRolePolicyDocument=NOBODY)
+    for name, role in (("machine", "machine"), ("job", "launch")):
+        iam.create_instance_profile(InstanceProfileName=f"runnerkit-runnerkit-{name}")
+        iam.add_role_to_instance_profile(
+            InstanceProfileName=f"runnerkit-runnerkit-{name}", RoleName=f"runnerkit-runnerkit-{role}"
+        )
+    steps = {step.resource.key: step for step in office.plan()}
+    assert (Do.KEEP, Do.BLOCK) == (steps["MachineProfile"].do, steps["JobProfile"].do)
+    stacked = steps["LaunchRole"]
     assert (Do.BLOCK, True) == (stacked.do, "--print" in stacked.why)
-    assert {"Provider": Do.LEAVE, "LaunchRole": Do.LEAVE} == {step.resource.key: step.do for step in office.removal()}
+    kept = {step.resource.key: step.do for step in office.removal()}
+    assert dict.fromkeys(("Provider", "LaunchRole", "MachineRole", "MachineProfile", "JobProfile"), Do.LEAVE) == kept
 
 
 def test_a_crash_at_any_call_is_repaired_by_the_next_time(office: Office) -> None:
@@ -171,6 +183,13 @@ def test_an_answer_that_was_lost_is_no_error(office: Office) -> None:
         office.ec2.lose_answer(action)
     office.make()
     assert {} == office.work()
+
+
+def test_what_aws_does_not_take_is_not_taken_for_something_that_is_there(office: Office) -> None:
+    """IAM has one code for tags that it refuses and for a service-linked role that exists."""
+    office.ec2.refuse("InvalidInput", "CreateRole")
+    with pytest.raises(LaunchRejected, match=r"making the role runnerkit-runnerkit-launch: InvalidInput"):
+        office.make()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from runnerkit.cli import setup_aws
 from runnerkit.cli.commands import app
 from runnerkit.setup.trust import issuer_of
 
@@ -105,6 +107,10 @@ def test_what_the_configuration_says_needs_no_option(desk: SandboxEc2, tmp_path:
         (["--repo", "acme/w", "--budget", "9", "--budget-topic", "arn:aws:sns:*:*:*"], "arn:aws:sns:"),
         (["--repo", "acme/w", "--any-job", "--environment", "gpu"], "--any-job"),
         (["--repo", "acme/w", "--region", "us-east-1,x"], "--region"),
+        (["--remove"], "exclude each other"),
+        (["--repo", "acme/w", "--data", "s3://acme-ml", "--journal", "s3://acme-ml/journal"], "within the data"),
+        (["--repo", "acme/w", "--data", "s3://acme-ml/a/", "--journal", "s3://acme-ml/a"], "within the data"),
+        ([word for n in range(30) for word in ("--repo", f"acme/widgets-{n}")], "AWS takes 2048"),
     ],
 )
 def test_wishes_that_mean_something_else_are_refused(words: list[str], says: str, desk: SandboxEc2) -> None:
@@ -116,13 +122,24 @@ def test_wishes_that_mean_something_else_are_refused(words: list[str], says: str
 
 def test_who_is_trusted() -> None:
     """Jobs of the environments and branches of the repositories, in both spellings that GitHub has of them."""
-    words = ("--repo", "acme/widgets", "--repo", "acme@1/tools@2", "--environment", "gpu", "--branch", "main")
+    words = (
+        "--repo",
+        "acme/widgets",
+        "--repo",
+        "acme/widgets",
+        "--repo",
+        "acme@1/tools@2",
+        "--environment",
+        "gpu",
+        "--branch",
+        "main",
+    )
     said = json.loads(run(*words, "--organization", "beta", "--print", "--json").stdout)
     trust = said["Resources"]["LaunchRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
     assert {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"} == trust["StringEquals"]
     spelt = ("acme/widgets", "acme@*/widgets@*", "acme@1/tools@2", "beta/*", "beta@*/*")
     ends = ("environment:gpu", "ref:refs/heads/main")
-    assert {f"repo:{each}:{end}" for each in spelt for end in ends} == set(
+    assert sorted(f"repo:{each}:{end}" for each in spelt for end in ends) == sorted(
         trust["StringLike"]["token.actions.githubusercontent.com:sub"]
     )
     anybody = json.loads(run("--repo", "acme@1/tools@2", "--any-job", "--print", "--json").stdout)
@@ -142,6 +159,18 @@ def test_who_is_trusted() -> None:
 def test_each_github_signs_with_its_own_name(api: str, issuer: str) -> None:
     """GitHub.com, data residency and Enterprise Server; the sandbox signs like GitHub.com."""
     assert issuer == issuer_of(api)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_is_asked_and_goes_has_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C at the question, and a terminal that closes, end the command as anywhere else: with 130."""
+    monkeypatch.setattr("sys.stdin", _Terminal())
+    with pytest.raises(KeyboardInterrupt):
+        setup_aws._ask((), setup_aws._Way(remove=True, yes=False, dry_run=False, as_json=False))
 
 
 def test_something_in_the_way_means_that_nothing_is_made(desk: SandboxEc2) -> None:

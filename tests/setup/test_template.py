@@ -75,7 +75,9 @@ def test_every_policy_fits_into_a_role_with_all_extras() -> None:
         if each.kind in {Kind.ROLE, Kind.PROFILE, Kind.FUNCTION, Kind.RULE}:
             assert len(each.name) <= 64
     with pytest.raises(ConfigError, match="10240"):
-        resources(replace(long, topics=tuple(f"arn:aws:sns:us-east-1:1:{'t' * 200}{n}" for n in range(60))), where)
+        resources(
+            replace(long, topics=tuple(f"arn:aws:sns:us-east-1:{1:012}:{'t' * 200}{n}" for n in range(60))), where
+        )
 
 
 def test_the_function_is_in_the_template_as_it_is_tested() -> None:

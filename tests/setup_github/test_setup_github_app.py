@@ -137,6 +137,13 @@ def test_the_page_has_one_answer() -> None:
         assert page.wait(0) == "abc"
 
 
+def test_a_browser_that_goes_away_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its connection ends, and nothing of that is on the terminal: neither where the page is nor a traceback."""
+    with Callback(lambda answer, state: answer + state, policy="style-src 'none'") as page:
+        page._server.handle_error(None, ("127.0.0.1", 1))
+    assert capsys.readouterr().err == ""
+
+
 def test_what_was_made_is_not_lost(world: GitHubWorld, tmp_path: Path) -> None:
     """An App that nobody installs, at an Enterprise Server's address: its key is kept, and the way on is told."""
     more = {"RUNNERKIT_GITHUB__API_URL": f"{world.url}/api/v3"}

@@ -102,6 +102,20 @@ def test_a_repository_is_settled_and_unsettled(world: GitHubWorld, tmp_path: Pat
     assert "has another value than it was made with" in gone.out
 
 
+def test_every_environment_that_was_made_goes(world: GitHubWorld, tmp_path: Path) -> None:
+    """Also one of an earlier run, and with reviewers of several runs; what others made in between stays."""
+    mine = world.add_token("fine-grained", login="ada")
+    world.add_environment(REPO, "theirs")
+    for name, *more in (("ours/ü x",), ("model-runs", "boss"), ("ours/ü x", "ada"), ("theirs",), ("ours/ü x",)):
+        who = [word for login in more for word in ("--reviewer", login)]
+        words = ("-r", REPO, "--token", "--environment", name, *who, "--yes")
+        assert say(world, tmp_path, *words, RUNNERKIT_GITHUB__TOKEN=mine).code == 0
+    record = read_record(world.state.repository(REPO).variables[RECORD])
+    assert (record.environment, record.reviewers, record.earlier) == ("ours/ü x", ("ada",), {"model-runs": ("boss",)})
+    gone = say(world, tmp_path, "-r", REPO, "--token", "--remove", "--yes", RUNNERKIT_GITHUB__TOKEN=mine)
+    assert (gone.code, [each.name for each in world.state.environments.values()]) == (0, ["theirs"]), gone.out
+
+
 def test_an_environment_is_never_weakened(world: GitHubWorld, tmp_path: Path) -> None:
     """Reviewers are added; the wait timer and the rule against approving one's own run stay; and it is not removed."""
     world.add_user("eve")
@@ -133,6 +147,8 @@ def test_refusals_say_what_to_do(world: GitHubWorld, tmp_path: Path) -> None:
     assert (wide.code, "may do far more" in wide.err) == (2, True)
     assert say(world, tmp_path, "-r", REPO, "--token", "--variable", "GITHUB_X=1").code == 2
     assert say(world, tmp_path, "-r", REPO, "--token", "--reviewer", "boss").code == 2
+    nonsense = say(world, tmp_path, "-r", REPO, "--token", "--hook-url", "hooks", "--yes", RUNNERKIT_GITHUB__TOKEN=mine)
+    assert (nonsense.code, "'hooks' is no address" in nonsense.err) == (2, True)
     assert world.state.hooks == {}
 
 
@@ -146,6 +162,8 @@ def test_an_organisation_has_one_webhook(world: GitHubWorld, tmp_path: Path) -> 
     assert (told.code, "ok: the webhook's ping of acme answered with 200" in told.out) == (0, True)
     (hook,) = world.state.hooks.values()
     assert (hook.level, hook.secret) == ("orgs/acme", "configured-secret")
+    unnamed = say(world, tmp_path, "-r", "acme/*", "--token", "--remove", "--yes", **known)
+    assert ("webhooks stay" in unnamed.err, [*world.state.hooks.values()]) == (True, [hook])
     assert say(world, tmp_path, *words, "--remove", **known).code == 0
     assert world.state.hooks == {}
 

@@ -40,6 +40,13 @@ give() {
         export "$2=$value"
     fi
 }
+# Who is given here wins over whom the job's variables and the configuration name; of both, the App.
+if [ -n "${INPUT_APP_ID-}" ]; then
+    unset RUNNERKIT_GITHUB__TOKEN
+elif [ -n "${INPUT_TOKEN-}" ] && [ -z "${INPUT_APP_KEY-}" ]; then
+    unset RUNNERKIT_GITHUB__TOKEN
+    export RUNNERKIT_GITHUB__APP_ID=
+fi
 give token GH_TOKEN
 give app-id RUNNERKIT_GITHUB__APP_ID
 give app-key RUNNERKIT_GITHUB__PRIVATE_KEY

@@ -62,7 +62,8 @@ class Place:
         before = Seen(variables=variables).record
         secrets = self._secrets() if wish.secrets or (everything and before.secrets) else frozenset()
         name = wish.environment or (before.environment if everything else "")
-        return Seen(hooks, variables, secrets, self._environment(name) if name else None)
+        old = {each: there for each in before.earlier if (there := self._environment(each))} if everything else {}
+        return Seen(hooks, variables, secrets, self._environment(name) if name else None, old)
 
     def _hooks(self, url: str) -> tuple[Hook, ...]:
         rows = self._client.rows(self._ask("GET", "/hooks", "list the webhooks", self._hook_need), each=record)

@@ -8,7 +8,9 @@ from runnerkit.errors import ConfigError
 from runnerkit.github.setup.words import EVENTS, MOST_REVIEWERS, RECORD, Record, Seen, Step, Verb, Wish, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from runnerkit.github.setup.words import Environment
 
 
 def steps(place: str, wish: Wish, seen: Seen) -> Sequence[Step]:
@@ -85,10 +87,14 @@ def recorded(wish: Wish, seen: Seen) -> Record:
     before = seen.record
     made = {n: digest(v) for n, v in wish.variables.items() if n not in seen.variables or n in before.variables}
     secrets = {name for name in wish.secrets if name not in seen.secrets} | {*before.secrets}
-    ours = seen.environment is None or before.environment == wish.environment
+    known = {**before.earlier} | ({before.environment: before.reviewers} if before.environment else {})
+    ours = seen.environment is None or wish.environment in known
     environment = wish.environment if wish.environment and ours else before.environment
-    reviewers = wish.reviewers if environment and environment == wish.environment else before.reviewers
-    return Record({**before.variables, **made}, tuple(sorted(secrets)), environment, reviewers)
+    # Those of earlier runs are still there: nobody is taken away.
+    added = wish.reviewers if environment == wish.environment else ()
+    reviewers = tuple(dict.fromkeys((*known.get(environment, ()), *added)))
+    earlier = {name: who for name, who in known.items() if name != environment}
+    return Record({**before.variables, **made}, tuple(sorted(secrets)), environment, reviewers, earlier)
 
 
 def removal(place: str, seen: Seen, hook_url: str) -> Sequence[Step]:
@@ -103,18 +109,18 @@ def removal(place: str, seen: Seen, hook_url: str) -> Sequence[Step]:
             found.append(Step(Verb.KEEP if changed else Verb.REMOVE, "variable", place, name, why))
     found += [Step(Verb.REMOVE, "secret", place, name) for name in record.secrets if name in seen.secrets]
     if record.environment and seen.environment is not None:
-        found.append(_environment_goes(place, record, seen))
+        found.append(_environment_goes(place, record.environment, record.reviewers, seen.environment))
+    found += [_environment_goes(place, name, record.earlier[name], there) for name, there in seen.earlier.items()]
     if RECORD in seen.variables:
         found.append(Step(Verb.REMOVE, "record", place, RECORD))
     return found
 
 
-def _environment_goes(place: str, record: Record, seen: Seen) -> Step:
-    there = seen.environment
-    ours = {each.lower() for each in record.reviewers}
+def _environment_goes(place: str, name: str, reviewers: Iterable[str], there: Environment) -> Step:
+    ours = {each.lower() for each in reviewers}
     # A team has no login, and this command never names one.
-    teams = there is not None and any(kind != "User" for kind, _ in there.reviewers)
-    if there is not None and (there.rules or teams or there.logins - ours):
+    teams = any(kind != "User" for kind, _ in there.reviewers)
+    if there.rules or teams or there.logins - ours:
         why = "somebody gave it reviewers or rules of their own; delete it in the repository's settings"
-        return Step(Verb.KEEP, "environment", place, record.environment, why)
-    return Step(Verb.REMOVE, "environment", place, record.environment, "with the secrets and variables in it, if any")
+        return Step(Verb.KEEP, "environment", place, name, why)
+    return Step(Verb.REMOVE, "environment", place, name, "with the secrets and variables in it, if any")

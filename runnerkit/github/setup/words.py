@@ -94,12 +94,16 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What ``setup github`` made at a repository; a variable is told by a digest of its value."""
+    """What ``setup github`` made at a repository; a variable is told by a digest of its value.
+
+    ``earlier`` are environments that were made before the last one, with their reviewers.
+    """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     environment: str = ""
     reviewers: tuple[str, ...] = ()
+    earlier: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def text(self) -> str:
         """As it is kept in the variable."""
@@ -108,6 +112,7 @@ class Record:
             "secrets": sorted(self.secrets),
             "environment": self.environment,
             "reviewers": sorted(self.reviewers),
+            "earlier": {name: sorted(who) for name, who in sorted(self.earlier.items())},
         }
         return json.dumps({name: value for name, value in told.items() if value}, separators=(",", ":"))
 
@@ -125,12 +130,13 @@ def read_record(text: str) -> Record:
         return Record()
     if not isinstance(told, dict):
         return Record()
-    variables = told.get("variables")
+    variables, earlier = told.get("variables"), told.get("earlier")
     return Record(
         {str(k): str(v) for k, v in variables.items()} if isinstance(variables, dict) else {},
         _texts(told.get("secrets")),
         str(told.get("environment") or ""),
         _texts(told.get("reviewers")),
+        {str(name): _texts(who) for name, who in earlier.items()} if isinstance(earlier, dict) else {},
     )
 
 
@@ -145,12 +151,16 @@ def digest(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is there: ``environment`` is None where there is none of that name, ``secrets`` are names."""
+    """What is there: ``environment`` is None where there is none of that name, ``secrets`` are names.
+
+    ``earlier`` are those that the record lists besides.
+    """
 
     hooks: tuple[Hook, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     environment: Environment | None = None
+    earlier: Mapping[str, Environment] = field(default_factory=dict)
 
     @property
     def record(self) -> Record:
