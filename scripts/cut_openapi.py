@@ -92,6 +92,8 @@ _ENVIRONMENTS = {
     "/deployments/{deployment_id}/statuses/{status_id}": ["get"],
     "/environments": ["get"],
     "/environments/{environment_name}": ["get", "put", "delete"],
+    "/environments/{environment_name}/secrets": ["get"],
+    "/environments/{environment_name}/variables": ["get"],
 }
 _HOOKS = {
     "": ["get", "post"],
@@ -103,6 +105,8 @@ _HOOKS = {
 }
 _REPOSITORY = {
     "": ["get"],
+    "/actions/organization-secrets": ["get"],
+    "/actions/organization-variables": ["get"],
     "/check-runs": ["post"],
     "/check-runs/{check_run_id}": ["get", "patch"],
     "/check-runs/{check_run_id}/annotations": ["get"],

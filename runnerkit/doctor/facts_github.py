@@ -115,10 +115,30 @@ class WorkflowJob:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowSeen:
-    """A workflow file; ``problem`` says why it cannot be read."""
+    """A workflow file; ``problem`` says why it cannot be read.
+
+    ``settings`` are the variables and secrets that it reads, as ``vars.NAME`` and ``secrets.NAME``: several where one
+    of them is enough, none where something else stands in for them.
+    """
 
     repo: str
     path: str
     events: tuple[str, ...] = ()
     jobs: tuple[WorkflowJob, ...] = ()
     problem: str = ""
+    settings: tuple[tuple[str, ...], ...] = ()
+
+
+ENVIRONMENTS = "environments"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSeen:
+    """Variables and secrets that a repository's workflows can read.
+
+    ``hidden``: kinds that the token may not list, and ``environments`` where those of environments are.
+    """
+
+    repo: str
+    names: frozenset[str]
+    hidden: tuple[str, ...] = ()

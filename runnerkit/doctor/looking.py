@@ -149,6 +149,7 @@ def _github_looks(config: Config, served: Sequence[str], environment: Mapping[st
     from runnerkit.doctor import look_here
     from runnerkit.doctor.facts_github import Webhooks
     from runnerkit.doctor.look_github import GitHubLooks
+    from runnerkit.doctor.look_settings import settings
     from runnerkit.doctor.look_webhooks import webhooks
     from runnerkit.github.client import Client
 
@@ -156,11 +157,13 @@ def _github_looks(config: Config, served: Sequence[str], environment: Mapping[st
     client: Once[Client] = Once(lambda: Client(config.github, clock=clock, repos=served))
     gated = bool(config.policy.require_environment)
     hub = Once(lambda: GitHubLooks(client(), config.github, served, environment, gated=gated))
+    flows = Once(lambda: (*(found := hub().workflows()), *look_here.workflows(folder, hub().names(), found)))
     names = ("token", "rate", "powers", "repositories", "more", "runner_group", "environments")
     url = config.serve.public_url or ""
     return {
         **{name: partial(_call, hub, name) for name in names},
-        "workflows": lambda: (*(found := hub().workflows()), *look_here.workflows(folder, hub().names(), found)),
+        "workflows": flows,
+        "settings": lambda: settings(client(), flows()),
         "github_skew": partial(_call, hub, "skew"),
         "webhooks": lambda: webhooks(client(), config.github, url, served) if url else Webhooks("", ours=False),
         "releases": lambda: app.forge(config, clock, served, environment).releases(

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 
 from runnerkit import labels, specs
 from runnerkit.doctor.checking import check
+from runnerkit.doctor.facts_github import ENVIRONMENTS
 from runnerkit.doctor.words import Group, Remark, failure, note, ok, unknown, warning
 from runnerkit.errors import LabelError, PolicyRefused
 from runnerkit.understanding import REPOSITORY_FILE, named_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from runnerkit.doctor.facts_github import EnvironmentSeen, WorkflowJob, WorkflowSeen
+    from runnerkit.doctor.facts_github import EnvironmentSeen, SettingsSeen, WorkflowJob, WorkflowSeen
     from runnerkit.doctor.seen import Observed
     from runnerkit.wishes import RunnerSpec
 
 OPEN = "${{"
+# What `setup github` makes, and jobs of ours cannot do without.
+MADE = frozenset(
+    {"AWS_ROLE", "AWS_REGION", "AWS_JOB_ROLE", "RUNNERKIT", "RUNNERKIT_TOKEN", "RUNNERKIT_APP_ID", "RUNNERKIT_APP_KEY"}
+)
 RISK = "anybody could make a job run on a machine of yours"
 
 
@@ -196,4 +201,54 @@ def identity(seen: Observed) -> Iterator[Remark]:
         yield ok(f"{len(asking)} job{'' if len(asking) == 1 else 's'} with a role, and all may ask for an identity")
 
 
-CHECKS = (repositories, environments, workflows, identity)
+@check(
+    "policy-settings",
+    Group.POLICY,
+    "Are the variables and secrets there that workflows of ours read?",
+    reads=("settings", "workflows"),
+    levels="wf",
+    todo="`runnerkit setup github` makes those that runnerkit's own workflows read; others are set at GitHub.",
+)
+def settings(seen: Observed) -> Iterator[Remark]:
+    """Each variable and secret that a workflow of ours reads is set, at one place or another."""
+    found = {each.repo: each for each in seen.settings.value}
+    wanted = [(flow, names) for flow in seen.workflows.value if _concerns_us(seen, flow) for names in flow.settings]
+    good = True
+    for repo in dict.fromkeys(flow.repo for flow, _ in wanted):
+        there = found.get(repo)
+        for names, files in _by_names(wanted, repo).items():
+            if there is not None and there.names & set(names):
+                continue
+            good = False
+            if there is None or {name.partition(".")[0] for name in names} & set(there.hidden):
+                yield unknown(
+                    f"{repo}: nobody may see whether {' or '.join(names)} is set", "a token that may list them"
+                )
+            else:
+                yield _missing(there, names, files)
+    if good:
+        yield ok("all are there" if wanted else "workflows of ours read none")
+
+
+def _concerns_us(seen: Observed, flow: WorkflowSeen) -> bool:
+    return any(job.launches or _ours(seen, job) for job in flow.jobs)
+
+
+def _by_names(wanted: Iterable[tuple[WorkflowSeen, tuple[str, ...]]], repo: str) -> dict[tuple[str, ...], list[str]]:
+    found: dict[tuple[str, ...], list[str]] = {}
+    for flow, names in wanted:
+        if flow.repo == repo:
+            found.setdefault(names, []).append(flow.path)
+    return found
+
+
+def _missing(there: SettingsSeen, names: tuple[str, ...], files: list[str]) -> Remark:
+    unless = " (unless in the environment, which this token may not look into)" if ENVIRONMENTS in there.hidden else ""
+    told = f"{there.repo}: {' or '.join(names)} is not set{unless}; wanted by {', '.join(files)}"
+    page = f"https://github.com/{there.repo}/settings/{names[0].partition('.')[0].replace('vars', 'variables')}/actions"
+    if any(name.partition(".")[2] in MADE for name in names):
+        return failure(told, "the job that reads it fails", f"runnerkit setup github, or by hand: {page}")
+    return warning(told, "the job reads an empty text", f"set it, if it is needed: {page}")
+
+
+CHECKS = (repositories, environments, workflows, identity, settings)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Rate,
         RepositorySeen,
         RunnerGroup,
+        SettingsSeen,
         TokenSeen,
         Webhooks,
         WorkflowSeen,
@@ -70,6 +71,7 @@ class Observed:
     webhooks: Look[Webhooks] = UNSEEN
     environments: Look[tuple[EnvironmentSeen, ...]] = UNSEEN
     workflows: Look[tuple[WorkflowSeen, ...]] = UNSEEN
+    settings: Look[tuple[SettingsSeen, ...]] = UNSEEN
     remote: Look[Remote] = UNSEEN
     journal: Look[JournalSeen] = UNSEEN
     tools: Look[tuple[Tool, ...]] = UNSEEN

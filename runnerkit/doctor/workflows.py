@@ -17,7 +17,7 @@ from runnerkit.doctor.facts_github import WorkflowJob, WorkflowSeen
 from runnerkit.labels import WORD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 FOLDER = ".github/workflows"
 EXPRESSION = r"\$\{\{.*?\}\}"
@@ -28,6 +28,9 @@ OURS = ("/actions/launch", "/workflows/dvc.yml")
 RENEWS = "runnerkit credentials"
 LAUNCHES = ("runnerkit launch", "runnerkit resume")
 ROLE = re.compile(r"(^|-)role($|-)")
+SETTING = re.compile(r"\b(vars|secrets)\.([A-Za-z_][A-Za-z0-9_]*)")
+# GitHub's own; every job has it.
+GIVEN = "secrets.GITHUB_TOKEN"
 
 
 def read(repo: str, path: str, text: str) -> WorkflowSeen:
@@ -41,7 +44,8 @@ def read(repo: str, path: str, text: str) -> WorkflowSeen:
         return WorkflowSeen(repo, path, problem="it has no jobs")
     found = tuple(_job(name, jobs, _record(written)) for name in jobs)
     # YAML 1.1 reads a bare `on` as true.
-    return WorkflowSeen(repo, path, _words(_record(written).get("on", _record(written).get(True))), found)
+    events = _words(_record(written).get("on", _record(written).get(True)))
+    return WorkflowSeen(repo, path, events, found, settings=tuple(dict.fromkeys(_settings(written))))
 
 
 def _job(name: Any, jobs: Mapping[Any, Any], workflow: Mapping[Any, Any]) -> WorkflowJob:  # noqa: ANN401 - YAML's keys
@@ -54,6 +58,28 @@ def _job(name: Any, jobs: Mapping[Any, Any], workflow: Mapping[Any, Any]) -> Wor
         has_identity=_has_identity(job.get("permissions", workflow.get("permissions"))),
         launches=_launches(job),
     )
+
+
+def _settings(written: object) -> Iterator[tuple[str, ...]]:
+    """What each expression reads; one that has a text or something else to fall back on needs nothing."""
+    for text in _texts(written):
+        for expression in re.findall(EXPRESSION, text, re.DOTALL):
+            names = dict.fromkeys(f"{kind}.{name.upper()}" for kind, name in SETTING.findall(expression))
+            alternatives = [part for part in expression.split("||") if not SETTING.search(part)]
+            if names and GIVEN not in names and not alternatives and "'" not in expression:
+                yield tuple(names)
+
+
+def _texts(written: object) -> Iterator[str]:
+    """Every text once: aliases can multiply a few lines without end, or lead back to where they stand."""
+    waiting, known = [written], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list) and id(value) not in known:
+            known.add(id(value))
+            waiting += reversed(list(value.values()) if isinstance(value, dict) else value)
 
 
 def _labels(runs_on: object) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ def following(wanted: Wanted, where: Where) -> list[Following]:
         when = "in Billing, a day after the first machine; until then the budget counts nothing"
         line = f"activate the cost allocation tag {tags.OWNER} {when}"
         told += [Following("for the budget", (line,))]
-    return [*told, Following("then", (_at_github(wanted, where), "runnerkit doctor"))]
+    more = "and what `runnerkit init` said of it: --token --secrets, or --app; --variable RUNNERKIT=..."
+    return [*told, Following("then", (_at_github(wanted, where), more, "runnerkit doctor"))]
 
 
 def _at_github(wanted: Wanted, where: Where) -> str:

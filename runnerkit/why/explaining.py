@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runnerkit.why.questions import Question
 
 MOST_JOBS = 50
+WAITING = "waiting"
 
 
 def explain(question: Question, evidence: Evidence, now: datetime) -> tuple[Answer, ...]:
@@ -98,11 +99,24 @@ def _of_run(run: Run, ours: list[Job], question: Question, evidence: Evidence, n
     text += f"; {len(ours)} of {times(len(every), 'job')} ask for runnerkit" + (f": {states}" if states else "")
     if question.attempt is not None and question.attempt < run.attempt:
         text += f"; attempt {question.attempt} is over, this is about the last one"
-    nexts = _nexts([finding for _, finding in found])
+    gated = [job for job in every if job.status == WAITING and job not in ours]
+    text += _waits(gated)
+    nexts = (*_nexts([finding for _, finding in found]), *_approve(gated))
     verdict = Verdict.OVER if run.status == "completed" else Verdict.GOING
     finding = Finding(verdict, text, nexts)
     facts = {"run": run.id, "attempt": run.attempt, "status": run.status, "conclusion": run.conclusion}
     return Answer("run", f"run {run.id}", run.repo, finding, (), evidence.unknown, facts)
+
+
+def _waits(gated: list[Job]) -> str:
+    """The job that launches is none of ours, and all of them wait for it."""
+    names = some([job.name for job in gated])
+    return f"; {names} waits for its environment: a person's approval, a wait timer or another rule" if gated else ""
+
+
+def _approve(gated: list[Job]) -> Iterator[Next]:
+    for page in dict.fromkeys(job.url for job in gated):
+        yield Next(f"somebody approves it{f' on {page}' if page else ''}")
 
 
 def _count(found: list[tuple[Job, Finding]], verdict: str) -> int:

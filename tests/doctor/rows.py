@@ -28,6 +28,7 @@ from runnerkit.doctor.facts_github import (
     Rate,
     RepositorySeen,
     RunnerGroup,
+    SettingsSeen,
     TokenSeen,
     Webhooks,
     WorkflowJob,
@@ -65,7 +66,7 @@ SUBNETS = tuple(SubnetSeen(f"subnet-{end}", REGION, REGION + end, "vpc-1", 200, 
 OFFER = Offer("default", REGION, (T4,), (ZONE, REGION + "b"), 0.16, 0.53)
 GROUP = GroupSeen(REGION, "sg-1", "runnerkit-runnerkit")
 JOB = WorkflowJob("train", ("runnerkit=0/gpu=t4",), ("gpu",), wants_identity=True, has_identity=True)
-FLOW = WorkflowSeen(REPO, ".github/workflows/train.yml", ("push",), (JOB,))
+FLOW = WorkflowSeen(REPO, ".github/workflows/train.yml", ("push",), (JOB,), settings=(("vars.AWS_ROLE",),))
 HOOKS = Webhooks(URL, ours=True, events=("workflow_job",), deliveries=(DeliverySeen("ping", NOW, 200),))
 CONFIG: dict[str, Any] = {
     "aws": {"secrets": "ssm", "instance_profile": "runners"},
@@ -125,6 +126,7 @@ def well(**changes: Any) -> Observed:  # noqa: ANN401 - any field; looks may be 
         webhooks=saw(HOOKS),
         environments=saw((EnvironmentSeen(REPO, "gpu", reviewed=True),)),
         workflows=saw((FLOW,)),
+        settings=saw((SettingsSeen(REPO, frozenset({"vars.AWS_ROLE"})),)),
         remote=saw(Remote("s3://acme-data/dvc", REGION)),
         journal=saw(JournalSeen("s3://acme-journal/runnerkit/")),
         tools=saw((Tool("git", "2.39.5", "reports"), Tool("dvc", "3.67.1", "pipelines"))),

@@ -10,7 +10,17 @@ import pytest
 
 from runnerkit.doctor.examining import examine
 from runnerkit.doctor.facts_aws import Carrier, Identity, ImageSeen, Leftovers, Offer, Region, Right, Wished
-from runnerkit.doctor.facts_github import EnvironmentSeen, Power, Rate, RepositorySeen, RunnerGroup, TokenSeen, Webhooks
+from runnerkit.doctor.facts_github import (
+    EnvironmentSeen,
+    Power,
+    Rate,
+    RepositorySeen,
+    RunnerGroup,
+    SettingsSeen,
+    TokenSeen,
+    Webhooks,
+    WorkflowSeen,
+)
 from runnerkit.doctor.facts_github import WorkflowJob as FlowJob
 from runnerkit.doctor.facts_here import Configuration, JournalSeen, Remote, Skew, Tool
 from runnerkit.doctor.registry import CHECKS, chosen
@@ -57,6 +67,15 @@ def job(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
 
 def repo(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
     return {"repositories": (replace(RepositorySeen(REPO, visible=True, private=True), **more),)}
+
+
+def there(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+    """Nothing is set."""
+    return {"settings": (SettingsSeen(REPO, frozenset(), **more),)}
+
+
+def reads(*names: str) -> WorkflowSeen:
+    return replace(FLOW, settings=(names,))
 
 
 def subnets(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
@@ -193,6 +212,13 @@ ROWS: list[tuple[str, Level, dict[str, Any], str]] = [
     ("policy-workflows", OK, {**job(labels=("runnerkit=0/spec=a",)), **repo(specs=OWN)}, "1 job of"),
     ("policy-workflows", OK, {"workflows": (replace(FLOW, jobs=(FlowJob("lint", ("ubuntu-latest",)),)),)}, "0 jobs"),
     ("policy-identity", F, job(has_identity=False), "id-token: write"),
+    ("policy-settings", F, there(), "vars.AWS_ROLE is not set; wanted by .github/workflows/train.yml"),
+    ("policy-settings", F, {"workflows": (reads("vars.AWS_JOB_ROLE", "vars.B"),)}, "vars.AWS_JOB_ROLE or vars.B"),
+    ("policy-settings", W, {"workflows": (reads("secrets.SLACK"),)}, "/settings/secrets/actions"),
+    ("policy-settings", F, there(hidden=("environments",)), "unless in the environment"),
+    ("policy-settings", U, there(hidden=("vars",)), "nobody may see whether vars.AWS_ROLE"),
+    ("policy-settings", OK, {"workflows": (reads("vars.A", "vars.AWS_ROLE"),)}, "all are there"),
+    ("policy-settings", OK, {**there(), **job(labels=("ubuntu-24.04",))}, "read none"),
     ("data-region", OK, {"remote": Remote("")}, "no DVC project"),
     ("data-region", F, {"remote": Remote("s3://gone/dvc", exists=False)}, "no such bucket"),
     ("data-region", W, {"remote": Remote("s3://acme/dvc", "us-east-1")}, 'set regions = ["us-east-1"]'),

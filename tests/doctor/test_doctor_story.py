@@ -280,6 +280,13 @@ def test_policy_that_does_not_fit_is_told(practice: Practice) -> None:
     bad = FLOW.replace("gpu=t4", "gpu=t5").replace("id-token: write", "id-token: none").replace(": gpu\n", ": free\n")
     github.push("acme/sloppy", {".github/workflows/train.yml": bad})
     github.add_environment("acme/sloppy", "free")
+    reading = FLOW.replace("arn:aws:iam::123456789012:role/dvc", "${{ vars.AWS_ROLE }}")
+    github.push(REPO, {".github/workflows/train.yml": reading})
+    practice.worst("policy-settings", "failure", "vars.AWS_ROLE is not set")
+    narrow = github.add_token("fine-grained", {"contents": "read"})
+    practice.worst("policy-settings", "unknown", "nobody may see", GITHUB_TOKEN=narrow)
+    github.state.repository(REPO).variables["AWS_ROLE"] = "arn:aws:iam::123456789012:role/dvc"
+    practice.worst("policy-settings", "ok", "all are there")
     _, told = practice.examine("--only", "policy", GITHUB_REPOSITORY="acme/sloppy")
     assert {"policy-environments", "policy-workflows", "policy-identity"} == {
         name for name, findings in told.items() if any(each["level"] == "failure" for each in findings)

@@ -52,6 +52,24 @@ def test_a_workflow_is_read() -> None:
     assert [("gpu",)] == [job.environments for job in workflows.read("acme/widgets", "x.yml", called).jobs]
 
 
+def test_what_a_workflow_reads_of_settings_is_found() -> None:
+    """By expressions that have nothing else to fall back on; once, however aliases multiply or lead back."""
+    text = """
+env: {a: "${{ vars.One }}", b: "${{ vars.X || 'usual' }}", c: "${{ secrets.GITHUB_TOKEN }}", d: "no vars.this"}
+jobs:
+  t: &t
+    runs-on: runnerkit=1/gpu=t4
+    steps:
+      - {run: x, with: {r: "${{ vars.A_ROLE || vars.B_ROLE }}"}}
+      - {run: y, env: {e: "${{ secrets.SLACK }}", f: "${{ vars.Y || github.actor }}"}}
+  u: *t
+  again: &again [*again, *t, *t]
+"""
+    found = workflows.read("acme/widgets", "x.yml", text).settings
+    assert {("vars.ONE",), ("vars.A_ROLE", "vars.B_ROLE"), ("secrets.SLACK",)} == {*found}
+    assert 3 == len(found)
+
+
 def test_what_is_not_pushed_yet_is_read_where_it_lies(tmp_path: Path) -> None:
     """Workflows of a checkout of a served repository; what GitHub has is read there, and another's checkout is none."""
     remote = ["remote", "add", "origin", "git@github.com:acme/widgets"]

@@ -156,6 +156,15 @@ def test_a_run_is_told_as_a_whole_and_job_by_job() -> None:
     assert "GitHub refuses that before" in run.finding.next[0].text
 
 
+def test_a_run_that_waits_for_an_approval_says_so() -> None:
+    """The job that launches is none of ours; without it no job of ours is there at all."""
+    gate = replace(OVER, id=80, name="launch", labels=("ubuntu-24.04",), status="waiting", url="https://x/80")
+    known = evidence(jobs=(gate,), runs={5: replace(RUN, status="waiting", conclusion=None)})
+    (run,) = explain(Question("5", number=5), known, NOW)
+    assert "launch waits for its environment" in run.finding.text
+    assert ["somebody approves it on https://x/80"] == [each.text for each in run.finding.next]
+
+
 def test_an_earlier_attempt_is_answered_with_the_last() -> None:
     """GitHub's page of an attempt that is over: it is said that this is not about it."""
     known = evidence(OVER, runs={5: replace(RUN, attempt=3)})

@@ -19,6 +19,7 @@ VARIABLE = f"{VARIABLES}/{{name}}"
 SECRETS = "/repos/{owner}/{repo}/actions/secrets"
 READ, WRITE = permission("actions_variables", "read"), permission("actions_variables", "write")
 SECRETS_READ, SECRETS_WRITE = permission("secrets", "read"), permission("secrets", "write")
+IN_ENVIRONMENTS = permission("environments", "read")
 NAME = re.compile(r"(?!GITHUB_)[A-Z_][A-Z0-9_]*")
 
 
@@ -139,3 +140,20 @@ def delete_secret(at: Exchange) -> Answer:
         raise missing()
     del at.repository.secrets[name]
     return Answer(204)
+
+
+# --- settings of other places -----------------------------------------------------------------------------------------
+
+
+@route("GET", "/repos/{owner}/{repo}/actions/organization-variables", needs=READ)
+@route("GET", "/repos/{owner}/{repo}/environments/{environment_name}/variables", needs=IN_ENVIRONMENTS)
+def list_others_variables(at: Exchange) -> Answer:
+    """List an organisation's or an environment's variables, of which there are none here."""
+    return at.page([], lambda each: _variable(at, each), "variables")
+
+
+@route("GET", "/repos/{owner}/{repo}/actions/organization-secrets", needs=SECRETS_READ)
+@route("GET", "/repos/{owner}/{repo}/environments/{environment_name}/secrets", needs=IN_ENVIRONMENTS)
+def list_others_secrets(at: Exchange) -> Answer:
+    """List an organisation's or an environment's secrets, of which there are none here."""
+    return at.page([], lambda each: _shown(at, each), "secrets")
