@@ -36,6 +36,8 @@ _NO_CREDENTIALS = (
     TokenRetrievalError,
 )
 _ENCODED = re.compile(r"\s*Encoded authorization failure message: \S+")
+# Who signs in, in an address such as a proxy's or an endpoint's.
+_SIGNED_IN = re.compile(r"(?<=://)[^/@\s\"']+@")
 _SERVER_SIDE = 500
 _PERMISSION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
 _SSM_OPERATIONS = frozenset(
@@ -73,9 +75,9 @@ def verdict_of(fault: Exception) -> Verdict:
 
 
 def message_of(fault: Exception) -> str:
-    """AWS's words, without the encoded part that only AWS can read."""
+    """AWS's words, without the encoded part that only AWS can read, and botocore's without passwords in addresses."""
     text = str(_error(fault).get("Message", "")) if isinstance(fault, ClientError) else str(fault)
-    return _ENCODED.sub("", text).strip()
+    return _SIGNED_IN.sub("", _ENCODED.sub("", text)).strip()
 
 
 def error_of(fault: Exception, doing: str) -> RunnerkitError:

@@ -223,3 +223,10 @@ def test_types_that_share_a_quota_class_share_a_quota() -> None:
         for other in names:
             same = quota_for(one, Market.ON_DEMAND) == quota_for(other, Market.ON_DEMAND)
             assert (quota_class(one) == quota_class(other)) is same
+
+
+def test_who_signs_in_by_an_address_is_not_told() -> None:
+    """An endpoint or a proxy may have a password in its address, and botocore quotes it."""
+    error = error_of(EndpointConnectionError(endpoint_url="http://me:hush@127.0.0.1:9/x?a=b@c"), "looking")
+    assert 'http://127.0.0.1:9/x?a=b@c"' in error.message
+    assert "hush" not in f"{error!r}{error.message}"
