@@ -136,7 +136,7 @@ def test_after_a_kill_the_state_is_free_again(up: Up) -> None:
 def test_it_goes_on_in_the_background(tmp_path: Path) -> None:
     """`--detach` returns once it is up, with lines that a shell can evaluate."""
     state = ("--state", str(tmp_path / "state"))
-    started = ask("sandbox", "up", "--detach", "--machines", "hollow", *state)
+    started = ask("sandbox", "up", "--detach", "--enforce-permissions", "--machines", "hollow", *state)
     try:
         assert started.returncode == 0, started.stderr
         assert all(line.startswith("export ") for line in started.stdout.splitlines())
