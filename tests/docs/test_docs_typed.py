@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from runnerkit.cli.commands import app
 from runnerkit.sandbox.together import Sandbox
 from tests.docs.doc_pages import ROOT, blocks, command_lines, typed
-from tests.docs.shells import FOREIGN, environment
+from tests.docs.shells import BIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,9 +191,14 @@ def desk(_ec2_server: SandboxEc2, tmp_path: Path) -> Iterator[Desk]:
         pytest.MonkeyPatch.context() as patch,
         Sandbox(REPO, boot=0.3, work=0.5, machines="hollow", ec2=_ec2_server) as world,
     ):
-        for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "GITHUB_", "GH_", "RUNNERKIT_"))]:
             patch.delenv(name)
-        for name, value in {**environment(tmp_path), **world.environment()}.items():
+        # HOME stays: libraries look into it once for the whole process. None of these is there.
+        own = {
+            name: str(tmp_path / name) for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "GH_CONFIG_DIR")
+        }
+        own |= {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+        for name, value in {**own, **world.environment()}.items():
             patch.setenv(name, value)
         for repo in OTHERS:
             world.github.add_repository(repo)

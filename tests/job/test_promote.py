@@ -180,6 +180,9 @@ def test_the_tags_are_those_that_gto_would_write(ground: Ground, tmp_path: Path)
     """The same course by GTO's command in a clone: the same names."""
     clone = tmp_path / "clone"
     ground.git("clone", "--quiet", str(ground.origin), str(clone))
+    # GTO's library asks for a person where git itself would take what the environment says.
+    for key, value in (("user.name", "ci"), ("user.email", "ci@acme.example")):
+        ground.git("config", key, value, at=clone)
     for words in (
         ["register", "churn", "--version", "v1.2.0"],
         ["assign", "churn", "--version", "v1.2.0", "--stage", "staging"],

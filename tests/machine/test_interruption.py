@@ -32,12 +32,14 @@ def test_an_interruption_from_the_notice_to_the_end(yard: Yard) -> None:
 
     yard.ec2.interrupt(guest.id, notice=20)
     end = time.time() + 20
-    eventually(lambda: guest.exists("/home/runner/interruption"), guest._tail, 8)
+    # The shell makes the file before the hook has written a word.
+    seen = "/home/runner/interruption"
+    eventually(lambda: guest.exists(seen) and "terminate" in guest.read(seen), guest._tail, 8)
     told = json.loads(guest.read("/run/runnerkit/notice.json"))
     assert told["action"] == "terminate"
     assert told["at"] == pytest.approx(end, abs=2)
     assert told["at"] - told["listener_stops_at"] == pytest.approx(9)
-    assert guest.read("/home/runner/interruption").startswith("interruption runner\n")
+    assert guest.read(seen).startswith("interruption runner\n")
     assert yard.job(job).status == "in_progress", "it may save itself"
     assert yard.finished(job) == "failure"
     assert end - 11 < time.time() < end, "it failed in time"

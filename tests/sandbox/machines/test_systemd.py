@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from base64 import b64encode
@@ -272,3 +273,21 @@ def test_a_supervisor_without_a_sandbox_does_not_begin() -> None:
     eventually(lambda: supervised.ended() is not None, "its end")
     assert supervised.ended() == lifeline.LOST
     supervised.close()
+
+
+READS = """
+import os
+from runnerkit.sandbox.machines.init import kernel, lifeline
+kernel.watched_over = lambda: None
+print(lifeline.described()["name"], os.read(0, 100))
+"""
+
+
+def test_the_end_may_be_told_before_a_supervisor_has_begun() -> None:
+    """On a busy computer both lines are there when it reads the first one; the second one stays for whoever watches."""
+    spec = json.dumps({"parent": os.getpid(), "name": "i-1" + "0" * 20_000})
+    done = subprocess.run(
+        [sys.executable, "-c", READS], input=f"{spec}\nover\n", capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith("i-1000")
+    assert done.stdout.endswith("0 b'over\\n'\n")

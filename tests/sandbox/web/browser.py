@@ -7,6 +7,7 @@ import select
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,9 +104,14 @@ class Browser:
             f"setTimeout(() => {{ clearInterval(timer); done(holds()); }}, {seconds * 1000});"
         )
         asked = {"script": script, "args": arguments}
-        assert self._ask("POST", f"{self._session}/execute/async", asked), (
-            f"{condition} does not hold on {self.address}:\n{self.text()}"
-        )
+        try:
+            holds = self._ask("POST", f"{self._session}/execute/async", asked)
+        except urllib.error.HTTPError as error:
+            # What was clicked has led to another page in the middle of the question: it is asked there, once more.
+            if b"unload" not in (said := error.read()) and b"navigat" not in said:
+                raise
+            holds = self._ask("POST", f"{self._session}/execute/async", asked)
+        assert holds, f"{condition} does not hold on {self.address}:\n{self.text()}"
 
     def look(self, width: int, height: int, *, dark: int = 0, phone: int = 0, scale: float = 1) -> None:
         """Be a laptop or a phone, by day or by night."""

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 from contextlib import suppress
+from io import FileIO
 from typing import TYPE_CHECKING, Any
 
 from . import folders, kernel
@@ -27,12 +28,10 @@ def described() -> dict[str, Any] | None:
     """What the sandbox wants of this supervisor; None when the sandbox is gone already."""
     # A handler, for a signal that is ignored would stay ignored in what we start. Ctrl-C is the sandbox's to handle.
     signal.signal(signal.SIGINT, lambda *_: None)
-    line = b""
-    while not line.endswith(b"\n"):
-        block = os.read(STDIN, BLOCK)
-        if not block:
-            return None
-        line += block
+    # No more than the first line: when the second one is there already, it is for whoever watches.
+    line = FileIO(STDIN, closefd=False).readline()
+    if not line.endswith(b"\n"):
+        return None
     spec: dict[str, Any] = json.loads(line)
     if not kernel.stand_alone(spec["parent"]):
         return None
