@@ -82,7 +82,7 @@ _RELEASE: dict[str, File] = {f"{STORE}/release.json": (json.dumps({"tag_name": f
 def _background(script: str) -> Callable[[str], bytes]:
     def made(jit: str) -> bytes:
         run = f"export RUNNER_ALLOW_RUNASROOT=1\n./run.sh --jitconfig {jit}\n"
-        written = {"/tmp/pre-runner-script.sh": "#!/bin/bash\n", "/opt/runner-setup.sh": f"{_LOGGED}{script}{run}"}  # noqa: S108
+        written = {"/tmp/pre-runner-script.sh": "#!/bin/bash\n", "/opt/runner-setup.sh": f"{_LOGGED}{script}{run}"}  # noqa: S108 - paths on the machine
         files = [{"path": path, "permissions": "0755", "content": text} for path, text in written.items()]
         return _cloud_config({"write_files": files, "runcmd": ["nohup /opt/runner-setup.sh &"]})
 

@@ -29,30 +29,42 @@ RUNS = 3
 # About a third of the time from one look at the runner to the next.
 LONGER_EACH = 0.37
 LIMIT = 2.0
+# Seconds until EC2 has the fleet, and seconds after the runner listens.
+Sides = tuple[float, float]
 BARE = [sys.executable, "-c", "import boto3, github; boto3.client('ec2')"]
 
 
 def measure() -> list[Figure]:
-    """Launch and wait three times."""
+    """Launch and wait: three times knowing prices, network and image from the launch before, three times nothing."""
     with world() as there:
         there.sandbox.ec2.delay("*", EC2_CALL)
         there.sandbox.github.delay(GITHUB_CALL)
-        sides: list[tuple[float, float]] = []
+        warm: list[Sides] = []
+        cold: list[Sides] = []
         bare: list[float] = []
         for run in range(RUNS):
             bare.append(took(BARE, there.environment).seconds)
-            sides.append(_overhead(there, BOOT + run * LONGER_EACH))
+            warm.append(_overhead(there, BOOT + run * LONGER_EACH))
+            there.forget()
+            cold.append(_overhead(there, BOOT + run * LONGER_EACH))
     imports = Spread.of(bare)
-    whole, before, after = (Spread.of(values) for values in zip(*((b + a, b, a) for b, a in sides), strict=True))
+    before, after = (Spread.of(values) for values in zip(*warm, strict=True))
     return [
-        Figure("launch --wait beyond the boot", before.least + after.middle, "s", LIMIT, spread=whole),
+        _beyond("launch --wait beyond the boot", warm),
         Figure("of it until EC2 has the fleet", before.least, "s", spread=before),
         Figure("of it after the runner listens", after.middle, "s", spread=after),
+        _beyond("launch --wait beyond the boot, with nothing cached", cold),
         Figure("boto3, an EC2 client and PyGithub alone", imports.least, "s", spread=imports),
     ]
 
 
-def _overhead(there: World, boot: float) -> tuple[float, float]:
+def _beyond(what: str, runs: list[Sides]) -> Figure:
+    before, after = (Spread.of(values) for values in zip(*runs, strict=True))
+    whole = Spread.of([sum(sides) for sides in runs])
+    return Figure(what, before.least + after.middle, "s", LIMIT, spread=whole)
+
+
+def _overhead(there: World, boot: float) -> Sides:
     """Seconds from the command's start to the accepted fleet, and from the listening runner to the exit."""
     accepted: list[float] = []
 

@@ -267,7 +267,7 @@ def builders_and_images(
     from runnerkit.ec2 import Ec2Builders, Ec2Images
 
     folder = _folder(environment, "CACHE", ".cache")
-    return Ec2Builders(config.aws, clock=clock, cache_dir=folder), Ec2Images(config.aws)
+    return Ec2Builders(config.aws, clock=clock, cache_dir=folder), Ec2Images(config.aws, clock=clock, cache_dir=folder)
 
 
 def bake_log(recipe: str, environment: Mapping[str, str] = os.environ) -> Path:

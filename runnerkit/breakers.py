@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from runnerkit.errors import NoCapacity, NotOffered, PolicyRefused
+from runnerkit.errors import CloudDenied, ForgeDenied, NoCapacity, NotFound, NotOffered, PolicyRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Launches that failed for these reasons say nothing about the label's machines, only that there are none to be had.
 UNOBTAINABLE = frozenset({NoCapacity.code, NotOffered.code, PolicyRefused.code})
+# Nor do these count for people who launch again: they have seen to credentials or permissions, a controller has not.
+MENDABLE = UNOBTAINABLE | {CloudDenied.code, ForgeDenied.code, NotFound.code}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from difflib import get_close_matches
+from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -99,7 +100,8 @@ def _layers(environment: Mapping[str, str], folder: Path, path: Path | None) -> 
     named = path or (Path(environment["RUNNERKIT_CONFIG"]) if environment.get("RUNNERKIT_CONFIG") else None)
     if named is not None:
         yield str(named.absolute()), _section(_toml(named), named)
-    elif (folder / FILE).is_file():
+    elif lexists(folder / FILE):
+        # Also a folder that a container made for want of a file, and a link to nowhere: both are told of.
         yield FILE, _toml(folder / FILE)
     elif (folder / "pyproject.toml").is_file():
         project = folder / "pyproject.toml"

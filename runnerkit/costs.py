@@ -7,6 +7,7 @@ which is left out here: a budget rather counts too much.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,24 @@ def rentals(notes: Iterable[Note], instances: Iterable[Instance]) -> tuple[Renta
     for instance in instances:
         found[instance.id] = _seen(instance, found.get(instance.id))
     return tuple(sorted(found.values(), key=lambda rental: (rental.since, rental.instance)))
+
+
+def hired(instance: Instance) -> Rental:
+    """A machine as EC2 shows it, still running."""
+    return Rental(
+        runner=instance.name,
+        instance=instance.id,
+        repo=instance.repo,
+        run_id=instance.run_id,
+        job_id=instance.job_id,
+        type=instance.type,
+        region=instance.region,
+        zone=instance.zone,
+        market=str(instance.market),
+        price=instance.price,
+        on_demand=None,
+        since=instance.launched_at,
+    )
 
 
 def dollars(rental: Rental, now: datetime, since: datetime | None = None) -> float | None:
@@ -96,35 +115,14 @@ def spent(
 
 
 def _launched(note: Note, known: Rental | None) -> Rental:
-    return Rental(
-        runner=note.text("runner"),
-        instance=note.text("instance"),
-        repo=note.text("repo"),
-        run_id=note.id("run"),
-        job_id=note.id("job"),
-        type=note.text("type"),
-        region=note.text("region"),
-        zone=note.text("zone"),
-        market=note.text("market"),
-        price=note.number("price"),
-        on_demand=note.number("on_demand"),
-        since=note.at,
-        until=known.until if known else None,
-    )
+    price, on_demand = note.number("price"), note.number("on_demand")
+    return replace(_noted(note), price=price, on_demand=on_demand, until=known.until if known else None)
 
 
 def _ended(note: Note, known: Rental | None) -> Rental:
     since, until = moment(note.text("since")) or note.at, moment(note.text("until")) or note.at
-    return Rental(
-        runner=note.text("runner"),
-        instance=note.text("instance"),
-        repo=note.text("repo"),
-        run_id=note.id("run"),
-        job_id=note.id("job"),
-        type=note.text("type"),
-        region=note.text("region"),
-        zone=note.text("zone"),
-        market=note.text("market"),
+    return replace(
+        _noted(note),
         price=known.price if known else None,
         on_demand=known.on_demand if known else None,
         since=min(since, known.since) if known else since,
@@ -133,20 +131,28 @@ def _ended(note: Note, known: Rental | None) -> Rental:
     )
 
 
-def _seen(instance: Instance, known: Rental | None) -> Rental:
-    price = known.price if known and known.price is not None else instance.price
-    until = known.until if known else None
+def _noted(note: Note) -> Rental:
     return Rental(
-        runner=instance.name,
-        instance=instance.id,
-        repo=instance.repo,
-        run_id=instance.run_id,
-        job_id=instance.job_id,
-        type=instance.type,
-        region=instance.region,
-        zone=instance.zone,
-        market=str(instance.market),
-        price=price,
+        runner=note.text("runner"),
+        instance=note.text("instance"),
+        repo=note.text("repo"),
+        run_id=note.id("run"),
+        job_id=note.id("job"),
+        type=note.text("type"),
+        region=note.text("region"),
+        zone=note.text("zone"),
+        market=note.text("market"),
+        price=None,
+        on_demand=None,
+        since=note.at,
+    )
+
+
+def _seen(instance: Instance, known: Rental | None) -> Rental:
+    until = known.until if known else None
+    return replace(
+        hired(instance),
+        price=known.price if known and known.price is not None else instance.price,
         on_demand=known.on_demand if known else None,
         since=min(instance.launched_at, known.since) if known else instance.launched_at,
         until=None if instance.live else (until or instance.ended_at or instance.launched_at),

@@ -11,12 +11,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runnerkit import labels
-from runnerkit.actions import Deregister, Launch, Plan, Retire, Terminate
+from runnerkit.actions import Launch, Plan
 from runnerkit.applying import Applier
 from runnerkit.attention import Attention
 from runnerkit.breakers import UNOBTAINABLE
 from runnerkit.bursting import LEAST_AT_ONCE, Burster, Starter
 from runnerkit.chronicle import Chronicle
+from runnerkit.ending import ends
 from runnerkit.errors import RunnerkitError
 from runnerkit.events import ActionFailed, JobRefused, JobWaiting, LeftoverRemoved, PassEnded
 from runnerkit.launching import Launcher
@@ -32,7 +33,6 @@ from runnerkit.telling import Teller
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from runnerkit.actions import Action
     from runnerkit.applying import Outcome
     from runnerkit.handing import Papers
     from runnerkit.launching import Outside
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 # How often one pass plans anew around wishes that cannot be had.
 ROUNDS = 3
-ASKED = "somebody asked for it"
 
 
 class Fleet:
@@ -285,10 +284,7 @@ class Fleet:
             pairs = [Pair(instance, None) for instance in here]
         else:
             pairs = list(join(_sighted(self._decided(queue=False)).observed))
-        meant = [p for p in pairs if p.instance is not None and p.instance.live and _is_meant(p, names)]
-        bare = [pair for pair in pairs if registrations and pair.instance is None and _is_meant(pair, names)]
-        ends = [Deregister(p.name, p.repo, p.runner.id, ASKED) for p in bare if p.runner is not None]
-        return self._applier.apply([*(_end(pair, force=force) for pair in meant), *ends])
+        return self._applier.apply(ends(pairs, names, force=force, registrations=registrations))
 
 
 def _sighted(done: Pass) -> Pass:
@@ -296,16 +292,3 @@ def _sighted(done: Pass) -> Pass:
     if done.blind is not None:
         raise done.blind
     return done
-
-
-def _is_meant(pair: Pair, names: Sequence[str] | None) -> bool:
-    return names is None or pair.name in names or (pair.instance is not None and pair.instance.id in names)
-
-
-def _end(pair: Pair, *, force: bool) -> Action:
-    instance, runner = pair.instance, pair.runner
-    assert instance is not None  # noqa: S101 - the caller chose machines
-    if runner is not None and not force:
-        return Retire(pair.name, pair.repo, runner.id, instance.id, instance.region, ASKED)
-    id_ = instance.runner_id
-    return Terminate(pair.name, pair.repo, instance.id, instance.region, ASKED, confirm=not force, runner_id=id_)

@@ -96,7 +96,7 @@ class Entries:
 
     def _read(self, kind: str, since: datetime, understood: Callable[[Entry], T | None]) -> list[T]:
         found = (understood(entry) for entry in self.select(since, (kind,)))
-        return [each for each in found if each is not None and each.at >= since]  # type: ignore[attr-defined]
+        return [each for each in found if each is not None and each.at >= since]  # type: ignore[attr-defined]  # entries have a time
 
 
 def _wanted(entry: Entry, kinds: Collection[str]) -> bool:

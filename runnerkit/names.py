@@ -16,6 +16,8 @@ BORN_PREFIX = "runnerkit-born-"
 TAG_PREFIX = "runnerkit:"
 DEFAULT_OWNER = "runnerkit"
 NAME_LIMIT = 64
+# AWS's names of regions, as in eu-west-1, us-gov-west-1 and eusc-de-east-1.
+REGION = re.compile(r"(?:[a-z]{2}|eusc)(?:-[a-z]+)+-[0-9]{1,2}")
 
 
 class Secret:

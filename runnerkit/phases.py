@@ -49,6 +49,7 @@ class Row:
 
 P = Phase
 _DEAD = {P.DANGLING, P.ENDED}
+# A runner that vanishes within the settle window, as after a quick job, leaves a machine that seems to boot.
 
 LIFE: dict[Phase, Row] = {
     P.REGISTERED: Row(
@@ -67,19 +68,19 @@ LIFE: dict[Phase, Row] = {
         "the runner is online and waits for a job",
         capacity=True,
         ends="the machine ends itself when idle; after the idle deadline it no longer counts as capacity",
-        then=frozenset({P.BUSY, P.LOST, P.GONE, P.STOPPED, *_DEAD}),
+        then=frozenset({P.BOOTING, P.BUSY, P.LOST, P.GONE, P.STOPPED, *_DEAD}),
     ),
     P.BUSY: Row(
         "the runner is online and works",
         capacity=False,
         ends="the machine ends itself after the job; nobody else ends it before its maximum lifetime",
-        then=frozenset({P.READY, P.LOST, P.GONE, P.STOPPED, *_DEAD}),
+        then=frozenset({P.BOOTING, P.READY, P.LOST, P.GONE, P.STOPPED, *_DEAD}),
     ),
     P.LOST: Row(
         "the runner was online and is not any more, its instance lives",
         capacity=False,
         ends="after the lost deadline it is retired, unless GitHub says that it is busy",
-        then=frozenset({P.READY, P.BUSY, P.GONE, P.STOPPED, *_DEAD}),
+        then=frozenset({P.BOOTING, P.READY, P.BUSY, P.GONE, P.STOPPED, *_DEAD}),
     ),
     P.GONE: Row(
         "an instance lives, GitHub lists no runner for it",

@@ -26,18 +26,23 @@ def _ec2_server() -> Iterator[SandboxEc2]:
 @pytest.fixture
 def ec2(_ec2_server: SandboxEc2, monkeypatch: pytest.MonkeyPatch) -> SandboxEc2:
     """An empty local EC2 that boto3 talks to for the length of a test."""
+    from runnerkit.sandbox.direct import past_proxies
+
     _ec2_server.reset()
-    for name, value in _ec2_server.environment().items():
+    for name, value in (_ec2_server.environment() | past_proxies()).items():
         monkeypatch.setenv(name, value)
     return _ec2_server
 
 
 @pytest.fixture
-def github() -> Iterator[GitHubWorld]:
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubWorld]:
     """An empty local GitHub; every answer it gave is checked against GitHub's own description when the test ends."""
     _need_sandbox()
+    from runnerkit.sandbox.direct import past_proxies
     from runnerkit.sandbox.github import GitHubWorld
 
+    for name, value in past_proxies().items():
+        monkeypatch.setenv(name, value)
     with GitHubWorld() as world:
         yield world
         if world.violations:

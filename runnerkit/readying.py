@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from runnerkit.errors import (
     CloudError,
     ForgeError,
     ForgeUnavailable,
+    ImageMissing,
     LaunchRejected,
     NoCapacity,
     NotOffered,
@@ -95,7 +97,8 @@ class Readier:
             RunnerOutdated: GitHub refuses the runner in the image.
             LaunchRejected: There is no runner to download.
         """
-        tries, images = self._suited(launch.spec, self.chooser.choose(launch.spec, launch.repo))
+        tries, images = self._suited(launch.spec, *self._found(launch))
+        self._prepare(tries[0].region)
         best = tries[0].offerings[0]
         self._freshness.check(launch.repo, images.values(), best)
         policy = self._policy
@@ -105,7 +108,6 @@ class Readier:
         self._outside.events.emit(
             OfferingChosen(str(launch.name), best.type.name, best.zone, best.market, best.price, candidates=candidates)
         )
-        self._prepare(tries[0].region)
         return ready
 
     def _prepare(self, region: str) -> None:
@@ -117,24 +119,41 @@ class Readier:
 
         threading.Thread(target=prepared, name="prepare", daemon=True).start()
 
+    def _found(self, launch: Launch) -> tuple[Sequence[Attempt], Sequence[Image]]:
+        """What to try and which images are baked: two questions that the cloud answers beside each other."""
+        with ThreadPoolExecutor(1) as pool:
+            baked = pool.submit(self._outside.cloud.baked, launch.spec)
+            tries = self.chooser.choose(launch.spec, launch.repo)
+        return tries, baked.result()
+
     def _suited(
-        self, spec: RunnerSpec, tries: Sequence[Attempt]
+        self, spec: RunnerSpec, tries: Sequence[Attempt], baked: Sequence[Image]
     ) -> tuple[tuple[Attempt, ...], dict[tuple[str, str], Image]]:
         """The attempts that one user data can serve, and their images.
 
         A baked image and a stock one boot from different user data, and a stock one downloads the runner of one
         architecture: baked images win, else the architecture of the cheapest offering does.
         """
-        wanted = {(attempt.region, offering.type.arch) for attempt in tries for offering in attempt.offerings}
-        images = {key: self._outside.cloud.image(spec, *key) for key in sorted(wanted)}
-        first = tries[0].offerings[0].type.arch
-        baked = {key for key, image in images.items() if image.baked}
-        kept = baked or {key for key in images if key[1] == first}
+        wanted = list(dict.fromkeys((tried.region, pool.type.arch) for tried in tries for pool in tried.offerings))
+        own = {key: image for image in baked if (key := (image.region, image.arch)) in wanted}
+        images = own or self._looked_up(spec, wanted)
         suited = [
-            replace(attempt, offerings=tuple(o for o in attempt.offerings if (o.region, o.type.arch) in kept))
+            replace(attempt, offerings=tuple(o for o in attempt.offerings if (o.region, o.type.arch) in images))
             for attempt in tries
         ]
-        return tuple(attempt for attempt in suited if attempt.offerings), {key: images[key] for key in kept}
+        return tuple(attempt for attempt in suited if attempt.offerings), images
+
+    def _looked_up(self, spec: RunnerSpec, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Image]:
+        """Images of the cheapest offering's architecture; an image that was named may be for another one alone."""
+        missing: list[ImageMissing] = []
+        for arch in dict.fromkeys(arch for _, arch in wanted):
+            try:
+                found = {key: self._outside.cloud.image(spec, *key) for key in wanted if key[1] == arch}
+            except ImageMissing as error:
+                missing.append(error)
+            else:
+                return {key: image for key, image in found.items() if image.baked} or found
+        raise missing[0]
 
     def _download(self, repo: str, images: Mapping[tuple[str, str], Image]) -> dict[str, str]:
         """Where a machine without a baked runner gets one; one more read, and only then."""

@@ -208,4 +208,4 @@ def _machines(
 
 def _named(jobs: Sequence[Job]) -> str:
     names = [f"job {job.id} ({job.name})" if job.name else f"job {job.id}" for job in jobs[:3]]
-    return ", ".join(names) + (f" and {len(jobs) - 3} more" if len(jobs) > 3 else "")  # noqa: PLR2004
+    return ", ".join(names) + (f" and {len(jobs) - 3} more" if len(jobs) > 3 else "")  # noqa: PLR2004 - three names are told, the rest counted

@@ -9,13 +9,28 @@ from typing import Annotated, Literal, NoReturn, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from runnerkit.names import REGION
 from runnerkit.wishes import Written
 
 # Lower case, 3 to 63 signs. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 S3_PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/+([^/].*?))?/*")
 # A secret that can be guessed is none; the text itself must not be in the message.
 SHORTEST_SECRET = 12
+# GitHub's names; those of managed users carry an underscore. A star stands for all repositories of an owner.
+SERVED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?:\*|(?!\.{1,2}$)[A-Za-z0-9._-]{1,100})")
 OWNER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+def _is_region(text: str) -> str:
+    if not REGION.fullmatch(text):
+        raise ValueError("is not a region such as eu-west-1")
+    return text
+
+
+def _is_served(text: str) -> str:
+    if not SERVED.fullmatch(text):
+        raise ValueError("is not a repository as owner/name, nor owner/* for all of an owner's")
+    return text
 
 
 class ImageSource(Written):
@@ -49,7 +64,7 @@ class AwsSettings(Written):
     """
 
     owner: str = Field(default="runnerkit", pattern=OWNER_PATTERN)
-    regions: tuple[str, ...] = ()
+    regions: tuple[Annotated[str, AfterValidator(_is_region)], ...] = ()
     profile: str | None = None
     endpoint_url: str | None = None
     subnets: tuple[str, ...] = ()
@@ -191,7 +206,7 @@ class GitHubSettings(_Guarded):
     installation_id: int | None = None
     private_key: SecretStr | None = None
     private_key_file: str | None = None
-    repositories: tuple[str, ...] = ()
+    repositories: tuple[Annotated[str, AfterValidator(_is_served)], ...] = ()
     organization: str | None = None
     runner_group: str | None = None
     recovery: Literal["detect", "controller", "resume", "none"] = "detect"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runnerkit import costs
 from runnerkit.actions import Launch
-from runnerkit.breakers import breaker_open_until
+from runnerkit.breakers import MENDABLE, breaker_open_until
 from runnerkit.errors import (
     ForgeError,
     LeaseExpired,
@@ -128,18 +128,18 @@ class SlotKeeper:
         return max((s for s in serials if s > serial and s % request.count == serial % request.count), default=serial)
 
     def _check_bounds(self, request: LaunchRequest) -> None:
-        """Refuse what policy's caps or the breaker forbid.
-
-        Looking at EC2 for the caps is one read; it is spared where one machine is asked for and nobody set a cap.
-        """
+        """Refuse what policy's caps or the breaker forbid; EC2 is not read for one machine where nobody set a cap."""
         policy, now = self._policy, self._outside.clock.now()
         digest = label_digest(self._outside.forge.place(request.repo), request.labels)
         since = now - timedelta(seconds=policy.breaker_window + policy.breaker_pause)
-        closed = breaker_open_until(self._outside.journal.failures(since), digest, policy, now)
+        noted = self._outside.journal.failures(since)
+        failures = [each for each in noted if each.digest == digest and each.code not in MENDABLE]
+        closed = breaker_open_until(failures, digest, policy, now)
         if closed is not None:
+            after = f"{policy.breaker_failures} failures, the last of them {failures[-1].code}"
             raise PolicyRefused(
-                f"launching for this label pauses until {closed:%H:%M} UTC after {policy.breaker_failures} failures",
-                hint="`runnerkit plan` shows what fails; policy keys breaker_failures, breaker_window, breaker_pause",
+                f"launching for this label pauses until {closed:%H:%M} UTC after {after}",
+                hint="another SCOPE in the label does not wait; policy keys breaker_failures, breaker_pause",
             )
         said = policy.model_fields_set & {"max_machines", "max_machines_per_repo", "dollars_per_day"}
         if request.count > 1 or said or any(cap.covers(request.repo) for cap in policy.caps()[1:]):

@@ -58,6 +58,10 @@ HAND_OVER_EACH = 0.5
 LARGEST_BATCH = 1_000
 
 
+# Every launch writes most of these.
+_OF_A_LAUNCH = frozenset({RUNNER, RUNNER_ID, REPO, SPEC, BATCH, LAUNCHED_AT, ONLINE_BY, EXPIRES_AT})
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What EC2 itself tells about an instance, without its tags."""
@@ -191,6 +195,14 @@ def instance_from(tags: Mapping[str, str], facts: Facts) -> Instance:
         # EC2's own launch time: the burst may have tried other pools for a while before.
         hand_over_by=hand_over_by(tags.get(BATCH, ""), facts.launched_at),
     )
+
+
+def of_a_launch(tags: Iterable[str]) -> bool:
+    """Whether an instance with these keys of tags was launched to be a runner's machine.
+
+    The owner's tag alone does not make it one: AWS Batch's instances bear it, too, and nobody but Batch ends them.
+    """
+    return not _OF_A_LAUNCH.isdisjoint(tags)
 
 
 def moment(text: str | None) -> datetime:

@@ -88,7 +88,8 @@ may work again without anybody changing anything.""",
 ## As JSON
 
 With `--json` an error is one object on standard output. `hint` says what to do next and may be empty; errors of AWS add
-`aws_code`, a lack of capacity adds one refusal for each pool that was tried, a rate limit adds `reset`.""",
+`aws_code`, a lack of capacity adds one refusal for each pool that was tried, a rate limit adds `reset`. Words that a command
+does not understand have the code `usage`, and exit code 2.""",
     "events": """\
 What happens is told as events: facts, in the past tense. People read them as sentences on standard error. With
 `--json`, or with `RUNNERKIT_LOG=json`, each is one line of JSON there instead; any other value of `RUNNERKIT_LOG` gives

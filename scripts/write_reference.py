@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer.main
 from draw_phases import DOCS, page, prose, publish, table
@@ -34,6 +34,9 @@ from runnerkit.web.measures import COUNTER, MEASURES, Measure
 from runnerkit.wishes import Bounds, Policy
 
 written = partial(page, script="write_reference.py")
+Kind = TypeVar("Kind")
+# In which order readers meet the modules of the two packages of words.
+READING = ("words", "cloud", "forge", "job", "launches", "machines", "jobs", "service", "baking")
 
 # --- exit codes and errors --------------------------------------------------------------------------------------------
 
@@ -71,7 +74,7 @@ def exit_codes_page() -> str:
 def _tree(cls: type[RunnerkitError], deep: int = 0) -> Iterator[tuple[type[RunnerkitError], int]]:
     """The errors of the public tree, each below the one it is a kind of, in the order of the modules."""
     yield cls, deep
-    for below in (*vars(errors).values(), *vars(baking_errors).values()):
+    for below in (*_as_read(errors, RunnerkitError), *vars(baking_errors).values()):
         if inspect.isclass(below) and issubclass(below, RunnerkitError) and below.__bases__ == (cls,):
             yield from _tree(below, deep + 1)
 
@@ -124,8 +127,18 @@ def events_page() -> str:
 
 def all_events() -> list[type[events.Event]]:
     """Every kind of event, in the order of the modules."""
-    found = [cls for cls in vars(events).values() if inspect.isclass(cls) and issubclass(cls, events.Event)]
-    return [cls for cls in found if cls is not events.Event]
+    return _as_read(events, events.Event)
+
+
+def _as_read(package: types.ModuleType, base: type[Kind]) -> list[type[Kind]]:
+    """What a package hands out below a class: module by module, as readers meet them, and each as it stands there."""
+    classes = [each for each in vars(package).values() if inspect.isclass(each) and each is not base]
+    found = [cls for cls in classes if issubclass(cls, base)]
+    return sorted(found, key=lambda cls: (READING.index(cls.__module__.rpartition(".")[2]), _line(cls)))
+
+
+def _line(cls: type) -> int:
+    return inspect.getsourcelines(cls)[1]
 
 
 def _event(cls: type[events.Event]) -> tuple[str, str, str]:

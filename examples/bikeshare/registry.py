@@ -21,7 +21,7 @@ CHAMPION = "champion"
 NEEDED = ["scikit-learn>=1.9", "pandas>=3.1"]
 
 
-def register(model: Any, example: Any, params: dict[str, Any], measured: dict[str, float]) -> str:  # noqa: ANN401
+def register(model: Any, example: Any, params: dict[str, Any], measured: dict[str, float]) -> str:  # noqa: ANN401 - any model
     """Log a run with its fitted model, register the model as the challenger, and give its version."""
     with mlflow.start_run(experiment_id=_experiment()):
         mlflow.log_params({"c": params["model"]["c"], "columns": ",".join(params["columns"])})

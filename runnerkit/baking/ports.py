@@ -1,4 +1,4 @@
-"""The outside as the baker sees it: builders and images at AWS, and a shell on a builder. Contracts as in ports.py."""
+"""The outside as the baker sees it: builders and images at AWS, a shell on a builder. As binding as runnerkit.ports."""
 
 from __future__ import annotations
 

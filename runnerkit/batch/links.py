@@ -7,7 +7,11 @@ from urllib.parse import quote
 from runnerkit.batch.requests import LOG_GROUP
 
 # The console's own part of the address is encoded twice, with a dollar sign for the outer per cent sign.
-_SITES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
+_SITES = {
+    "cn-": "console.amazonaws.cn",
+    "eusc-": "console.amazonaws-eusc.eu",
+    "us-gov-": "console.amazonaws-us-gov.com",
+}
 
 
 def twice(text: str) -> str:

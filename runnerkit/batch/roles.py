@@ -35,7 +35,7 @@ class Profiles:
 
     def __init__(self, iam: Any, region: str, owner: str, tags: Mapping[str, str]) -> None:  # noqa: ANN401 - boto3's
         self._iam = iam
-        starts = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+        starts = {"cn-": "aws-cn", "eusc-": "aws-eusc", "us-gov-": "aws-us-gov"}
         self._partition = next((name for start, name in starts.items() if region.startswith(start)), "aws")
         self._owner = owner
         self._tags = [{"Key": key, "Value": value} for key, value in tags.items()]

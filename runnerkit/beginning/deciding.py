@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runnerkit import labels
-from runnerkit.beginning.pipelines import REGION
 from runnerkit.beginning.texts import environment_name
 from runnerkit.beginning.words import Answers, Way
 from runnerkit.errors import ConfigError, LabelError
+from runnerkit.names import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

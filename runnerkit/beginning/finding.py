@@ -7,10 +7,11 @@ from configparser import ConfigParser, Error
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.beginning.packages import packages, script
-from runnerkit.beginning.pipelines import REGION, is_plain, pipeline
+from runnerkit.beginning.pipelines import is_plain, pipeline
 from runnerkit.beginning.remotes import chosen
 from runnerkit.beginning.words import Found, Hub
 from runnerkit.errors import ConfigError
+from runnerkit.names import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from runnerkit.beginning.words import Pipeline
+from runnerkit.names import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +23,6 @@ FILE, CONFIG = "dvc.yaml", ".dvc/config"
 # More than so many paths make a workflow that nobody reads; the folder as a whole is watched then.
 MOST_WATCHED = 30
 LONGEST_PATH = 255
-REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}")
 PREFIX = re.compile(r"[A-Za-z0-9!_.()/=-]*")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 

@@ -5,12 +5,16 @@ Nothing heavy is imported before a command runs, so that ``--help`` answers at o
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
+from contextlib import suppress
 
 # A command makes many objects while it imports and few afterwards: looking for garbage meanwhile finds none.
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
+# What a disk without room says, and a terminal that is gone.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 def main() -> None:
@@ -23,14 +27,26 @@ def main() -> None:
     except SystemExit as ended:
         _leave(ended.code)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        _tell("interrupted")
         _leave(130)
+    except OSError as error:
+        # Writing to a stream names no file; whatever else fails is told where it happens.
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        _tell(f"error: the output cannot be written: {error.strerror}")
+        _leave(1)
+
+
+def _tell(line: str) -> None:
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(f"{line}\n")
 
 
 def _leave(code: object) -> None:
     """End at once: taking every module apart again would take a third of a second and change nothing."""
     if isinstance(code, str):
-        sys.stderr.write(f"{code}\n")
+        _tell(code)
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runnerkit.cli.common import aside
 from runnerkit.cli.say import dollars
 
 if TYPE_CHECKING:
@@ -71,4 +71,4 @@ def _append(environment: Mapping[str, str], name: str, text: str) -> None:
             with Path(path).open("a", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            sys.stderr.write(f"warning: {name} cannot be written ({error.strerror}): later steps will not know of it\n")
+            aside(f"warning: {name} cannot be written ({error.strerror}): later steps will not know of it")

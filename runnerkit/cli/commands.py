@@ -13,7 +13,7 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from runnerkit import __version__
-from runnerkit.cli.common import echo
+from runnerkit.cli.common import Misused, echo, fail
 
 # Modules of this package; each has a function of the command's name, or a group of commands called `app`.
 COMMANDS = {
@@ -52,6 +52,8 @@ COMMANDS = {
     "config": "show",
     "completion": "completion",
 }
+# What every mistake in the words of a command is; typer exports only this kind of it.
+USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 EXIT_CODES = """Exit codes: 0 done - 1 unexpected - 2 bad usage, configuration or label - 3 refused by policy -
 4 no capacity - 5 GitHub refused - 6 AWS refused - 7 a deadline passed - 8 try again later - 9 done in part -
 10 the pipeline failed - 11 spot interruption - 12 no usable image -
@@ -89,6 +91,16 @@ class _Root(_Group):
     def __init__(self, **told: Any) -> None:  # noqa: ANN401 - typer's own
         super().__init__(**told)
         self.commands = cast("Any", _Commands())
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the context of typer's own click
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except USAGE_ERROR as error:
+            if not as_json:
+                raise
+            where = (error.ctx or ctx).command_path
+            fail(Misused(error.format_message(), hint=f"`{where} -h` shows how"), as_json=True)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - the context of typer's own click
         return list(COMMANDS)

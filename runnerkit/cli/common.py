@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from runnerkit.errors import RunnerkitError
+from runnerkit.errors import ConfigError, RunnerkitError
 from runnerkit.plain import in_json, lines, one_line
 
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ def configuration(path: Path | None) -> Config:
 def repositories(config: Config, given: Sequence[str] | None) -> Sequence[str]:
     """The repositories of the command line, or else of the configuration; there must be one."""
     from runnerkit.app import needs_repositories
+    from runnerkit.settings import SERVED
 
+    for repo in given or ():
+        if not SERVED.fullmatch(repo):
+            hint = "write owner/name, for example octo-org/train, without a host and without .git"
+            raise ConfigError(f"{repo!r} is not a repository name", hint=hint)
     return needs_repositories(given or config.github.repositories)
 
 
@@ -79,8 +84,18 @@ def order(line: str, *, err: bool = False) -> None:
     typer.echo(f"::{one_line(line[2:])}" if line.startswith("::") else lines(line), err=err)
 
 
+def aside(line: str) -> None:
+    """Tell people a line beside the result; where nobody listens, that costs no machine."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
-    """One JSON document on standard output."""
+    """One JSON document on standard output, where there is one."""
+    if sys.stdout is None:
+        return
     text = json.dumps(value, indent=None if not sys.stdout.isatty() else 2, default=str)
     sys.stdout.write(in_json(text) + "\n")
     sys.stdout.flush()
@@ -146,6 +161,13 @@ def until_told() -> None:
             time.sleep(LOOK_EVERY)
 
 
+class Misused(RunnerkitError):
+    """A command was called with words that it does not understand; nothing was done."""
+
+    code = "usage"
+    exit_code = 2
+
+
 class Interrupted(RunnerkitError):
     """Somebody pressed Ctrl-C or sent SIGTERM."""
 
@@ -164,7 +186,14 @@ def fail(error: RunnerkitError, *, as_json: bool) -> NoReturn:
     if as_json:
         print_json({"error": error.as_dict()})
     else:
-        from runnerkit.cli.say import tell_error
-
-        tell_error(error, sys.stderr)
+        tell(error)
     raise typer.Exit(error.exit_code)
+
+
+def tell(error: RunnerkitError) -> None:
+    """Tell people of an error; the exit code says the same where nobody listens."""
+    from runnerkit.cli.say import tell_error
+
+    if sys.stderr is not None:
+        with suppress(OSError):
+            tell_error(error, sys.stderr)

@@ -64,11 +64,13 @@ def demo(
 
 def _sandbox(boot: float, machines: str, *, enforce: bool) -> Sandbox:
     extras.need("demo")
+    from runnerkit.sandbox.ec2.profiles import forget_profiles
     from runnerkit.sandbox.story import REPOSITORY
     from runnerkit.sandbox.together import Sandbox
 
     if machines not in KINDS:
         raise ConfigError(f"--machines is {' or '.join(KINDS)}, not {machines!r}: the demo's job has to run")
+    forget_profiles()
     return Sandbox(REPOSITORY, boot=boot, machines=machines, say=_say, enforce=enforce)
 
 

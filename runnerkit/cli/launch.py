@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -15,15 +15,17 @@ from runnerkit.cli.common import (
     AsJson,
     ConfigPath,
     DryRun,
+    aside,
     configuration,
     echo,
     ending_well,
     narrator,
     print_json,
     repositories,
+    tell,
 )
 from runnerkit.cli.taking_back import ENDED, taken_back, within_workflow
-from runnerkit.errors import LabelError, RunnerkitError
+from runnerkit.errors import ConfigError, LabelError, RunnerkitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from runnerkit.model import Attempt
     from runnerkit.slots import LaunchRequest, Slot
 
+# GitHub's numbers have 64 bits; what is longer would be part of no name.
+LONGEST_NUMBER = 19
 Key = Annotated[str | None, typer.Option(help="As in the label.", rich_help_panel="Label keys")]
 Gpu, Arch, Spot, Retry = (
     typer.Option(help="As in the label.", rich_help_panel="Label keys", autocompletion=completing.key(name))
@@ -88,6 +92,8 @@ def launch(
         # Inside a workflow its own repository is meant, whichever others the configuration serves.
         own = repo or os.environ.get("GITHUB_REPOSITORY")
         (served,) = repositories(settings, [own] if own else settings.github.repositories[:1])
+        if served.endswith("/*"):
+            raise ConfigError(f"{served} are several repositories", hint="say which one: --repo OWNER/NAME")
         request = _request(settings, label, served, count)
         if dry_run:
             _preview(settings, label, request, as_json=as_json)
@@ -150,7 +156,7 @@ def _request(settings: Config, label: str, repo: str, count: int) -> LaunchReque
 
 def _number(name: str, default: int) -> int:
     text = os.environ.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() else default
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else default
 
 
 def _preview(settings: Config, label: str, request: LaunchRequest, *, as_json: bool) -> None:
@@ -219,9 +225,8 @@ def _recovery(settings: Config, request: LaunchRequest, slots: Sequence[Slot], *
     except (OSError, ValueError, RunnerkitError):
         return {"by": "unknown", "note": ""}
     note = NOTE if by is Rescuer.NOBODY else ""
-    if note and not quiet and sys.stderr is not None:
-        with suppress(OSError):
-            sys.stderr.write(f"note: {note}\n")
+    if note and not quiet:
+        aside(f"note: {note}")
     return {"by": str(by), "note": note}
 
 
@@ -230,7 +235,6 @@ def _partly(
 ) -> NoReturn:
     """Some machines run and another could not be had: tell both."""
     from runnerkit.cli import actions
-    from runnerkit.cli.say import tell_error
 
     machines = [actions.facts(slot) for slot in started]
     if as_json:
@@ -238,7 +242,7 @@ def _partly(
     else:
         for slot in started:
             echo(f"{slot.name} {slot.instance_id} {slot.type} {slot.zone} {slot.market}")
-        tell_error(error, sys.stderr)
+        tell(error)
     raise typer.Exit(PARTLY)
 
 
@@ -270,7 +274,5 @@ def _progress(what: str, *, quiet: bool) -> Iterator[None]:
         with Console(stderr=True).status(what):
             yield
     else:
-        with suppress(OSError):
-            sys.stderr.write(f"{what}\n")
-            sys.stderr.flush()
+        aside(what)
         yield

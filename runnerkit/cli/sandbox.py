@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,7 +81,12 @@ def up(
         if detach:
             _print(_detached(folder, repo, boot, machines, enforce=enforce_permissions), as_json=as_json)
             return
-        with folder.held(), _sandbox(repo, boot, machines, enforce=enforce_permissions) as sandbox:
+        # From here on a signal means a good end: who reads the line may answer it with one at once.
+        with (
+            folder.held(),
+            _sandbox(repo, boot, machines, enforce=enforce_permissions) as sandbox,
+            suppress(KeyboardInterrupt),
+        ):
             _print(folder.write(sandbox), as_json=as_json)
             if sys.stderr.isatty():
                 sys.stderr.write(f"look at {sandbox.github.url}/{repo}; Ctrl-C ends the sandbox\n")
@@ -88,10 +94,12 @@ def up(
 
 
 def _sandbox(repo: str, boot: float, machines: str, *, enforce: bool) -> Sandbox:
+    from runnerkit.sandbox.ec2.profiles import forget_profiles
     from runnerkit.sandbox.together import MACHINES, Sandbox
 
     if machines not in MACHINES:
         raise ConfigError(f"--machines is {' or '.join(MACHINES)}, not {machines!r}")
+    forget_profiles()
     return Sandbox(repo, boot=boot, machines=machines, say=_say, enforce=enforce)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -117,8 +116,9 @@ class _Way:
 
 def _with_regions(settings: Config, regions: Sequence[str]) -> Config:
     from runnerkit.errors import ConfigError
+    from runnerkit.names import REGION
 
-    if strange := [name for name in regions if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", name)]:
+    if strange := [name for name in regions if not REGION.fullmatch(name)]:
         raise ConfigError(f"--region {strange[0]!r} is no region", hint="write it as in us-east-1")
     aws = settings.aws.model_copy(update={"regions": tuple(dict.fromkeys(regions))})
     return settings.model_copy(update={"aws": aws}) if regions else settings

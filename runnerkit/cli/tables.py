@@ -26,7 +26,9 @@ class Column:
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under their titles."""
+    """Print rows under their titles, where there is a standard output."""
+    if sys.stdout is None:
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

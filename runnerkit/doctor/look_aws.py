@@ -90,8 +90,7 @@ class AwsLooks:
         import boto3
 
         make: Any = boto3.Session()
-        parts = ("aws", "aws-cn", "aws-us-gov")
-        known = {name for part in parts for name in make.get_available_regions("ec2", part)}
+        known = {name for part in make.get_available_partitions() for name in make.get_available_regions("ec2", part)}
         there = [name for name in self._clients.regions if name in known]
         status: dict[str, str] = {}
         if there:

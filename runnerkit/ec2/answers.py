@@ -6,19 +6,32 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from botocore import exceptions
 from botocore.exceptions import (
+    BaseEndpointResolverError,
     BotoCoreError,
     ClientError,
+    ConfigNotFound,
+    ConfigParseError,
     CredentialRetrievalError,
+    EndpointProviderError,
+    InvalidConfigError,
+    InvalidDefaultsMode,
+    InvalidProxiesConfigError,
+    InvalidRegionError,
+    MetadataRetrievalError,
+    MissingDependencyException,
     NoAuthTokenError,
     NoCredentialsError,
-    NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
     SSOError,
     TokenRetrievalError,
+    UnknownCredentialError,
 )
+from botocore.parsers import ResponseParserError
 
 from runnerkit.ec2.codes import Remedy, Verdict, verdict
 from runnerkit.errors import CloudDenied, CloudThrottled, CloudUnavailable, ConfigError, LaunchRejected, RunnerkitError
@@ -26,12 +39,30 @@ from runnerkit.errors import CloudDenied, CloudThrottled, CloudUnavailable, Conf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-AwsFault = (ClientError, BotoCoreError)
+# An answer cut short, or the page of a proxy, is none of botocore's own errors; what was asked for may be done.
+AwsFault = (ClientError, BotoCoreError, ResponseParserError)
+_MISCONFIGURED = (
+    BaseEndpointResolverError,
+    ConfigNotFound,
+    ConfigParseError,
+    EndpointProviderError,
+    InvalidConfigError,
+    InvalidDefaultsMode,
+    InvalidProxiesConfigError,
+    InvalidRegionError,
+    MissingDependencyException,
+    ProfileNotFound,
+    UnknownCredentialError,
+)
 _NO_CREDENTIALS = (
+    # Of `aws login`, since botocore 1.41; DVC may hold an older one back.
+    getattr(exceptions, "LoginError", NoCredentialsError),
     NoCredentialsError,
     PartialCredentialsError,
     CredentialRetrievalError,
+    MetadataRetrievalError,
     NoAuthTokenError,
+    RefreshWithMFAUnsupportedError,
     SSOError,
     TokenRetrievalError,
 )
@@ -82,8 +113,11 @@ def message_of(fault: Exception) -> str:
 
 def error_of(fault: Exception, doing: str) -> RunnerkitError:
     """Our error for a boto3 exception."""
-    if isinstance(fault, ProfileNotFound | NoRegionError):
-        return ConfigError(f"{doing}: {fault}", hint="set [aws] regions and profile, or AWS_REGION and AWS_PROFILE")
+    if isinstance(fault, _MISCONFIGURED):
+        return ConfigError(
+            f"{doing}: {message_of(fault)}",
+            hint="look at [aws] regions, profile and endpoint_url, and at AWS_REGION, AWS_PROFILE and AWS's own files",
+        )
     row = verdict_of(fault)
     if row.error is CloudDenied and isinstance(fault, ClientError):
         return _denied(fault, row, doing)

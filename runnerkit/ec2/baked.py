@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from runnerkit import tags as words
 from runnerkit.baking.ports import BakedImage
 from runnerkit.ec2.answers import code_of, told
+from runnerkit.ec2.cache import Cache
 from runnerkit.ec2.clients import Clients
 from runnerkit.ec2.images import parse_image
 from runnerkit.ec2.requests import as_tags
@@ -18,13 +19,16 @@ from runnerkit.errors import LaunchRejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from mypy_boto3_ec2.type_defs import FilterTypeDef, ImageTypeDef
 
     from runnerkit.baking.ports import Builder
+    from runnerkit.ports import Clock
     from runnerkit.settings import AwsSettings
 
 _LIVE = ["pending", "running", "stopping", "stopped"]
+_AVAILABLE = "available"
 _NO_IMAGE = ("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable")
 _NO_SNAPSHOT = "InvalidSnapshot.NotFound"
 _IN_USE = "InvalidSnapshot.InUse"
@@ -32,11 +36,18 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Ec2Images:
-    """The images that carry our owner tag and a recipe's name."""
+    """The images that carry our owner tag and a recipe's name.
 
-    def __init__(self, settings: AwsSettings) -> None:
+    Args:
+        settings: Account, regions and owner.
+        clock: Tells the age of what launches keep.
+        cache_dir: Where launches keep which image is ours; what is kept there ends when an image comes or goes.
+    """
+
+    def __init__(self, settings: AwsSettings, *, clock: Clock, cache_dir: Path | None = None) -> None:
         self._owner = settings.owner
         self._clients = Clients(settings)
+        self._cache = Cache(cache_dir, clock)
 
     def images(self, region: str) -> Sequence[BakedImage]:
         """Every image of ours there, pending ones included, newest first."""
@@ -78,7 +89,10 @@ class Ec2Images:
         wanted: list[FilterTypeDef] = [{"Name": "image-id", "Values": [image_id]}]
         with told(f"looking at image {image_id} in {region}"):
             found = self._clients.ec2(region).describe_images(Owners=["self"], Filters=wanted)["Images"]
-        return next((_parsed(each, region) for each in found), None)
+        image = next((_parsed(each, region) for each in found), None)
+        if image is not None and image.state == _AVAILABLE:
+            self._cache.forget("own")
+        return image
 
     def users(self, region: str) -> Mapping[str, int]:
         """How many live instances run from each image id, anybody's in the account."""
@@ -101,6 +115,7 @@ class Ec2Images:
             except ClientError as fault:
                 if code_of(fault) not in _NO_IMAGE:
                     raise
+        self._cache.forget("own")
         return [snapshot for snapshot in image.snapshots if not self._is_gone(image.region, snapshot)]
 
     def _is_gone(self, region: str, snapshot: str) -> bool:

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 DAY = 24 * HOUR
-AGES = {"types": 7 * DAY, "zones": DAY, "spot": 600, "subnets": HOUR, "group": HOUR, "image": HOUR}
+AGES = {"types": 7 * DAY, "zones": DAY, "spot": 600, "subnets": HOUR, "group": HOUR, "own": HOUR, "image": HOUR}
+
+# To be raised when something kept means something else from now on, while it still looks the same.
+FORMAT = 2
 
 T = TypeVar("T")
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError)
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
 
 
 class Cache:
@@ -59,6 +62,15 @@ class Cache:
             with suppress(OSError):
                 (self._folder / name).unlink(missing_ok=True)
 
+    def forget(self, kind: str) -> None:
+        """Forget every answer of a kind, whoever keeps it in this folder."""
+        for name in [name for name in self._memory if name.startswith(f"{kind}-")]:
+            self._memory.pop(name, None)
+        if self._folder is not None:
+            with suppress(OSError):
+                for path in self._folder.glob(f"{kind}-*.json"):
+                    path.unlink(missing_ok=True)
+
     def _young(self, name: str, age: int) -> tuple[float, object] | None:
         held = self._memory.get(name) or self._read(name)
         if held is None or not 0 <= self._clock.now().timestamp() - held[0] <= age:
@@ -91,4 +103,5 @@ class Cache:
 
 
 def _name(kind: str, key: str) -> str:
-    return f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+    digest = hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()
+    return f"{kind}-{digest[:24]}.json"

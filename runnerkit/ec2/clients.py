@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 from botocore.config import Config
 
-from runnerkit.ec2.answers import told
+from runnerkit.ec2.answers import AwsFault, message_of, told
 from runnerkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,7 +99,15 @@ class Clients:
 
     def _make(self, session: boto3.Session, service: str, region: str, config: Config) -> object:
         make = cast("Any", session.client)
-        return make(service, region_name=region, endpoint_url=self._settings.endpoint_url, config=config)
+        try:
+            return make(service, region_name=region, endpoint_url=self._settings.endpoint_url, config=config)
+        except AwsFault:
+            raise
+        except ValueError as error:  # botocore's own for an address, which may be a variable's as well
+            raise ConfigError(
+                f"setting up AWS {service} for {region}: {message_of(error)}",
+                hint="AWS_ENDPOINT_URL and endpoint_url in [aws] are addresses such as http://127.0.0.1:4566",
+            ) from None
 
     def _opened(self) -> boto3.Session:
         with self._lock:

@@ -71,6 +71,10 @@ class Ec2Cloud:
         """What may serve the wish in its regions, or in every configured one; priced where possible."""
         return self._catalogue.offerings(spec)
 
+    def baked(self, spec: RunnerSpec) -> Sequence[Image]:
+        """Our own images for the wish in its regions, or in every configured one; none where an image is named."""
+        return self._images.baked(spec)
+
     def image(self, spec: RunnerSpec, region: str, arch: str) -> Image:
         """The image to boot: the wish's, the configured one, our newest baked one, or a stock Ubuntu.
 
@@ -80,8 +84,9 @@ class Ec2Cloud:
         return self._images.image(spec, region, arch)
 
     def prepare(self, region: str) -> None:
-        """Make the client that launches, which takes a fifth of a second of reading EC2's description."""
+        """Make the client that launches, and find subnets and security groups (our own group is made if need be)."""
         self._clients.ec2_once(region)
+        self._tools.network.surroundings(region)
 
     def launch(self, order: LaunchOrder, attempts: Sequence[Attempt]) -> Launched:
         """Start one instance, trying the attempts in order until one is accepted.

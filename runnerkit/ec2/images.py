@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from runnerkit import tags
 from runnerkit.ec2.answers import told
 from runnerkit.ec2.hardware import wants_gpu
-from runnerkit.errors import ImageMissing
+from runnerkit.ec2.parallel import each
+from runnerkit.errors import CloudThrottled, CloudUnavailable, ImageMissing
 from runnerkit.ports import Image
 from runnerkit.settings import ImageSource
 
@@ -47,8 +48,42 @@ class Images:
         Raises:
             ImageMissing: There is none; says what was looked for and where.
         """
+        own = next((image for image in self._baked(spec, region) if image.arch == arch), None)
+        if own is not None:
+            return own
         found = self._cache.get("image", self._key(spec, region, arch), self._look(spec, region, arch), _image_from)
         self._origins[found.id] = (spec, arch)
+        return found
+
+    def baked(self, spec: RunnerSpec) -> tuple[Image, ...]:
+        """Our own images for a wish, the newest for each region and architecture; none where an image is named.
+
+        A region that cannot be reached is left out.
+
+        Raises:
+            CloudUnavailable: No region could be reached.
+        """
+        failures: list[CloudUnavailable | CloudThrottled] = []
+
+        def there(region: str) -> tuple[Image, ...]:
+            try:
+                return self._baked(spec, region)
+            except (CloudUnavailable, CloudThrottled) as error:
+                failures.append(error)
+                return ()
+
+        regions = spec.region or self._clients.regions
+        found = each(there, regions)
+        if len(failures) == len(regions):
+            raise failures[0]
+        return tuple(image for images in found for image in images)
+
+    def _baked(self, spec: RunnerSpec, region: str) -> tuple[Image, ...]:
+        if spec.image or self._settings.image:
+            return ()
+        gpu = wants_gpu(spec)
+        found = self._cache.get("own", self._own_key(spec, region), lambda: self._own(region, gpu=gpu), _images_from)
+        self._origins |= {image.id: (spec, image.arch) for image in found}
         return found
 
     def anew(self, image: Image) -> Image:
@@ -56,6 +91,7 @@ class Images:
         if image.id not in self._origins:
             return image
         spec, arch = self._origins[image.id]
+        self._cache.drop("own", self._own_key(spec, image.region))
         self._cache.drop("image", self._key(spec, image.region, arch))
         return self.image(spec, image.region, arch)
 
@@ -65,13 +101,16 @@ class Images:
         meant = source.model_dump_json() if source else name or f"default gpu={wants_gpu(spec)}"
         return f"{self._clients.account_key()} {region} {arch} {meant}"
 
+    def _own_key(self, spec: RunnerSpec, region: str) -> str:
+        return f"{self._clients.account_key()} {region} gpu={wants_gpu(spec)}"
+
     def _look(self, spec: RunnerSpec, region: str, arch: str) -> Callable[[], object]:
         return lambda: _image_as_json(parse_image(self._chosen(spec, region, arch), region))
 
     def _chosen(self, spec: RunnerSpec, region: str, arch: str) -> ImageTypeDef:
         name = spec.image or self._settings.image
         if name is None:
-            return self._newest_baked(spec, region, arch) or self._stock(spec, region, arch)
+            return self._stock(spec, region, arch)
         source = ImageSource(ami=name, arch=arch) if name.startswith("ami-") else self._settings.images.get(name)
         if source is None:
             raise self._unknown(name)
@@ -101,12 +140,13 @@ class Images:
             raise ImageMissing(f"image {name}: {region} has no {ami}, or it is not shared with this account")
         return found[0]
 
-    def _newest_baked(self, spec: RunnerSpec, region: str, arch: str) -> ImageTypeDef | None:
-        wanted: list[FilterTypeDef] = [
-            {"Name": "tag-key", "Values": [tags.RECIPE]},
-            {"Name": "architecture", "Values": [_AWS_ARCH[arch]]},
-        ]
-        return _newest(_suiting(self._available("our own images", region, "self", wanted), gpu=wants_gpu(spec)))
+    def _own(self, region: str, *, gpu: bool) -> list[object]:
+        """Of both architectures by one call: most wishes leave the choice to the price."""
+        wanted: list[FilterTypeDef] = [{"Name": "tag-key", "Values": [tags.RECIPE]}]
+        found = self._available("our own images", region, "self", wanted)
+        made_for = ([one for one in found if one.get("Architecture") == arch] for arch in _ARCHES)
+        newest = (_newest(_suiting(images, gpu=gpu)) for images in made_for)
+        return [_image_as_json(parse_image(image, region)) for image in newest if image is not None]
 
     def _newest_named(self, name: str, source: ImageSource, region: str) -> ImageTypeDef:
         pattern = source.name or ""
@@ -202,6 +242,10 @@ def _moment(text: str) -> datetime | None:
 def _image_as_json(image: Image) -> dict[str, Any]:
     created = image.created_at.isoformat() if image.created_at else ""
     return {**asdict(image), "created_at": created}
+
+
+def _images_from(kept: object) -> tuple[Image, ...]:
+    return tuple(map(_image_from, cast("list[object]", kept)))
 
 
 def _image_from(kept: object) -> Image:

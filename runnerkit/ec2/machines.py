@@ -71,8 +71,7 @@ class Machines:
                     for page in found
                     for reservation in page["Reservations"]
                     for instance in reservation.get("Instances", [])
-                    # Builders of images are no runners; `ami bake` and the sweep look after them.
-                    if all(tag.get("Key") != words.BUILDER for tag in instance.get("Tags", []))
+                    if _is_a_machine({tag.get("Key", "") for tag in instance.get("Tags", [])})
                 ]
 
         return [instance for listed in each(in_region, self._clients.regions) for instance in listed]
@@ -195,6 +194,11 @@ def _ended_at(reason: str, state: State) -> datetime | None:
     with suppress(ValueError):
         return datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
     return None
+
+
+def _is_a_machine(keys: set[str]) -> bool:
+    """Whether it is a runner's. Builders of images are not; `ami bake` and the sweep look after them."""
+    return words.of_a_launch(keys) and words.BUILDER not in keys
 
 
 def _batches(ids: Iterable[str]) -> Iterator[list[str]]:

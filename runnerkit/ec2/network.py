@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -39,6 +40,8 @@ class Network:
         self._settings = settings
         self._clients = clients
         self._cache = cache
+        # Who comes second waits for the first, rather than asking the same.
+        self._looking = Lock()
 
     def surroundings(self, region: str) -> tuple[dict[str, Subnet], tuple[str, ...]]:
         """The subnet for each zone, and the security groups of their VPC.
@@ -64,12 +67,13 @@ class Network:
         if configured and len(self._clients.regions) == 1:
             return configured
         look = self._look_for_configured_groups if configured else self._own_group
-        return self._cache.get(
-            "group",
-            self._key(region),
-            lambda: {"vpc": vpc, "groups": look(region, vpc)},
-            lambda kept: _groups_of(vpc, kept),
-        )
+        with self._looking:
+            return self._cache.get(
+                "group",
+                self._key(region),
+                lambda: {"vpc": vpc, "groups": look(region, vpc)},
+                lambda kept: _groups_of(vpc, kept),
+            )
 
     def forget(self, region: str) -> None:
         """Look everything up anew the next time: something of it is gone."""

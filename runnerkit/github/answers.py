@@ -18,6 +18,7 @@ _OF_APPS = "not accessible by integration"
 _DENIALS = ("not accessible by", "must have admin", "must be an owner", "must authenticate", "saml")
 
 _NEEDED = "a fine-grained token with administration: write on the repository, or a GitHub App with that permission"
+_INSTALLATION = "look at the App's installation in its owner's settings: it may be suspended"
 _HINTS: dict[type[ForgeError], str] = {
     NameTaken: "look the runner up by its name: somebody registered it first",
     RunnerBusy: "it will end with its job; try again then",
@@ -69,7 +70,7 @@ def _bad_token(ask: Ask, answer: Answer) -> ForgeDenied:
 def _missing(ask: Ask, answer: Answer) -> NotFound:
     return NotFound(
         f"GitHub found nothing to {ask.what}: {answer.message or 'Not Found'} (status 404)",
-        hint=f"it does not exist, or this token may not see it; needed is {ask.need.text} on {ask.repo}",
+        hint=f"it does not exist, or this token may not see it; needed is {ask.need.text} on {_named(ask)}",
     )
 
 
@@ -83,13 +84,17 @@ def _denied(ask: Ask, answer: Answer) -> ForgeDenied:
         return ForgeDenied(
             _said(ask, answer), hint="authorise the token for the organisation's single sign-on in its settings"
         )
+    if not ask.need.token:
+        return ForgeDenied(_said(ask, answer), hint=f"{_INSTALLATION}; needed is {ask.need.text}")
     if ask.registers and _OF_APPS in answer.message.lower():
         return ForgeDenied(
             f"{_said(ask, answer)}. The GITHUB_TOKEN of an Actions workflow cannot register runners, whatever"
             " `permissions:` says, and neither can an App's token that lacks the permission",
             hint=f"set github.token or github.app_id to something that may: {_needed_to_register(ask)}",
         )
-    return ForgeDenied(_said(ask, answer), hint=f"give the token this permission: {_permission(ask, answer)}")
+    # What else GitHub calls forbidden (an archived repository, an address that is not allowed) it says in words.
+    lead = "" if _is_denial(answer) or not answer.message else "change what GitHub names; if that is the token, "
+    return ForgeDenied(_said(ask, answer), hint=f"{lead}give the token this permission: {_permission(ask, answer)}")
 
 
 def _needed_to_register(ask: Ask) -> str:
@@ -99,6 +104,11 @@ def _needed_to_register(ask: Ask) -> str:
 def _place(ask: Ask) -> str:
     where = f"the repository {ask.repo}" if ask.path.startswith("/repos/") else "the organisation"
     return f"{ask.need.text} on {where}"
+
+
+def _named(ask: Ask) -> str:
+    _, kind, owner, *_ = f"{ask.path}//".split("/")
+    return f"the organisation {owner}" if kind == "orgs" else ask.repo
 
 
 def _permission(ask: Ask, answer: Answer) -> str:

@@ -50,8 +50,8 @@ class Credentials(Protocol):
             ForgeError: No token was to be had.
         """
 
-    def renew(self, ask: Ask) -> bool:
-        """Forget the token used for it, as GitHub no longer takes it; True when there can be another."""
+    def renew(self, ask: Ask, used: str) -> bool:
+        """Forget the token that was used for it, as GitHub no longer takes it; True when there can be another."""
 
 
 def credentials(settings: GitHubSettings, clock: Clock, repos: Iterable[str]) -> Credentials:
@@ -90,14 +90,14 @@ class TokenCredentials:
         """The token itself."""
         return f"Bearer {self._token.reveal()}"
 
-    def renew(self, ask: Ask) -> bool:  # noqa: ARG002 - no request makes another
+    def renew(self, ask: Ask, used: str) -> bool:  # noqa: ARG002 - no request makes another
         """There is no other."""
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    secret: Secret
+    header: Secret
     expires_at: datetime
 
 
@@ -145,14 +145,17 @@ class AppCredentials:
             token = self._tokens.get(key)
             if token is None or token.expires_at - self._clock.now() < RENEW_BEFORE:
                 token = self._tokens[key] = self._fresh(ask, names, exchange, token)
-            return f"Bearer {token.secret.reveal()}"
+            return token.header.reveal()
 
-    def renew(self, ask: Ask) -> bool:
-        """The next request gets a fresh token."""
+    def renew(self, ask: Ask, used: str) -> bool:
+        """The next request gets a fresh token: one that another thread has got meanwhile, or a new one."""
         if ask.need is THE_APP:
             return False
+        key, _ = self._key(ask)
         with self._lock:
-            return self._tokens.pop(self._key(ask)[0], None) is not None
+            if key in self._tokens and self._tokens[key].header.reveal() == used:
+                del self._tokens[key]
+        return True
 
     def _key(self, ask: Ask) -> tuple[object, tuple[str, ...]]:
         owner = places.owner(ask.repo).lower()
@@ -246,7 +249,7 @@ def _token(request: Ask, answer: Answer) -> _Token:
     secret, expires_at = text(told.get("token")), moment(told.get("expires_at"))
     if not secret or expires_at is None:
         raise unreadable(request.what)
-    return _Token(Secret(secret), expires_at)
+    return _Token(Secret(f"Bearer {secret}"), expires_at)
 
 
 def _too_much(ask: Ask, names: Iterable[str], error: ForgeRejected) -> ForgeDenied:

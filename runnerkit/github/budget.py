@@ -122,10 +122,13 @@ class Meter:
             self._budgets[caller, resource] = budget
 
     def _pause(self, caller: str, answer: Answer, now: datetime) -> datetime:
+        said = _retry_after(answer.headers.get("retry-after", ""), now)
         with self._lock:
+            held = self._pauses.get(caller)
+            if said is None and held is not None and now < held:
+                return held  # it was under way when another was refused: the same refusal, not a further one
             times = self._refused[caller] = self._refused.get(caller, 0) + 1
             unsaid = min(_UNSAID_PAUSE * 2 ** min(times - 1, 8), _LONGEST_UNSAID)
-            said = _retry_after(answer.headers.get("retry-after", ""), now)
             self._pauses[caller] = now + (unsaid if said is None else min(said, _LONGEST_SAID))
             return self._pauses[caller]
 

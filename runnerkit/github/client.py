@@ -32,6 +32,7 @@ MOST_AT_ONCE = 50
 REMEMBERED_PAGES = 2048
 REMEMBERED_WARNINGS = 100
 _UNAUTHORIZED = 401
+_MISSING = 404
 _UNCHANGED = 304
 _NEXT = re.compile(r'<([^<>]*)>[^,<]*rel="next"')
 
@@ -144,7 +145,8 @@ class Client:
         ):
             rows, count = page.body
             found += rows
-            if not rows or not (page.next or len(found) < count):
+            # A full page that is unchanged may have got a next one since, where GitHub does not count.
+            if not rows or not (page.next or len(found) < count or (not count and len(rows) >= PAGE)):
                 return found
         self.warn(f"GitHub has more than the {len(found)} entries that were read to {ask.what}")
         return found
@@ -185,15 +187,16 @@ class Client:
         return page
 
     def _try(self, ask: Ask) -> Answer:
-        answer = self._signed(ask)
-        if answer.status == _UNAUTHORIZED and self._credentials.renew(ask):
-            answer = self._signed(ask)  # a 401 did nothing, so even a POST may follow it
+        answer, used = self._signed(ask)
+        if answer.status == _UNAUTHORIZED and self._credentials.renew(ask, used):
+            answer, _ = self._signed(ask)  # a 401 did nothing, so even a POST may follow it
         return self._checked(ask, answer)
 
-    def _signed(self, ask: Ask) -> Answer:
+    def _signed(self, ask: Ask) -> tuple[Answer, str]:
         caller = self._credentials.caller(ask)
         self._meter.admit(caller, ask)
-        return self._send(ask, self._credentials.authorization(ask, self._exchange), caller)
+        authorization = self._credentials.authorization(ask, self._exchange)
+        return self._send(ask, authorization, caller), authorization
 
     def _exchange(self, ask: Ask, authorization: str, caller: str) -> Answer:
         return self._checked(ask, self._send(ask, authorization, caller))
@@ -203,10 +206,12 @@ class Client:
             # Who waited for a turn may have been overtaken by a refusal that is meant for everybody.
             self._meter.admit(caller, ask)
             answer = self._wire.send(ask, authorization)
-        self._meter.learn(caller, ask, answer)
+            self._meter.learn(caller, ask, answer)
         return answer
 
     def _checked(self, ask: Ask, answer: Answer) -> Answer:
+        if answer.status == _MISSING and not answer.message:
+            raise unreadable(ask.what)  # a proxy's page: GitHub says so in words, and only then something is gone
         if refused(answer.status) and answer.status not in ask.fine:
             raise complaint(ask, answer)
         return answer

@@ -71,6 +71,7 @@ def base_url(text: str) -> str:
     Raises:
         ConfigError: It cannot be one, or a token would travel there unencrypted.
     """
+    text = text.strip()
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
@@ -78,6 +79,8 @@ def base_url(text: str) -> str:
         raise _bad_url(text, str(error)) from error
     if parts.scheme not in {"http", "https"} or not host:
         raise _bad_url(text, "it needs a scheme (https) and a host")
+    if not text.isprintable() or " " in text:
+        raise _bad_url(text, "it holds spaces or control characters")
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise _bad_url(text.rpartition("@")[2], "it must hold neither credentials, nor a query, nor a fragment")
     if parts.scheme == "http" and not _near(host):

@@ -21,6 +21,8 @@ from runnerkit.wishes import RunnerSpec
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from runnerkit.labels.keys import Key
+
 WORD = "runnerkit"
 LABEL_LIMIT = 256
 SHOWN = 80
@@ -174,12 +176,21 @@ def _values(text: str, name: str, raw: str) -> dict[str, Any]:
         RunnerSpec.model_validate(fields)
     except Misspelt as wrong:
         reason = str(wrong)
-        near = f"did you mean {name}={wrong.nearest}? " if wrong.nearest else ""
+        near = f"did you mean {name}={wrong.nearest}? " if wrong.nearest and _is_valid(key, wrong.nearest) else ""
     except ValidationError as wrong:
         reason = _bound(wrong)
     else:
         return fields
     raise _error(text, name, f"{name}={raw}: {reason}", f"{near}allowed: {key.allowed}", raw)
+
+
+def _is_valid(key: Key, raw: str) -> bool:
+    """Whether a value may be proposed: what is taken up is not to be refused again."""
+    try:
+        RunnerSpec.model_validate(key.read(raw))
+    except (Misspelt, ValidationError):
+        return False
+    return True
 
 
 def _bound(wrong: ValidationError) -> str:

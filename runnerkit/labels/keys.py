@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.labels import values, writing
+from runnerkit.names import REGION
 from runnerkit.wishes import Retry, SpotUse
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ KEYS: dict[str, Key] = {
     "spot": Key("prefer, only, never", values.choice("spot", SpotUse), writing.text("spot"), tuple(SpotUse)),
     "region": Key(
         "regions such as eu-west-1, joined by + for alternatives",
-        values.several("region", values.REGION, "a region; a zone goes to zone="),
+        values.several("region", REGION, "a region; a zone goes to zone="),
         writing.several("region"),
     ),
     "zone": Key(
@@ -83,7 +84,7 @@ KEYS: dict[str, Key] = {
         writing.disk,
     ),
     "idle": Key("a duration up to 1d: 90s, 5m, 1h30m", values.duration("idle"), writing.duration("idle")),
-    "life": Key("a duration of 1m to 5d: 30m, 12h, 1d12h", values.duration("life"), writing.duration("life")),
+    "life": Key("a duration up to 5d: 30m, 12h, 1d12h", values.duration("life"), writing.duration("life")),
     "retry": Key("interrupted, never", values.choice("retry", Retry), writing.text("retry"), tuple(Retry)),
     "price": Key("most dollars an hour: 0.50", values.price, writing.price),
 }

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from runnerkit.names import REGION
 from runnerkit.wishes import Disk, GpuWish, Range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from enum import StrEnum
 
     Reader = Callable[[str], dict[str, Any]]
+
+T = TypeVar("T")
 
 # EC2's GPU names, lower case, spaces as dashes (DescribeInstanceTypes, 2026-11). A newer one is asked for by type=.
 GPUS = (
@@ -25,7 +28,6 @@ UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 FAMILY = re.compile(r"[a-z][a-z0-9-]*\*?")
-REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d{1,2}")
 ZONE = re.compile(rf"({REGION.pattern})(?:[a-z]|(?:-[a-z]+\d?)+-\d{{1,2}}[a-z])")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 # Source: IAM's API reference, CreateInstanceProfile, InstanceProfileName.
@@ -130,7 +132,7 @@ def gpu(raw: str) -> dict[str, Any]:
         return {"no_gpu": True}
     if "0" in found:
         raise Misspelt("0 means no GPU, so nothing can stand beside it")
-    wishes = tuple(_gpu_wish(value) for value in found)
+    wishes = _each(found, _gpu_wish)
     if len(set(wishes)) < len(wishes):
         raise Misspelt("the same GPU is named twice")
     if len(wishes) > 1 and any(wish.model == "any" for wish in wishes):
@@ -151,7 +153,7 @@ def _gpu_wish(value: str) -> GpuWish:
 
 def arch(raw: str) -> dict[str, Any]:
     """``x64``, ``arm64`` or both."""
-    return {"arch": tuple(_known(value, ARCHS, "an architecture") for value in _alternatives(raw))}
+    return {"arch": _each(_alternatives(raw), lambda value: _known(value, ARCHS, "an architecture"))}
 
 
 def image(raw: str) -> dict[str, Any]:
@@ -205,6 +207,22 @@ def _alternatives(raw: str) -> list[str]:
     if once != found:
         raise Misspelt("something is named twice", "+".join(once))
     return found
+
+
+def _each(values: Sequence[str], read: Callable[[str], T]) -> tuple[T, ...]:
+    """All alternatives, each as it is read; when some are misspelt, the nearest keeps the others."""
+    try:
+        return tuple(map(read, values))
+    except Misspelt as wrong:
+        raise Misspelt(str(wrong), "+".join(dict.fromkeys(_mended(value, read) for value in values))) from None
+
+
+def _mended(value: str, read: Callable[[str], object]) -> str:
+    try:
+        read(value)
+    except Misspelt as wrong:
+        return wrong.nearest
+    return value
 
 
 def _known(value: str, known: tuple[str, ...], what: str) -> str:

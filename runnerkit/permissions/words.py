@@ -50,7 +50,7 @@ class Place:
         journal: ``BUCKET/PREFIX`` of the journal.
         data: ``BUCKET/PREFIX`` of the DVC remote.
         topics: ARNs of SNS topics.
-        partition: ``aws``, ``aws-cn`` or ``aws-us-gov``.
+        partition: ``aws``, ``aws-cn``, ``aws-eusc`` or ``aws-us-gov``.
         job_roles: ARNs of the roles that jobs on AWS Batch may be given.
         log: ARN of the log group of the controller's function.
         queue: ARN of the queue that feeds it.

@@ -17,6 +17,7 @@ import boto3
 from runnerkit import tags
 from runnerkit.errors import ConfigError
 from runnerkit.permissions import Place, Use, policy
+from runnerkit.sandbox.direct import direct
 from runnerkit.sandbox.ec2 import SandboxEc2
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.sandbox.machines.hollow import HollowMachines
@@ -97,6 +98,7 @@ class Sandbox:
         return self
 
     def _start(self, started: ExitStack) -> None:
+        started.enter_context(direct())
         if self._own_folder:
             self.folder = Path(tempfile.mkdtemp(prefix="runnerkit-sandbox-"))
             started.callback(shutil.rmtree, self.folder, ignore_errors=True)

@@ -132,7 +132,7 @@ class Where:
 
     Attributes:
         account: Its number.
-        partition: ``aws``, ``aws-cn`` or ``aws-us-gov``.
+        partition: ``aws``, ``aws-cn``, ``aws-eusc`` or ``aws-us-gov``.
         regions: The regions that machines are launched in; the schedule is in the first one.
         vpcs: The VPC of each region in which a security group is made.
     """

@@ -103,6 +103,11 @@ class FakeCloud(FakeBursts):
         del spec
         return self._offerings
 
+    def baked(self, spec: RunnerSpec) -> Sequence[Image]:
+        """Those of all regions and architectures that are baked."""
+        there = () if spec.image else dict.fromkeys((pool.region, pool.type.arch) for pool in self._offerings)
+        return [image for key in there if (image := self.image(spec, *key)).baked]
+
     def image(self, spec: RunnerSpec, region: str, arch: str) -> Image:
         """One baked image for each architecture."""
         if spec.image is not None and spec.image != "baked":
@@ -247,7 +252,10 @@ class FakeCloud(FakeBursts):
         self._remember()
 
     def _remember(self) -> None:
-        self._list.remember(i for i in self._real.values() if self._tags[i.id].get(tags.OWNER) == self._owner)
+        self._list.remember(i for i in self._real.values() if self._is_ours(self._tags[i.id]))
+
+    def _is_ours(self, found: Mapping[str, str]) -> bool:
+        return found.get(tags.OWNER) == self._owner and tags.of_a_launch(found)
 
     def _refusal(self, offering: Offering) -> Refusal | None:
         found = self._refusing.get((offering.type.name, offering.zone, offering.market))

@@ -117,8 +117,8 @@ def test_a_lost_machine_is_a_reason_to_repeat_and_a_failed_command_is_not(batch:
     assert 1 == aws.batch.lose_host()
     thread.join(60)
     (ended,) = ends
-    assert (0, "attempt 1\nattempt 2\n") == (ended.code, ended.out)  # type: ignore[attr-defined]
-    assert "attempt 1 was lost: Host EC2 (instance i-" in ended.err  # type: ignore[attr-defined]
+    assert (0, "attempt 1\nattempt 2\n") == (ended.code, ended.out)  # type: ignore[attr-defined]  # what the runner of commands gives
+    assert "attempt 1 was lost: Host EC2 (instance i-" in ended.err  # type: ignore[attr-defined]  # what the runner of commands gives
     assert 5 == batch.run("--retries", "3", "--", "sh", "-c", "exit 5").code
     assert [2, 1] == [job["attempts"] for job in aws.batch.jobs()]
 
@@ -216,4 +216,4 @@ def _client(aws: SandboxEc2, service: str):  # type: ignore[no-untyped-def]  # n
 
 
 def _code_and_out(ended: object) -> tuple[int, str]:
-    return ended.code, ended.out  # type: ignore[attr-defined]
+    return ended.code, ended.out  # type: ignore[attr-defined]  # what the runner of commands gives

@@ -173,7 +173,7 @@ def test_a_job_without_a_machine_is_cancelled_and_one_with_a_machine_terminated(
 def test_a_job_that_gets_its_machine_meanwhile_is_terminated() -> None:
     """Batch says that a cancellation succeeded, although it did nothing."""
     batch = Scripted([RUNNABLE, RUNNING])
-    assert cancel(batch, FakeClock(), "j1", "why").state is JobState.FAILED  # type: ignore[union-attr]
+    assert cancel(batch, FakeClock(), "j1", "why").state is JobState.FAILED  # type: ignore[union-attr]  # there is one
     assert "terminate j1" == batch.done[-1]
 
 

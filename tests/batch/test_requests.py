@@ -91,6 +91,7 @@ def test_the_name_of_a_job_is_that_of_run_and_command() -> None:
     [
         ("eu-west-1", "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:"),
         ("cn-north-1", "https://cn-north-1.console.amazonaws.cn/"),
+        ("eusc-de-east-1", "https://eusc-de-east-1.console.amazonaws-eusc.eu/"),
     ],
 )
 def test_the_link_is_as_the_console_writes_it(region: str, start: str) -> None:

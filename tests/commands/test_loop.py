@@ -161,7 +161,12 @@ def test_status_shows_the_phase_of_every_machine(bench: Bench) -> None:
     (machine,) = bench.run("status", "--json").json["machines"]
     assert ("ready", "g4dn.xlarge", "spot") == (machine["phase"], machine["type"], machine["market"])
     assert name in bench.run("status").out
-    assert bench.run("terminate", name).code == 0
+    done = bench.run("terminate", name, "rk-9-9", "--json")
+    assert (9, ["rk-9-9"], [(name, True)]) == (
+        done.code,
+        done.json["not_found"],
+        [(machine["runner"], machine["done"]) for machine in done.json["machines"]],
+    )
     assert until(lambda: not any(bench.world.left().values()))
     assert "no machines" in bench.run("status").out
 
@@ -201,9 +206,20 @@ def test_run_polls_until_its_passes_are_done(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["terminate"], ["terminate", "--all", "rk-1-1"], ["launch", "--runs-on", "x", "--gpu", "t4"]]
+    "words",
+    [
+        ["terminate"],
+        ["terminate", "--all", "rk-1-1"],
+        ["launch", "--runs-on", "x", "--gpu", "t4"],
+        ["launch", "--gpu", "t4", "--dry-run", "--repo", "a/b/c"],
+        ["launch", "--gpu", "t4", "--dry-run", "--repo", "acme/*"],
+        ["status", "--repo", "widgets"],
+    ],
 )
 def test_contradictory_words_are_bad_usage(bench: Bench, words: list[str]) -> None:
-    """Words that contradict one another end with exit code 2 and do nothing."""
-    assert bench.run(*words).code == 2
+    """Words that contradict one another, or name no repository, end with exit code 2, do nothing, and say so."""
+    people, programs = bench.run(*words), bench.run(*words, "--json")
+    assert (2, 2, "", "") == (people.code, programs.code, people.out, programs.err)
+    assert people.err
+    assert programs.json["error"]["message"]
     assert bench.world.github.count() == 0

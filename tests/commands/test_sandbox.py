@@ -39,6 +39,8 @@ class Up:
         self.state = state
         self.process = subprocess.Popen(
             command("sandbox", "up", "--machines", "hollow", "--boot", "0.2", "--state", str(state), "--json", *more),
+            # A person's own profile, which the sandbox's AWS configuration does not have.
+            env={**os.environ, "AWS_PROFILE": "work"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

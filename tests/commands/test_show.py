@@ -29,6 +29,7 @@ def test_offerings_show_what_was_refused_lately(bench: Bench) -> None:
     bench.launch(label="runnerkit=1/gpu=t4/spot=only")
     (cheapest, *_) = bench.run("offerings", "gpu=t4", "--json").json
     assert any("UnfulfillableCapacity (spot" in refused for refused in cheapest["refused"])
+    assert not any("on-demand" in refused for refused in cheapest["refused"])
 
 
 def test_any_gpu_means_a_whole_one(bench: Bench) -> None:

@@ -36,7 +36,7 @@ def test_a_job_is_explained_from_the_queue_to_its_end(bench: Bench) -> None:
     assert passes(bench, lambda: job.status == "completed")
     assert passes(bench, lambda: not any(bench.world.left().values()))
     (last,) = why(bench, job.id)
-    kinds = [moment["kind"] for moment in last["timeline"]]  # type: ignore[attr-defined]
+    kinds = [moment["kind"] for moment in last["timeline"]]  # type: ignore[attr-defined]  # JSON
     assert (last["verdict"], last["runner"]) == ("done", f"rk-{job.id}-1")
     assert {"job-queued", "job-seen", "instance-launched", "job-taken", "job-over"} <= set(kinds), kinds
 

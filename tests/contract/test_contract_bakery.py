@@ -54,7 +54,9 @@ def _bench(ec2: SandboxEc2, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Be
     # botocore parses its model of EC2 for every session, a third of a second each time; once is enough here.
     monkeypatch.setattr("botocore.session.create_loader", _shared_loader)
     clock = WorldTime(ec2)
-    return Bench(Ec2Builders(SETTINGS, clock=clock, cache_dir=folder), Ec2Images(SETTINGS), clock)
+    return Bench(
+        Ec2Builders(SETTINGS, clock=clock, cache_dir=folder), Ec2Images(SETTINGS, clock=clock, cache_dir=folder), clock
+    )
 
 
 class TestEc2Bakery(BakeryContract):

@@ -12,7 +12,7 @@ import pytest
 
 from runnerkit.model import Leftover
 from runnerkit.ports import LaunchOrder
-from runnerkit.testing import FakeClock, FakeCloud, FakeForge, FakeHooks, MemoryJournal, shop
+from runnerkit.testing import FakeClock, FakeCloud, FakeForge, FakeHooks, Lies, MemoryJournal, shop
 from runnerkit.testing.contracts import (
     ClockContract,
     CloudContract,
@@ -179,6 +179,17 @@ class TestFakeForgeOfAnOrganization(ForgeContract):
     @pytest.fixture
     def bench(self) -> FakeForgeBench:
         return FakeForgeBench("acme")
+
+
+def test_the_fakes_lists_lie_when_told_to_and_its_single_readings_never() -> None:
+    """Absence in a list is a hint: what is left out is still there by id and by name."""
+    forge = FakeForge(FakeClock(), Lies(missing=1.0))
+    job, runner = forge.queue("acme/train", ["gpu"]), forge.register("acme/train", "rk-5-1", ["gpu"]).runner
+    assert [*forge.active("acme/train"), *forge.queued("acme/train"), *forge.runners("acme/train")] == []
+    assert (forge.job("acme/train", job.id), forge.runner("acme/train", runner.id)) == (job, runner)
+    assert forge.runner_named("acme/train", "RK-5-1") == runner
+    forge.lies.missing = 0.0
+    assert [*forge.queued("acme/train"), *forge.runners("acme/train")] == [job, runner]
 
 
 class TestFakeReports(ReportsContract):

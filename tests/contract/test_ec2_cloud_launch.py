@@ -148,6 +148,7 @@ def test_fleets_name_strategy_and_pools_and_no_price_limit(world: World) -> None
     world.launch(world.cloud())
     asked = world.ec2.calls.of("CreateFleet")[0].parameters
     assert asked["SpotOptions"]["AllocationStrategy"] == "price-capacity-optimized"
+    assert asked["SpotOptions"]["InstanceInterruptionBehavior"] == "terminate"
     assert asked["TargetCapacitySpecification"] == {"TotalTargetCapacity": 1, "DefaultTargetCapacityType": "spot"}
     overrides = asked["LaunchTemplateConfigs"][0]["Overrides"]
     assert len({pool["SubnetId"] for pool in overrides}) == len(overrides) > 2

@@ -97,8 +97,8 @@ def test_an_interrupted_machine_tells_why_it_ended(world: World) -> None:
 
 def test_machines_of_every_configured_region_are_listed(world: World) -> None:
     """And one region that cannot be read fails the reading: half a list is worse than none."""
-    here = foreign(world, {tags.OWNER: "runnerkit"})
-    there = foreign(world, {tags.OWNER: "runnerkit"}, region="us-west-2")
+    ours = {tags.OWNER: "runnerkit", tags.RUNNER: "rk-77-1"}
+    here, there = foreign(world, ours), foreign(world, ours, region="us-west-2")
     cloud = world.cloud(AwsSettings(regions=(HOME, "us-west-2")))
     assert [(i.id, i.region) for i in cloud.instances()] == [(here[0], HOME), (there[0], "us-west-2")]
     world.ec2.refuse("Unavailable", "DescribeInstances", times=3)
@@ -107,10 +107,18 @@ def test_machines_of_every_configured_region_are_listed(world: World) -> None:
 
 
 def test_one_bad_id_does_not_save_the_others(world: World) -> None:
-    """EC2 refuses the whole call for one unknown id; every known machine is ended all the same."""
+    """EC2 refuses the whole call for one unknown or senseless id; every known machine is ended all the same."""
     known = foreign(world, {tags.OWNER: "runnerkit"}, count=6)
-    world.cloud().terminate(HOME, [*known[:3], "i-0123456789abcdef0", *known[3:]])
+    world.cloud().terminate(HOME, [*known[:3], "i-0123456789abcdef0", *known[3:], "i-none"])
     assert {world.ec2.instance(id_).state for id_ in known} <= {"shutting-down", "terminated"}
+
+
+def test_an_outage_is_not_taken_for_a_bad_id(world: World) -> None:
+    """Halves would fail as well: one call, as often as boto3 repeats it, however many machines it names."""
+    world.ec2.refuse("Unavailable", "TerminateInstances", times=None)
+    with pytest.raises(CloudUnavailable):
+        world.cloud().terminate(HOME, ["i-0123456789abcdef0", "i-0123456789abcdef1"])
+    assert world.ec2.calls.count("TerminateInstances") == 3
 
 
 def test_ending_what_is_gone_is_done(world: World) -> None:

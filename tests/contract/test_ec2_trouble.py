@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.parsers import EC2QueryParser
 
 from runnerkit import tags
 from runnerkit.errors import (
@@ -19,11 +20,13 @@ from runnerkit.errors import (
 )
 from runnerkit.model import Breadth, Market
 from runnerkit.settings import AwsSettings
-from tests.contract.ec2_world import SPOT_ONLY, World, ec2_world, no_capacity
+from tests.contract.ec2_world import SPOT_ONLY, T4, World, ec2_world, no_capacity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from botocore.model import Shape
 
 
 @pytest.fixture
@@ -135,6 +138,7 @@ def test_a_lost_answer_after_the_template_leaves_one_template_and_none_at_the_en
     made = world.ec2.calls.of("CreateLaunchTemplate")
     assert len({call.parameters["ClientToken"] for call in made}) == 1
     assert (len(made), world.templates(), len(world.ec2.instances())) == (2, 0, 1)
+    assert world.clock.waited, "it was repeated by us, not by boto3"
 
 
 def test_a_template_whose_answer_never_arrives_is_deleted_by_name(world: World) -> None:
@@ -150,6 +154,23 @@ def test_a_lost_answer_after_the_fleet_starts_no_second_machine(world: World) ->
     launched = world.launch(world.cloud())
     assert [instance.id for instance in world.ec2.instances()] == [launched.instance_id]
     assert world.ec2.calls.count("CreateFleet") == 2
+
+
+def test_an_answer_cut_short_starts_no_second_machine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an answer, or a proxy's page in its place, is none: the call is repeated under its token."""
+    whole, cut = EC2QueryParser.parse, ["CreateLaunchTemplateResponse", "CreateFleetResponse"]
+
+    def parse(self: EC2QueryParser, response: dict[str, Any], shape: Shape) -> object:
+        body = response["body"]
+        if cut and cut[0].encode() in body:
+            cut.pop(0)
+            response = {**response, "body": body[: len(body) // 2]}
+        return whole(self, response, shape)
+
+    monkeypatch.setattr(EC2QueryParser, "parse", parse)
+    launched = world.launch(world.cloud())
+    assert [instance.id for instance in world.ec2.instances()] == [launched.instance_id]
+    assert (world.ec2.calls.count("CreateFleet"), cut, world.templates()) == (2, [], 0)
 
 
 def test_a_fleet_whose_answer_never_arrives_is_unknown_and_can_be_found(world: World) -> None:
@@ -176,6 +197,14 @@ def test_an_internal_error_of_aws_is_repeated(world: World) -> None:
     world.ec2.refuse("InternalError", "CreateFleet", times=2)
     world.launch(world.cloud())
     assert (world.ec2.calls.count("CreateFleet"), len(world.ec2.instances())) == (3, 1)
+
+
+def test_a_fleet_that_failed_on_its_side_is_asked_anew(world: World) -> None:
+    """Under another token: the same one would get the same answer for ever."""
+    world.ec2.capacity("*", "*", "spot", 0, code="InternalError")
+    world.clock.meanwhile = lambda: world.ec2.capacity("*", "*", "spot", None)
+    assert world.launch(world.cloud()).market is Market.SPOT
+    assert len({call.parameters["ClientToken"] for call in world.ec2.calls.of("CreateFleet")}) == 2
 
 
 def test_a_missing_permission_is_named(world: World) -> None:
@@ -247,6 +276,14 @@ def test_a_remembered_security_group_that_is_gone_is_looked_up_anew(world: World
     assert world.templates() == 0
 
 
+def test_a_group_that_aws_does_not_know_yet_is_waited_for(world: World) -> None:
+    """What was made a moment ago may not be known everywhere: a pause, and the same once more."""
+    world.ec2.capacity("*", "*", "*", 0, code="InvalidGroup.NotFound")
+    world.clock.meanwhile = lambda: world.ec2.capacity("*", "*", "*", None)
+    world.launch(world.cloud())
+    assert (world.ec2.calls.count("CreateFleet"), len(world.ec2.instances()), world.templates()) == (2, 1, 0)
+
+
 def test_a_remembered_image_that_is_gone_is_looked_up_anew(world: World) -> None:
     """A rebake deregistered the old image a minute ago."""
     world.launch(world.cloud())
@@ -300,6 +337,17 @@ def test_configured_groups_and_subnets_are_used_as_they_are(world: World) -> Non
     assert (seen.subnet_id, seen.group_ids) == (subnets[1]["SubnetId"], (group,))
     assert seen.tags[tags.OWNER] == "lab"
     assert world.ec2.calls.count("DescribeSecurityGroups") == 0
+
+
+def test_a_launch_stays_within_one_network(world: World) -> None:
+    """A fleet cannot span two, and its security groups belong to one: that of the first configured subnet."""
+    client = world.client()
+    here, *_ = client.describe_subnets()["Subnets"]
+    other = client.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    zone = next(z for z in ("us-east-1a", "us-east-1b") if z != here["AvailabilityZone"])
+    there = client.create_subnet(VpcId=other, CidrBlock="10.9.1.0/24", AvailabilityZone=zone)["Subnet"]
+    cloud = world.cloud(AwsSettings(subnets=(there["SubnetId"], here["SubnetId"])))
+    assert {offering.zone for offering in cloud.offerings(T4)} == {zone}
 
 
 def _result(call: object) -> object:

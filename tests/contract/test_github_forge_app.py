@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,8 @@ from tests.contract.github_ground import LABELS, REPO, Ticking, Written, forge_a
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from runnerkit.github.asks import Answer, Ask
 
 HOUR = 3600
 
@@ -194,6 +198,50 @@ def test_a_revoked_token_is_replaced_once(world: GitHubWorld, app: Written) -> N
             world.revoke_token(value)
         assert forge.register(REPO, "rk-5-1", LABELS).runner.id
     assert [call.status for call in world.calls if call.path.endswith("jitconfig")] == [401, 201]
+
+
+def test_many_repositories_are_not_named(world: GitHubWorld, app: Written) -> None:
+    """GitHub takes 500 names in a request for a token; with more only the permissions are narrowed."""
+    with forge_at(world, repos=[REPO, *(f"acme/train-{number}" for number in range(500))], **app) as forge:
+        forge.runners(REPO)
+    assert tokens(world) == [({"actions": "write", "administration": "write", "metadata": "read"}, None)]
+
+
+def test_threads_that_begin_together_share_a_token(world: GitHubWorld, app: Written) -> None:
+    """Whoever comes while it is asked for waits for it."""
+    with forge_at(world, installation_id=1, **app) as forge:
+        wire, never = forge._client._wire, threading.Event()
+        send = wire.send
+
+        def slow(ask: Ask, authorization: str) -> Answer:
+            never.wait(0.1 if ask.verb == "POST" else 0)
+            return send(ask, authorization)
+
+        wire.send = slow  # type: ignore[method-assign] # lets the others come meanwhile
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(lambda number: forge.runner(REPO, number), range(1, 5))) == [None] * 4
+    assert world.count("POST", "*/access_tokens") == 1
+
+
+def test_threads_replace_a_revoked_token_once(world: GitHubWorld, app: Written) -> None:
+    """Two that are told 401 at the same moment get one fresh token, and none takes the other's for the old one."""
+    with forge_at(world, **app) as forge:
+        forge.runners(REPO)
+        for value in [each.value for each in world.tokens._known.values()]:
+            world.revoke_token(value)
+        both, wire = threading.Barrier(2), forge._client._wire
+        send = wire.send
+
+        def together(ask: Ask, authorization: str) -> Answer:
+            answer = send(ask, authorization)
+            if answer.status == 401:
+                both.wait(10)
+            return answer
+
+        wire.send = together  # type: ignore[method-assign] # meets the other on the way
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(lambda number: forge.runner(REPO, number), (1, 2))) == [None, None]
+    assert world.count("POST", "*/access_tokens") == 2
 
 
 def test_an_app_that_is_not_installed_there_says_so(world: GitHubWorld, app: Written) -> None:

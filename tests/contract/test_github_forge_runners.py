@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runnerkit.errors import ConfigError, ForgeRejected, ForgeUnavailable, NameTaken, RunnerBusy
+from runnerkit.errors import ConfigError, ForgeRejected, ForgeUnavailable, NameTaken, NotFound, RunnerBusy
 from runnerkit.sandbox.github import GitHubWorld
 from runnerkit.sandbox.github.registrations import register
 from tests.contract.github_ground import LABELS, REPO, Ticking, Written, forge_at, sent
@@ -182,6 +182,19 @@ def test_runners_of_a_group_are_registered_there(world: GitHubWorld) -> None:
         assert forge.runner(REPO, first.id) == first
         assert forge.runner_named(REPO, "rk-5-1") == first
         assert forge.deregister(REPO, first.id)
+
+
+def test_a_group_that_was_made_anew_is_found_again(world: GitHubWorld) -> None:
+    """One registration fails, with what is missing; the next asks for the group's id, whatever the case of its name."""
+    old = world.add_group("acme", "gpu")
+    with forge_at(world, **ORG | {"runner_group": "GPU"}) as forge:
+        forge.register(REPO, "rk-5-1", LABELS)
+        del world.state.groups["acme"][old.id]
+        new = world.add_group("acme", "gpu")
+        with pytest.raises(NotFound):
+            forge.register(REPO, "rk-5-2", LABELS)
+        forge.register(REPO, "rk-5-3", LABELS)
+    assert [runner.group_id for runner in world.runners()] == [old.id, new.id]
 
 
 def test_only_the_groups_own_runners_are_listed(world: GitHubWorld) -> None:

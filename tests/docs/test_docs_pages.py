@@ -57,6 +57,24 @@ def test_every_key_and_option_of_ours_exists(page: str) -> None:
     assert [] == [option for option in said if option not in options]
 
 
+def test_what_the_sandbox_corrects_has_tests_that_exist() -> None:
+    """Each row names some, by file and name; a name that ends in dots is the beginning of one."""
+    text = (DOCS / "sandbox.md").read_text(encoding="utf-8")
+    part = text[text.index("### What is corrected") : text.index("### Permissions")]
+    rows = [line.split("|")[-2] for line in part.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) > 40
+    for row in rows:
+        named = [
+            (file, name)
+            for file, names in re.findall(r"(\w+): ((?:`\w+(?:\.{3})?`(?:, )?)+)", row)
+            for name in re.findall(r"`([^`]+)`", names)
+        ]
+        assert len(named) == row.count("`") / 2 > 0, row
+        for file, name in named:
+            code = (ROOT / "tests" / "sandbox" / f"test_ec2_{file}.py").read_text(encoding="utf-8")
+            assert f"\ndef test_{name}(".replace("...(", "") in code, (file, name)
+
+
 def test_troubleshooting_speaks_of_verdicts_that_why_gives() -> None:
     """The words in its tables of verdicts are those of the page about `why`."""
     given = set(re.findall(r"`([a-z-]+)`", " ".join(re.findall(r"^\| (`.+?) \|", _text("why.md"), re.MULTILINE))))

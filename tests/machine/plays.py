@@ -38,7 +38,7 @@ def kill_the_guard(guest: Guest) -> None:
         pid = eventually(lambda: _guard_of(guest), guest._tail, AMPLE)
         seen.add(pid)
         guest.run(f"kill -KILL {pid}")
-        eventually(lambda old=pid: _guard_of(guest) not in {0, old}, guest._tail, AMPLE)  # type: ignore[misc]
+        eventually(lambda old=pid: _guard_of(guest) not in {0, old}, guest._tail, AMPLE)  # type: ignore[misc]  # mypy takes the default for an argument
     assert len(seen) == KILLS
 
 

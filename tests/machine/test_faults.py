@@ -38,7 +38,7 @@ def plays(yard: Yard, request: pytest.FixtureRequest) -> Iterator[Callable[[Faul
 
     def launch(**how: object) -> Guest:
         with one_by_one:
-            guest = yard.launch(**how)  # type: ignore[arg-type]
+            guest = yard.launch(**how)  # type: ignore[arg-type]  # the fault's own words
             assert guest.leader
             return guest
 

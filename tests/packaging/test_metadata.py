@@ -40,6 +40,12 @@ BROUGHT_BY = {
 # Come with another requirement for certain, and are of no use without it.
 WITH = {"botocore": "boto3", "scmrepo": "gto", "dvc-s3": "dvc"}
 OURS = {*sys.stdlib_module_names, "runnerkit"}
+# An exception from a rule with nothing behind it.
+SILENT = re.compile(
+    r"^.*# *(?:noqa(?!: [A-Z]+[0-9]+(?:, [A-Z]+[0-9]+)* - \S)|"
+    r"type: ignore(?!\[[a-z-]+(?:, ?[a-z-]+)*\] {1,2}# \S)).*$",
+    re.MULTILINE,
+)
 # Not for us to bring, each with its reason.
 NOT_OURS = {
     "pytest": "fixtures and contract suites are for who has it",
@@ -131,6 +137,28 @@ def test_every_requirement_is_pinned_in_the_constraints() -> None:
     asked |= needs([each for many in project()["project"]["optional-dependencies"].values() for each in many])
     assert not [name for name, each in asked.items() if name not in pins or not each.specifier.contains(pins[name])]
     assert {plain(Requirement(each).name) for each in project()["build-system"]["requires"]} <= set(pins)
+
+
+def test_the_constraints_name_versions_and_no_addresses() -> None:
+    """Whichever index a computer is set to serves them: names with one version each, no address, no option."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert [] == [line for line in lines if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*==[a-z0-9.!+]+", line)]
+    assert len({line.partition("==")[0] for line in lines}) == len(lines)
+
+
+def test_every_exception_from_a_rule_has_its_reason() -> None:
+    """What is ignored for all files or some says why beside it, and so does every single line."""
+    lint = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[tool.ruff.lint]")[1].split(".pydocstyle]")[0]
+    rules = re.findall(r'^ +"([A-Z]+[0-9]*)",(.*)$', lint, re.MULTILINE)
+    assert 'select = ["ALL"]' in lint
+    assert len(rules) > 20
+    assert [] == [rule for rule, why in rules if not re.fullmatch(r" *# \S.+", why)]
+    silent = []
+    for folder in ("runnerkit", "tests", "benchmarks", "scripts", "docs", "examples"):
+        for path in (ROOT / folder).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            silent += [f"{path.relative_to(ROOT)}: {line}" for line in SILENT.findall(text)]
+    assert [] == silent
 
 
 def test_what_the_code_imports_is_declared() -> None:

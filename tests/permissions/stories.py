@@ -155,7 +155,7 @@ def bake(ground: Ground) -> None:
     """A builder on a stock image, kept, read, stopped, made an image of; then everything goes."""
     settings, clock = AwsSettings(regions=(REGION,)), ground.world.clock
     builders = Ec2Builders(settings, clock=clock, cache_dir=ground.world.cache_dir)
-    bench, suite = Bench(builders, Ec2Images(settings), clock), BakeryContract()
+    bench, suite = Bench(builders, Ec2Images(settings, clock=clock), clock), BakeryContract()
     # One of that name was left behind by somebody who was killed.
     left = [_on("launch-template", [_tag(words.OWNER)])]
     data = {"ImageId": ground.world.image_id}

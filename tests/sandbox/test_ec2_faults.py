@@ -87,12 +87,12 @@ def test_a_call_is_held_at_its_effect(stage: Stage, when: str, machines: int) ->
     hold = stage.world.hold("RunInstances", "before" if when == "before" else "after")
     with ThreadPoolExecutor(1) as pool, hold:
         launch = pool.submit(stage.run)
-        assert hold.reached.wait(5)
+        assert hold.reached.wait(30)
         assert len(stage.world.instances()) == machines
         stage.ec2.describe_instances()
         assert not launch.done()
         hold.release()
-        assert launch.result(5) == stage.world.instances()[0].id
+        assert launch.result(30) == stage.world.instances()[0].id
 
 
 def test_a_dropped_call_never_happened(stage: Stage) -> None:
@@ -100,21 +100,23 @@ def test_a_dropped_call_never_happened(stage: Stage) -> None:
     hold = stage.world.hold("RunInstances")
     with ThreadPoolExecutor(1) as pool:
         launch = pool.submit(stage.run)
-        assert hold.reached.wait(5)
+        assert hold.reached.wait(30)
         hold.drop()
-        assert isinstance(launch.exception(5), ConnectionClosedError | HTTPClientError)
+        assert isinstance(launch.exception(30), ConnectionClosedError | HTTPClientError)
     assert stage.world.instances() == []
 
 
 def test_calls_can_be_slow(stage: Stage) -> None:
     """One action, or all of them."""
     stage.world.delay("DescribeSubnets", 0.2, times=1)
-    begun = time.perf_counter()
-    stage.ec2.describe_subnets()
-    assert time.perf_counter() - begun >= 0.2
-    begun = time.perf_counter()
-    stage.ec2.describe_subnets()
-    assert time.perf_counter() - begun < 0.2
+
+    def took() -> float:
+        begun = time.perf_counter()
+        stage.ec2.describe_subnets()
+        return time.perf_counter() - begun
+
+    assert took() >= 0.2
+    assert any(took() < 0.2 for _ in range(20))  # at once, unless the computer is busy
 
 
 def test_credentials_can_be_unknown_or_expired(stage: Stage, refused: Callable[..., str]) -> None:
@@ -139,3 +141,4 @@ def test_what_nobody_emulates_is_said_plainly(stage: Stage, refused: Callable[..
     """An error that boto3 can read, where moto alone answers an HTML page with status 500."""
     asked = {"TargetCapacity": 1, "InstanceTypes": ["g5.xlarge"]}
     assert refused(stage.ec2.get_spot_placement_scores, **asked) == "InvalidAction"
+    assert refused(stage.connect("pricing").describe_services) == "InvalidAction"

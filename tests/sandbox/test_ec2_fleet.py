@@ -85,6 +85,9 @@ def test_a_quota_is_counted_in_virtual_cpus(stage: Stage, market: str, code: str
     other = [{"InstanceType": "m5.large", "SubnetId": stage.subnets[A]}]
     again = stage.fleet_request(stage.template("other"), other, market=market)
     assert len(stage.ec2.create_fleet(**again)["Instances"]) == 1
+    stage.world.quota(market, "G", 12)
+    three = stage.fleet_request(stage.template("three"), market=market, count=3)
+    assert sum(len(i["InstanceIds"]) for i in stage.ec2.create_fleet(**three)["Instances"]) == 2
 
 
 def test_every_field_of_the_template_reaches_the_machine(stage: Stage) -> None:
@@ -270,6 +273,7 @@ def test_a_dry_run_launches_nothing(stage: Stage, refused: Callable[..., str]) -
     """DryRunOperation after everything was checked."""
     request = stage.fleet_request(stage.template())
     assert refused(stage.ec2.create_fleet, **request, DryRun=True) == "DryRunOperation"
+    assert refused(stage.ec2.describe_instances, DryRun=True) == "DryRunOperation"
     assert stage.world.instances() == []
 
 

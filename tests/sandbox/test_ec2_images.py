@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,15 @@ def test_the_account_owns_only_what_it_has_baked(stage: Stage) -> None:
     (found,) = stage.ec2.describe_images(Owners=["self"], Filters=asked)["Images"]
     assert (found["ImageId"], found["Name"], found["State"]) == (baked, "gpu", "available")
     assert found["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 60
+
+
+def test_images_are_as_old_as_the_world_says(stage: Stage) -> None:
+    """Those that were baked and those of CreateImage: a world that waits a month has images of a month."""
+    first = stage.world.bake("first", {})
+    stage.world.advance(30 * 86_400)
+    second = stage.ec2.create_image(InstanceId=stage.run(), Name="second")["ImageId"]
+    born = [datetime.fromisoformat(image(stage, each)["CreationDate"]) for each in (first, second)]
+    assert timedelta(days=30) <= born[1] - born[0] < timedelta(days=31)
 
 
 @pytest.mark.parametrize(

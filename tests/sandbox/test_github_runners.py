@@ -4,7 +4,7 @@ import json
 import github
 import pytest
 
-from runnerkit.sandbox.github import GitHubWorld, Refused, WorldClock
+from runnerkit.sandbox.github import GitHubWorld, Refused, WorldClock, registrations
 from tests.sandbox.github_world import REPO, RUNNERS, call, client, register
 
 ORG_RUNNERS = "/orgs/acme/actions/runners"
@@ -68,6 +68,8 @@ def test_an_unknown_group_is_not_found(world: GitHubWorld, token: str) -> None:
     body = {"name": "rk-1", "runner_group_id": group.id, "labels": ["gpu"]}
     assert call(world, "POST", f"{ORG_RUNNERS}/generate-jitconfig", body, token).status == 201
     assert call(world, "POST", f"{RUNNERS}/generate-jitconfig", body, token).status == 404
+    body |= {"name": "rk-2", "runner_group_id": group.id + 1}
+    assert call(world, "POST", f"{ORG_RUNNERS}/generate-jitconfig", body, token).status == 404
 
 
 def test_pygithub_registers_lists_and_removes_runners(world: GitHubWorld, token: str) -> None:
@@ -100,6 +102,16 @@ def test_lists_come_in_pages_with_links(world: GitHubWorld, token: str) -> None:
         assert [each.name for each in caller.get_repo(REPO).get_self_hosted_runners()] == [
             f"rk-{number}" for number in range(5)
         ]
+
+
+def test_a_page_holds_a_hundred_at_most(world: GitHubWorld, token: str) -> None:
+    """Whatever is asked for; no size at all is thirty."""
+    with world.state.open():
+        for number in range(101):
+            registrations.register(world.state, f"repos/{REPO}", f"rk-{number}", 1, ["gpu"], "_work")
+    for asked, got in (("?per_page=500", 100), ("?per_page=101&page=2", 1), ("?per_page=0", 1), ("", 30)):
+        reply = call(world, "GET", f"{RUNNERS}{asked}", token=token)
+        assert (asked, len(reply.body["runners"]), reply.body["total_count"]) == (asked, got, 101)
 
 
 def test_a_busy_runner_cannot_be_deleted_and_an_idle_one_can(world: GitHubWorld, token: str) -> None:

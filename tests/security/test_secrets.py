@@ -169,7 +169,7 @@ def test_there_are_values_that_hold_secrets() -> None:
     for name in (
         "settings.GitHubSettings",
         "settings.ServeSettings",
-        "model.Registration",
+        "model.records.Registration",
         "credentials.role.Session",
         "job.attempt.Attempt",
     ):

@@ -86,7 +86,7 @@ def test_a_machine_that_is_never_handed_over_ends_itself(theatre: Theatre, burst
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    burster._giver.give = crash  # type: ignore[method-assign, assignment]
+    burster._giver.give = crash  # type: ignore[method-assign, assignment]  # it dies there
     with pytest.raises(KeyboardInterrupt):
         burster.start(launches(theatre)[:1])
     (machine,) = theatre.machines()

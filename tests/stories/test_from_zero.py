@@ -74,7 +74,7 @@ def checkout(theatre: Theatre, tmp_path: Path) -> Checkout:
     environment = {**theatre.world.environment(), **engineer}
     theatre.world.ec2.enforce()
     clone = theatre.world.github.clone_url(REPO, environment["GITHUB_TOKEN"])
-    subprocess.run(["git", "clone", "--quiet", clone, str(tmp_path / "project")], check=True)  # noqa: S607
+    subprocess.run(["git", "clone", "--quiet", clone, str(tmp_path / "project")], check=True)  # noqa: S607 - the git that is there
     return Checkout(tmp_path / "project", environment)
 
 

@@ -49,6 +49,13 @@ def test_the_pause_between_searches_grows(ages: tuple[float, ...], times: int | 
         assert (pause.times, (pause.until - NOW).total_seconds()) == (times, left)
 
 
+def test_a_limit_below_the_memory_of_refusals_shortens_nothing() -> None:
+    """Before the refusals are forgotten a search could find nothing."""
+    pause = search_paused(searches(200, 10), "d", Policy(refusal_memory=180, backoff_limit=60), NOW)
+    assert pause is not None
+    assert 170 == (pause.until - NOW).total_seconds()
+
+
 def test_other_failures_and_other_labels_do_not_count() -> None:
     """A machine that never came online says nothing about capacity, nor does another label's search."""
     failures = [*searches(10, code="never-online"), *searches(10, digest="other")]

@@ -243,10 +243,10 @@ def test_a_launch_whose_answer_is_lost_is_looked_for(yard: Yard) -> None:
     answer = yard.cloud.launch_batch
 
     def lost(*order: object) -> object:
-        answer(*order)  # type: ignore[arg-type]
+        answer(*order)  # type: ignore[arg-type]  # a fault there
         raise CloudUnavailable("the answer was lost")
 
-    yard.cloud.launch_batch = lost  # type: ignore[method-assign, assignment]
+    yard.cloud.launch_batch = lost  # type: ignore[method-assign, assignment]  # a fault there
     assert all(outcome.started for outcome in yard.start(launches))
     assert {i.name for i in yard.cloud.live()} == {str(launch.name) for launch in launches}
 
@@ -262,7 +262,7 @@ def test_a_hand_over_that_fails_ends_that_machine_alone(yard: Yard) -> None:
             raise LaunchRejected("too large")
         give(region, instance_id, tags, secret)
 
-    yard.cloud.hand_over = failing  # type: ignore[method-assign, assignment]
+    yard.cloud.hand_over = failing  # type: ignore[method-assign, assignment]  # a fault there
     outcomes = yard.start(launches)
     assert [type(outcome.error) for outcome in outcomes] == [LaunchRejected, type(None)]
     assert [i.name for i in yard.cloud.live()] == [str(launches[1].name)]
@@ -282,7 +282,7 @@ def test_a_hand_over_without_answer_spares_a_runner_that_works(yard: Yard) -> No
         yard.forge.assign(runner_id)
         raise CloudUnavailable("the answer was lost")
 
-    yard.cloud.hand_over = lost  # type: ignore[method-assign, assignment]
+    yard.cloud.hand_over = lost  # type: ignore[method-assign, assignment]  # a fault there
     (outcome,) = yard.start([launch])
     assert (outcome.error, bool(outcome.started)) == (None, True)
     assert len(yard.cloud.live()) == 1
@@ -296,7 +296,7 @@ def test_a_machine_whose_time_is_up_is_not_handed_over(yard: Yard) -> None:
         yard.clock.advance(61)
         give(region, instance_id, tags, secret)
 
-    yard.cloud.hand_over = slow  # type: ignore[method-assign, assignment]
+    yard.cloud.hand_over = slow  # type: ignore[method-assign, assignment]  # a fault there
     first, second = yard.start(yard.launches(2))
     assert first.started
     assert isinstance(second.error, CloudUnavailable)
@@ -322,7 +322,7 @@ def test_a_lost_registration_does_not_hold_up_the_others(yard: Yard) -> None:
             raise ForgeUnavailable("lost")
         return made
 
-    yard.forge.register = losing  # type: ignore[method-assign, assignment]
+    yard.forge.register = losing  # type: ignore[method-assign, assignment]  # a fault there
     outcomes = yard.start(launches)
     assert [bool(outcome.started) for outcome in outcomes] == [False, True, True]
     assert len(yard.forge.real_runners()) == len(yard.cloud.live()) == 2

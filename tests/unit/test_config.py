@@ -214,6 +214,9 @@ UNUSABLE: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
     ('[aws]\nowner = "with space"\n', {}, (FILE, "aws.owner", "'with space'")),
     ('[aws.images.x]\nami = "ami-12345678"\nname = "y"\n', {}, (FILE, "aws.images.x", "exactly one of ami, name, ssm")),
     ('[github]\nrunner_group = "gpu"\n', {}, (FILE, "github", "organization")),
+    ('[aws]\nregions = ["mars-1"]\n', {}, (FILE, "aws.regions.0", "eu-west-1", "'mars-1'")),
+    ('[github]\nrepositories = ["acme/a", "a/b/c"]\n', {}, (FILE, "github.repositories.1", "owner/name", "'a/b/c'")),
+    ("", {"GITHUB_REPOSITORY": "acme"}, ("GITHUB_REPOSITORY", "owner/name", "'acme'")),
     ("", {"RUNNERKIT_POLICY__IDEL": "5"}, ("RUNNERKIT_POLICY__IDEL", "policy.idel", "did you mean idle?")),
     ("", {"RUNNERKIT_POLICY__IDLE": "5m"}, ("RUNNERKIT_POLICY__IDLE", "policy.idle", "'5m'")),
     ("", {"RUNNERKIT_POLICY__FORKS": "perhaps"}, ("RUNNERKIT_POLICY__FORKS", "policy.forks", "'perhaps'")),
@@ -252,6 +255,44 @@ def test_a_named_file_must_exist_and_be_a_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml") as caught:
         load({"RUNNERKIT_CONFIG": "none.toml"}, tmp_path)
     assert "RUNNERKIT_CONFIG" in caught.value.hint
+
+
+ELSEWHERE = '[github]\napi_url = "https://elsewhere.example/api/v3"\n'
+
+
+@pytest.mark.parametrize("name", ["GITHUB_TOKEN", "GH_TOKEN"])
+def test_a_checkout_does_not_say_where_a_token_of_the_environment_goes(tmp_path: Path, name: str) -> None:
+    """Its file may be anybody's. Who names the file, or the address, means it; an App's key is nobody's token."""
+    said = complaint(tmp_path, ELSEWHERE, **{name: "ghp_x"})
+    assert "would send the token of" in said
+    assert name in said
+    address = "https://elsewhere.example/api/v3"
+    read = load({name: "ghp_x", "GITHUB_API_URL": address}, tmp_path)[0]
+    assert (address, True) == (read.github.api_url, read.github.token is not None)
+    assert load({name: "ghp_x"}, tmp_path / "..", tmp_path / FILE)[0].github.api_url == address
+    assert load({name: "ghp_x", "RUNNERKIT_GITHUB__APP_ID": "7"}, tmp_path)[0].github.token is None
+
+
+def test_a_token_of_ours_beside_an_app_is_not_dropped_in_silence(tmp_path: Path) -> None:
+    """Only a standard token gives way; two that somebody wrote for us are told of when they are used."""
+    read = loaded(tmp_path, RUNNERKIT_GITHUB__APP_ID="7", RUNNERKIT_GITHUB__TOKEN="ghp_x")
+    assert ("7", True) == (read.github.app_id, read.github.token is not None)
+
+
+def test_what_lies_in_the_place_of_the_file_is_not_passed_over(tmp_path: Path) -> None:
+    """A folder, which containers make for want of a file, and a link to nowhere are told of, not taken for no file."""
+    (tmp_path / FILE).mkdir()
+    assert "cannot be read" in complaint(tmp_path)
+    (tmp_path / FILE).rmdir()
+    (tmp_path / FILE).symlink_to(tmp_path / "gone.toml")
+    assert "no such file" in complaint(tmp_path)
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "us-isob-east-1", "eusc-de-east-1"])
+def test_regions_of_every_partition_are_regions(tmp_path: Path, region: str) -> None:
+    """And an owner's star is as good as a repository."""
+    read = loaded(tmp_path, RUNNERKIT_AWS__REGIONS=region, RUNNERKIT_GITHUB__REPOSITORIES="acme/*,a_b/c.d")
+    assert ((region,), ("acme/*", "a_b/c.d")) == (read.aws.regions, read.github.repositories)
 
 
 def test_a_file_that_is_no_text_is_not_toml(tmp_path: Path) -> None:

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from runnerkit.errors import RunnerkitError
-from runnerkit.model import Market
+from runnerkit.model import Market, Observed
+from runnerkit.names import RunnerName
+from runnerkit.phases import LIFE, join, phase
+from runnerkit.phases import Phase as LifePhase
 from runnerkit.testing import Crash, FakeWorld, Habits, Lies
+from runnerkit.testing.clock import EPOCH
 from runnerkit.wishes import Policy
 
 REPO = "acme/widgets"
@@ -47,6 +51,10 @@ class HostileWorld(RuleBasedStateMachine):
         habits = Habits(never_boots=never_boots, never_ends=never_ends)
         self.world = FakeWorld(lies, habits, POLICY, (REPO,), bursts=bursts)
         self.raced = lag > 0 or missing > 0
+        self.fails = lost > 0 or failing > 0
+        self.phases: dict[str, LifePhase] = {}
+        self.nameless: set[str] = set()
+        self.deaths = 0
 
     @rule(labels=LABELS, number=st.integers(1, 9))
     def jobs_are_queued(self, labels: str, number: int) -> None:
@@ -65,10 +73,11 @@ class HostileWorld(RuleBasedStateMachine):
         with suppress(RunnerkitError):
             self.world.fleet().once()
 
-    @rule(effect=st.integers(1, 12))
+    @rule(effect=st.integers(1, 40))
     def a_controller_dies(self, effect: int) -> None:
         """A controller is killed exactly before or after its n-th effect."""
         left = effect
+        self.deaths += 1
 
         def fall(_what: str) -> None:
             nonlocal left
@@ -79,7 +88,7 @@ class HostileWorld(RuleBasedStateMachine):
 
         self._with_hook(fall)
 
-    @rule(effect=st.integers(1, 8))
+    @rule(effect=st.integers(1, 40))
     def two_controllers_at_once(self, effect: int) -> None:
         """A second controller does a whole pass in the middle of the first one's."""
         left = effect
@@ -155,15 +164,33 @@ class HostileWorld(RuleBasedStateMachine):
     def names_are_unique(self) -> None:
         """The name is a lock: never two live machines of one registration."""
         if hasattr(self, "world"):
-            claims = [instance.runner_id for instance in self.world.cloud.live()]
-            assert len(claims) == len(set(claims))
+            # Machines of a burst are without one until they are handed their names.
+            claims = [each.runner_id for each in self.world.cloud.live() if each.runner_id is not None]
+            assert len(set(claims)) == len(claims)
 
     @invariant()
     def launches_are_bounded(self) -> None:
         """Caps hold; two controllers that see different worlds may exceed them, but not by more than their number."""
         if hasattr(self, "world"):
             assert (2 * CAP if self.raced else CAP) >= len(self.world.cloud.live())
-            assert self.world.cloud.launches <= POLICY.max_tries * len(self.world.forge.real_jobs())
+            self.nameless |= {each.id for each in self.world.cloud.real() if each.unnamed and not each.live}
+            # A burst whose controller died before it handed out names is nobody's try, and a cap's worth at most.
+            assert len(self.nameless) <= CAP * self.deaths or self.fails
+            tries = POLICY.max_tries * len(self.world.forge.real_jobs())
+            assert tries >= self.world.cloud.launches - len(self.nameless)
+
+    @invariant()
+    def every_step_of_a_life_is_possible(self) -> None:
+        """What truly follows upon a phase is what the table of life allows."""
+        if hasattr(self, "world"):
+            now, world = self.world.clock.now(), self.world
+            truth = Observed(now, frozenset({REPO}), tuple(world.cloud.real()), tuple(world.forge.real_runners()))
+            for pair in join(truth):
+                if pair.instance is not None:
+                    after = phase(pair, POLICY, now)
+                    before = self.phases.get(pair.instance.id, after)
+                    assert after is before or after in LIFE[before].then, f"{before} -> {after}"
+                    self.phases[pair.instance.id] = after
 
     def teardown(self) -> None:
         """Once the world calms down, every job is served (or given up on, after max_tries) and nothing is left."""
@@ -177,15 +204,22 @@ class HostileWorld(RuleBasedStateMachine):
         for minute in range(6 * 60):
             world.fleet().once()
             world.clock.advance(60)
+            self.launches_are_bounded()
+            self.every_step_of_a_life_is_possible()
             assert [] == (world.overdue() if minute > 30 else [])
             if minute > 30 and not any(world.left().values()):
                 break  # nobody pushes any more: nothing will happen
         left = world.left()
         # Where no machine ever boots, tries go on (ever more slowly) until each job has had its five.
         assert hopeless or {"instances": 0, "runners": 0} == {key: left[key] for key in ("instances", "runners")}
-        assert hopeless or not left["jobs"], f"{left['jobs']} jobs wait for ever"
-        self.launches_are_bounded()
+        assert hopeless or not (stuck := self._stuck()), f"jobs {stuck} wait for ever"
         assert [] == world.killed
+
+    def _stuck(self) -> list[int]:
+        """The jobs that still wait though they may have another machine."""
+        tried = {note.name for note in self.world.journal.launches(EPOCH)}
+        waiting = [job.id for job in self.world.forge.real_jobs() if job.status != "completed"]
+        return [number for number in waiting if str(RunnerName.for_job(number, POLICY.max_tries)) not in tried]
 
 
 TestHostileWorld = HostileWorld.TestCase

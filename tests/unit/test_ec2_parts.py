@@ -6,13 +6,16 @@ import json
 import os
 import socket
 from datetime import UTC, date, datetime
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from botocore.stub import Stubber
 
 from runnerkit.ec2 import Ec2Cloud, price_date
-from runnerkit.ec2.cache import AGES, Cache
+from runnerkit.ec2.answers import told
+from runnerkit.ec2.cache import AGES, FORMAT, Cache
 from runnerkit.ec2.clients import Clients
 from runnerkit.ec2.disks import template_disk
 from runnerkit.ec2.fleets import read_answer
@@ -22,7 +25,7 @@ from runnerkit.ec2.network import Subnet
 from runnerkit.ec2.patience import Backoff, Settling, pause
 from runnerkit.ec2.prices import price_table
 from runnerkit.ec2.requests import MOST_TYPES, Place, fleet_request, template_data
-from runnerkit.errors import CloudDenied, ConfigError, ImageMissing
+from runnerkit.errors import CloudDenied, CloudUnavailable, ConfigError, ImageMissing
 from runnerkit.model import Attempt, Breadth, InstanceType, Market, Offering
 from runnerkit.ports import Image, LaunchOrder
 from runnerkit.settings import AwsSettings
@@ -159,6 +162,37 @@ def test_an_answer_is_asked_for_again_when_it_is_too_old(tmp_path: Path) -> None
 def int_of(kept: object) -> int:
     """Read a number."""
     return int(cast("int", kept))
+
+
+@pytest.mark.parametrize(
+    "kept", [b"", b"\xff", b'{"at": 1', b"[" * 200_000, b'{"at": NaN, "value": 1}', b'{"at": 4e9, "value": 1}']
+)
+def test_what_cannot_be_read_was_never_there(tmp_path: Path, kept: bytes) -> None:
+    """Cut off, of no sense, nested without end, dated tomorrow: asked anew, and kept whole."""
+    clock = FakeClock()
+    Cache(tmp_path, clock).get("spot", "k", lambda: 1, int_of)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(kept)
+    assert Cache(tmp_path, clock).get("spot", "k", lambda: 2, int_of) == 2
+    assert Cache(tmp_path, clock).get("spot", "k", lambda: 3, int_of) == 2
+
+
+def test_another_release_reads_nothing_of_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may mean something else by the same words."""
+    Cache(tmp_path, FakeClock()).get("spot", "k", lambda: 1, int_of)
+    monkeypatch.setattr("runnerkit.ec2.cache.FORMAT", FORMAT + 1)
+    assert Cache(tmp_path, FakeClock()).get("spot", "k", lambda: 2, int_of) == 2
+
+
+def test_nowhere_to_keep_an_answer_is_no_failure(tmp_path: Path) -> None:
+    """A file where the folder should be, a folder where the file should be."""
+    (tmp_path / "file").touch()
+    assert Cache(tmp_path / "file", FakeClock()).get("spot", "k", lambda: 1, int_of) == 1
+    Cache(tmp_path / "folder", FakeClock()).get("spot", "k", lambda: 1, int_of)
+    (kept,) = (tmp_path / "folder").iterdir()
+    kept.unlink()
+    kept.mkdir()
+    assert Cache(tmp_path / "folder", FakeClock()).get("spot", "k", lambda: 2, int_of) == 2
 
 
 def test_a_dropped_answer_is_gone_from_memory_and_disk(tmp_path: Path) -> None:
@@ -355,6 +389,37 @@ def test_launches_are_sent_once_and_reads_three_times(clients: Clients) -> None:
     assert clients.ec2("eu-west-1") is clients.ec2("eu-west-1")
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [b"", b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<Cr"],
+)
+def test_a_launch_reaches_the_wire_once(bare: pytest.MonkeyPatch, ending: bytes) -> None:
+    """Whatever AWS's variables say of retries: connection closed, server out of order, answer cut short."""
+    for name, value in {
+        "RETRY_MODE": "legacy",
+        "MAX_ATTEMPTS": "4",
+        "ACCESS_KEY_ID": "a",
+        "SECRET_ACCESS_KEY": "b",
+    }.items():
+        bare.setenv(f"AWS_{name}", value)
+    came: list[bytes] = []
+
+    class Wire(BaseRequestHandler):
+        def handle(self) -> None:
+            came.append(self.request.recv(65536))
+            self.request.sendall(ending)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Wire) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        clients = Clients(AwsSettings(endpoint_url=f"http://127.0.0.1:{server.server_address[1]}"))
+        with pytest.raises(CloudUnavailable), told("launching"):
+            clients.ec2_once("eu-west-1").create_fleet(
+                LaunchTemplateConfigs=[], TargetCapacitySpecification={"TotalTargetCapacity": 1}
+            )
+        server.shutdown()
+    assert len(came) == 1
+
+
 def test_the_region_comes_from_settings_then_from_aws_own_words(bare: pytest.MonkeyPatch) -> None:
     """And where nobody says it, the error tells who can."""
     assert Clients(AwsSettings(regions=("eu-west-1", "us-east-2"))).regions == ("eu-west-1", "us-east-2")
@@ -377,14 +442,15 @@ def clients(bare: pytest.MonkeyPatch) -> Clients:
 
 def test_a_listing_reads_every_page(clients: Clients) -> None:
     """A second page that is forgotten would make the core believe that machines are gone."""
-    told = {"LaunchTime": NOW, "InstanceType": "g5.xlarge", "State": {"Code": 16, "Name": "running"}}
+    tags = [{"Key": "runnerkit:runner", "Value": "rk-1-1"}]
+    seen = {"LaunchTime": NOW, "InstanceType": "g5.xlarge", "State": {"Code": 16, "Name": "running"}, "Tags": tags}
     wanted = {"Filters": [{"Name": "tag:runnerkit:owner", "Values": ["runnerkit"]}], "MaxResults": 1000}
     with Stubber(clients.ec2("eu-west-1")) as stub:
         for ids, token, next_token in ((("i-1", "i-2"), None, "more"), (("i-3",), "more", None)):
             stub.add_response(
                 "describe_instances",
                 {
-                    "Reservations": [{"Instances": [{"InstanceId": id_, **told}]} for id_ in ids],
+                    "Reservations": [{"Instances": [{"InstanceId": id_, **seen}]} for id_ in ids],
                     **({"NextToken": next_token} if next_token else {}),
                 },
                 {**wanted, **({"NextToken": token} if token else {})},
@@ -409,6 +475,17 @@ def test_an_unknown_profile_is_a_matter_of_configuration(bare: pytest.MonkeyPatc
     assert bare is not None
     with pytest.raises(ConfigError, match="lab"):
         Clients(AwsSettings(profile="lab", regions=("eu-west-1",))).ec2("eu-west-1")
+
+
+def test_a_slip_in_region_or_endpoint_is_a_matter_of_configuration(bare: pytest.MonkeyPatch) -> None:
+    """Neither a traceback nor something to try again."""
+    with pytest.raises(ConfigError, match="us east 1") as caught:
+        Clients(AwsSettings()).ec2("us east 1")
+    assert "AWS_REGION" in caught.value.hint
+    bare.setenv("AWS_ENDPOINT_URL", "localhost:4566")
+    with pytest.raises(ConfigError, match="localhost:4566") as caught:
+        Clients(AwsSettings()).ec2("eu-west-1")
+    assert "AWS_ENDPOINT_URL" in caught.value.hint
 
 
 def test_without_credentials_the_error_tells_how_to_get_some(bare: pytest.MonkeyPatch) -> None:

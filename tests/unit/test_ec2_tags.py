@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FACTS = Facts(
     "i-1", "eu-west-1", "eu-west-1a", "g5.xlarge", Market.SPOT, State.RUNNING, NOW + timedelta(seconds=2), "x"
 )
-moments = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001  hypothesis adds it
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 - hypothesis adds it
     lambda at: at.replace(microsecond=0)
 )
 numbers = st.none() | st.integers(1, 10**15)

@@ -36,12 +36,12 @@ class Cloud(FakeCloud):
 
     version = "2.335.0"
     made: datetime | None = EPOCH - timedelta(days=40)
-    baked = True
+    has_runner = True
 
     def image(self, spec: RunnerSpec, region: str, arch: str) -> Image:
         """The image."""
         found = super().image(spec, region, arch)
-        return replace(found, baked=self.baked, runner_version=self.version, created_at=self.made)
+        return replace(found, baked=self.has_runner, runner_version=self.version, created_at=self.made)
 
 
 class Forge(FakeForge):
@@ -186,7 +186,7 @@ def test_where_github_does_not_care_nothing_is_said() -> None:
 def test_a_stock_image_gets_one_piece_of_advice() -> None:
     """Once for any number of machines: what each spends on setting itself up, in seconds and dollars."""
     ground = Ground()
-    ground.cloud.baked = False
+    ground.cloud.has_runner = False
     for job in (1, 2, 3):
         ground.launch(job)
     (advice,) = ground.told(BakingAdvised)
@@ -202,7 +202,7 @@ def test_a_stock_image_gets_one_piece_of_advice() -> None:
 def test_advice_fits_the_machine() -> None:
     """Without a GPU another recipe is the one to bake."""
     ground = Ground()
-    ground.cloud.baked = False
+    ground.cloud.has_runner = False
     ground.launch(label="runnerkit=1/cpu=2/type=m7i.large")
     (advice,) = ground.told(BakingAdvised)
     assert advice.recipe == "cpu-ubuntu-24.04"
@@ -211,7 +211,7 @@ def test_advice_fits_the_machine() -> None:
 def test_a_runner_without_a_checksum_is_refused_before_anything_is_made() -> None:
     """An unchecked download never reaches a machine: no registration is made for it, no instance is started."""
     ground = Ground()
-    ground.cloud.baked, ground.forge.checksum = False, ""
+    ground.cloud.has_runner, ground.forge.checksum = False, ""
     with pytest.raises(LaunchRejected, match="checksum"):
         ground.launch()
     assert (0, 0) == (ground.cloud.launches, ground.forge.registrations)

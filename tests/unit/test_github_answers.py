@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -82,6 +83,13 @@ def test_a_missing_permission_is_one_whatever_the_request_means_by_403(words: st
     assert type(complaint(ask("POST", {403: ForgeRejected}), answer(403, words))) is ForgeDenied
 
 
+def test_what_is_forbidden_for_another_reason_is_not_taken_for_a_missing_permission() -> None:
+    """GitHub's words come first; a permission is what it may be, not what it is."""
+    archived = complaint(ask(), answer(403, "Repository was archived so is read-only.")).hint
+    assert archived.startswith("change what GitHub names")
+    assert complaint(ask(), answer(403, "Must have admin rights to Repository.")).hint.startswith("give the token")
+
+
 def test_githubs_own_list_of_permissions_comes_first() -> None:
     """The header names alternatives and combinations; they are written the way GitHub's settings do."""
     headers = {"x-accepted-github-permissions": "issues=write; pull_requests=write,contents=read"}
@@ -96,9 +104,24 @@ def test_without_githubs_list_the_table_names_the_permission() -> None:
 
 
 def test_a_need_without_a_scope_names_none() -> None:
-    """An App's key has no scopes."""
+    """An App's key has no scopes, and what is wrong with it is seen at its installation."""
     found = Ask(verb="GET", path="/app", what="ask", repo=REPO, need=THE_APP)
-    assert complaint(found, answer(403, "no")).hint.endswith("the App's own key")
+    hint = complaint(found, answer(403, "This installation has been suspended")).hint
+    assert "may be suspended" in hint
+    assert hint.endswith("the App's own key")
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (f"/repos/{REPO}/actions/runners", f"on {REPO}"),
+        ("/orgs/acme/actions/runner-groups", "on the organisation acme"),
+    ],
+)
+def test_what_is_not_there_is_told_with_its_place(path: str, place: str) -> None:
+    """A missing group, or an organisation that is none, is not looked for in the repository's settings."""
+    found = replace(ask(), path=path)
+    assert complaint(found, answer(404, "Not Found")).hint.endswith(place)
 
 
 def test_an_integration_is_only_advised_on_registering() -> None:

@@ -93,14 +93,23 @@ def test_unsaid_pauses_grow_to_a_quarter_of_an_hour() -> None:
     assert pauses == [1, 2, 4, 8] + [15] * 16
 
 
+def test_what_was_under_way_makes_no_pause_longer() -> None:
+    """Eight calls that were out at once and are refused together are one refusal: one minute, not fifteen."""
+    meter = Meter(Hand())
+    assert {refusal(meter, Answer(403, {}, SECONDARY)) for _ in range(8)} == {NOW + timedelta(minutes=1)}
+    assert refusal(meter, Answer(403, {"retry-after": "90"}, SECONDARY)) == NOW + timedelta(seconds=90)
+
+
 def test_callers_and_resources_do_not_stop_each_other() -> None:
-    """One installation's empty budget says nothing about another's, nor about another resource."""
+    """One installation's empty budget, or pause, says nothing about another's, nor about another resource."""
     meter = Meter(Hand())
     meter.learn("me", ASK, told(0))
     meter.learn("you", ASK, told(0, resource="search"))
     meter.admit("you", ASK)
     with pytest.raises(RateLimited):
         meter.admit("me", ASK)
+    refusal(meter, Answer(403, {}, SECONDARY))
+    meter.admit("you", ASK)
 
 
 def test_the_scarcest_budget_is_shown() -> None:

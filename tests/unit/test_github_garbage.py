@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from runnerkit.errors import ForgeError, ForgeRejected, ForgeUnavailable, RunnerkitError
+from runnerkit.errors import ForgeError, ForgeRejected, ForgeUnavailable, RateLimited, RunnerkitError
 from runnerkit.github import GitHubForge
 from runnerkit.github.asks import Answer, Ask
 from runnerkit.model import Job
@@ -265,10 +268,16 @@ def test_a_runner_without_its_labels_is_taken_back(delete: int) -> None:
     """GitHub's list of labels is compared with ours whatever the case; a runner that lacks one can take no job."""
     runner = {"id": 7, "name": "rk-5-1", "labels": [{"name": "SELF-HOSTED"}]}
     made = said({"runner": runner, "encoded_jit_config": "x"}, 201)
-    forge, canned = forge_on(made, said({}, delete))
+    forge, canned = forge_on(made, said({"message": "because"}, delete))
     with pytest.raises(ForgeRejected, match="without the labels gpu"):
         forge.register(REPO, "rk-5-1", ["self-hosted", "GPU"])
     assert [ask.verb for ask in canned.sent] == ["POST", "DELETE"]
+
+
+def test_another_name_than_asked_for_is_another_runner() -> None:
+    """Whatever a server makes of the filter, a runner is found by its whole name alone."""
+    forge, _ = forge_on(said({"total_count": 1, "runners": [{"id": 1, "name": "rk-5-11"}]}))
+    assert forge.runner_named(REPO, "rk-5-1") is None
 
 
 @pytest.mark.parametrize("body", [{}, {"runner": {"id": 7, "name": "x"}}, {"encoded_jit_config": "x"}], ids=str)
@@ -278,6 +287,24 @@ def test_a_registration_that_cannot_be_read_may_have_happened(body: object) -> N
     with pytest.raises(ForgeUnavailable):
         forge.register(REPO, "rk-5-1", ["gpu"])
     assert len(canned.sent) == 1
+
+
+def test_a_next_page_of_an_unchanged_full_one_is_found() -> None:
+    """The first hundred comments are as they were, so their page is a 304, though there is a second page by now."""
+    rows = [said([{"id": number} for number in range(1, 101)], etag='"1"'), said([])]
+    forge, canned = forge_on(*rows, Answer(304, {}, ""), said([{"id": 101}]))
+    assert [len(forge.reports.comments(REPO, 1)) for _ in range(2)] == [100, 101]
+    assert [ask.params.get("page", 1) for ask in canned.sent] == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["", "<html>default backend - 404</html>", "[]", "{}"])
+@pytest.mark.parametrize("name", ["runner", "deregister", "job", "run", "file"])
+def test_a_404_that_is_not_githubs_means_nothing(name: str, text: str) -> None:
+    """GitHub says "Not Found" in JSON; a proxy's page must never pass for a runner that is gone."""
+    forge, _ = forge_on(Answer(404, {}, text))
+    with pytest.raises(ForgeUnavailable, match="could not be understood") as caught:
+        USES[name](forge)
+    assert "github.api_url" in caught.value.hint
 
 
 def test_unchanged_without_having_asked_is_no_answer() -> None:
@@ -295,6 +322,34 @@ def test_a_wake_during_a_pause_reaches_the_loop() -> None:
     with pytest.raises(ForgeUnavailable):
         forge.job(REPO, 5)
     assert (clock.waits, clock.wakes) == (2, 2)
+
+
+class Turns:
+    """One turn at a time, which tells how many came for one."""
+
+    def __init__(self) -> None:
+        self.came = threading.Semaphore(0)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.came.release()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        time.sleep(0.05)  # the next one goes first
+
+
+def test_who_waits_for_a_turn_is_stopped_by_a_refusal_meanwhile() -> None:
+    """Fifty may be under way; of those behind them none calls after GitHub told one of the fifty to stop."""
+    forge, canned = forge_on(said({"message": "slow down"}, 429, retry_after="90"))
+    forge._client._under_way = turns = Turns()  # type: ignore[assignment] # all that is used of a semaphore
+    with ThreadPoolExecutor(2) as pool:
+        with turns._lock:
+            looks = [pool.submit(forge.job, REPO, number) for number in (1, 2)]
+            assert all(turns.came.acquire(timeout=10) for _ in looks)
+        assert [type(look.exception(timeout=10)) for look in looks] == [RateLimited] * 2
+    assert len(canned.sent) == 1
 
 
 def test_memory_is_bounded() -> None:

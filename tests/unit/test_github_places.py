@@ -40,6 +40,7 @@ def test_bad_repository_names_are_named(name: str) -> None:
         ("http://localhost:1", "http://localhost:1"),
         ("http://[::1]:80", "http://[::1]:80"),
         ("http://10.0.2.2:8000/", "http://10.0.2.2:8000"),
+        (" https://ghe.example:8443/api/v3/\n", "https://ghe.example:8443/api/v3"),
     ],
 )
 def test_good_addresses_lose_their_last_slash(written: str, used: str) -> None:
@@ -61,6 +62,8 @@ def test_good_addresses_lose_their_last_slash(written: str, used: str) -> None:
         ("https://github.com", "website"),
         ("https://api.github.com?x=1", "query"),
         ("https://api.github.com#x", "query"),
+        ("https://ghe.example/api /v3", "spaces"),
+        ("https://ghe.example/api\n/v3", "control characters"),
     ],
 )
 def test_bad_addresses_say_why(written: str, why: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -199,6 +200,17 @@ def test_an_unfinished_answer_is_not_waited_for() -> None:
         with pytest.raises(ForgeUnavailable):
             wire.send(ask(), "Bearer secret")
         assert len(post.asked) == 1
+
+
+def test_nothing_is_paced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyGithub would let a second pass between two writes, and a quarter between two readings."""
+    with exchange(Says(201), Says(201), Says(), Says()) as (post, wire):
+        slept: list[float] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(time, "sleep", slept.append)
+            for verb in ("POST", "POST", "GET", "GET"):
+                wire.send(ask(verb), "Bearer secret")
+    assert (slept, len(post.asked)) == ([], 4)
 
 
 def test_debug_logs_hold_no_secret(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -35,7 +36,7 @@ def wish(**fields: object) -> RunnerSpec:
         (wish(image="ami-0123456789abcdef0"), "/image=ami-0123456789abcdef0"),
         (wish(profile="Team/x".replace("/", "+")), "/profile=Team+x"),
         (wish(spot=SpotUse.ONLY), "/spot=only"),
-        (wish(region=("us-gov-west-1", "ap-southeast-4")), "/region=us-gov-west-1+ap-southeast-4"),
+        (wish(region=("us-gov-west-1", "eusc-de-east-1")), "/region=us-gov-west-1+eusc-de-east-1"),
         (wish(zone=("eu-west-1a", "us-west-2-lax-1b")), "/zone=eu-west-1a+us-west-2-lax-1b"),
         (wish(disk=Disk(gb=100)), "/disk=100gb"),
         (wish(disk=Disk(gb=100, mibps=500, iops=6000)), "/disk=100gb:500mibps:6000iops"),
@@ -128,6 +129,28 @@ def test_an_error_names_the_label_the_key_the_value_and_what_is_allowed() -> Non
     assert "a10g" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("part", "near"),
+    [
+        ("gpu=00", ""),
+        ("gpu=20", ""),
+        ("disk=7", ""),
+        ("life=90000", ""),
+        ("price=$0", ""),
+        ("gpu=zzz+t44", ""),
+        ("gpu=t44+2xl4", "gpu=t4+2xl4"),
+        ("gpu=t44+l44", "gpu=t4+l4"),
+        ("arch=amd64+arm64", "arch=x64+arm64"),
+        ("arch=amd64+x64", "arch=x64"),
+    ],
+)
+def test_what_is_proposed_is_whole_and_valid(part: str, near: str) -> None:
+    """Who takes the nearest spelling up is not refused again, and loses none of the alternatives."""
+    with pytest.raises(LabelError) as refused:
+        parse(f"runnerkit/{part}")
+    assert re.findall(r"did you mean (\S+)\?", refused.value.hint) == ([near] if near else [])
+
+
 # --- a job's labels ---------------------------------------------------------------------------------------------------
 
 
@@ -197,11 +220,11 @@ def test_what_an_array_cannot_mean_is_refused(array: list[str], reason: str) -> 
 
 def test_hostile_lengths_are_answered_at_once() -> None:
     """Labels built to make an expression backtrack take no time."""
-    began = time.perf_counter()
+    began = time.thread_time()
     for text in ("runnerkit/zone=" + "a-" * 120, "runnerkit/life=" + "1" * 240, "runnerkit" * 100_000):
         with pytest.raises(LabelError):
             parse(text)
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 def test_the_public_names_are_these() -> None:

@@ -65,10 +65,13 @@ class Cloud(FakeCloud):
     """A FakeCloud that keeps its orders, may have stock images, and fails as it is told."""
 
     stock: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
     trouble: BaseException | None = None
 
     def image(self, spec: RunnerSpec, region: str, arch: str) -> Image:
-        """A stock image for some architectures."""
+        """A stock image for some architectures, and none for others."""
+        if arch in self.missing:
+            raise ImageMissing(f"no image for {arch}")
         return replace(super().image(spec, region, arch), baked=arch not in self.stock)
 
     def launch(self, order: LaunchOrder, attempts: Sequence[Attempt]) -> Launched:
@@ -228,6 +231,17 @@ ARCHES = "runnerkit=1/gpu=any/arch=x64+arm64"
 PRICES = {"arm64": 0.1, "x64": 0.12}
 
 
+def both_arches() -> Ground:
+    """A shop in which arm64 is a little cheaper."""
+    types = (shop()[0].type, ARM)
+    return Ground(
+        offerings=[
+            Offering(type_, "eu-west-1", "eu-west-1a", market, PRICES[type_.arch] * (1 if market is Market.SPOT else 3))
+            for type_, market in product(types, Market)
+        ]
+    )
+
+
 @pytest.mark.parametrize(
     ("stock", "kept"),
     [
@@ -239,17 +253,30 @@ PRICES = {"arm64": 0.1, "x64": 0.12}
 )
 def test_one_user_data_serves_all_attempts(stock: set[str], kept: set[str]) -> None:
     """Baked images win over stock ones; of stock ones only the cheapest offering's architecture is tried."""
-    types = (shop()[0].type, ARM)
-    pools = [
-        Offering(type_, "eu-west-1", "eu-west-1a", market, PRICES[type_.arch] * (1 if market is Market.SPOT else 3))
-        for type_, market in product(types, Market)
-    ]
-    ground = Ground(offerings=pools)
+    ground = both_arches()
     ground.cloud.stock = frozenset(stock)
     ground.start(ARCHES)
     tried = {offering.type.arch for attempt in ground.cloud.attempts for offering in attempt.offerings}
     assert kept == tried == {arch for _, arch in ground.cloud.order.images}
     assert 1 == len({image.baked for image in ground.cloud.order.images.values()})
+
+
+@pytest.mark.parametrize(("missing", "kept"), [({"arm64"}, {"x64"}), ({"x64"}, {"arm64"})])
+def test_an_image_that_is_named_decides_the_architecture(missing: set[str], kept: set[str]) -> None:
+    """It is for one alone, which need not be the cheapest offering's."""
+    ground = both_arches()
+    ground.cloud.missing = frozenset(missing)
+    ground.start(f"{ARCHES}/image=baked")
+    assert kept == {offering.type.arch for attempt in ground.cloud.attempts for offering in attempt.offerings}
+
+
+def test_an_image_that_is_nowhere_is_told_for_the_cheapest_offering() -> None:
+    """And nothing is registered."""
+    ground = both_arches()
+    ground.cloud.missing = frozenset(PRICES)
+    with pytest.raises(ImageMissing, match="for arm64"):
+        ground.start(f"{ARCHES}/image=baked")
+    assert (0, 0) == ground.left()
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def test_after_an_interruption_the_end_unit_waits_for_aws(machine: Machine) -> N
     machine.paths.notice.write_text(json.dumps({"monotonic": time.monotonic() + 0.2}))
     began = time.monotonic()
     commands.end(machine.paths, machine.environ)
-    assert 0.5 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 0.5
     assert machine.calls()[-1] == "systemctl start --no-block runnerkit-poweroff.service"
 
 

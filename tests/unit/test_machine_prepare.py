@@ -161,7 +161,7 @@ def test_a_downloaded_runner_is_unpacked_only_when_its_sum_is_right(
     right = hashlib.sha256(archive.read_bytes()).hexdigest()
     (machine.paths.runner / "bin/Runner.Listener").unlink()
     machine.configure(runner_url="https://127.0.0.1/runner.tar.gz", runner_sha256=right.upper() if honest else "0" * 64)
-    monkeypatch.setattr("urllib.request.urlopen", lambda _url, timeout: archive.open("rb"))  # noqa: ARG005
+    monkeypatch.setattr("urllib.request.urlopen", lambda _url, timeout: archive.open("rb"))  # noqa: ARG005 - urlopen is called so
     if honest:
         machine.prepare()
         assert (machine.paths.runner / "bin/Runner.Listener").read_text() == "fetched"

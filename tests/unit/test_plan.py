@@ -98,6 +98,10 @@ PHASES = [
     (instance(state=State.TERMINATED), runner(5), Phase.DANGLING, False),
     (instance(state=State.SHUTTING_DOWN), runner(**ONLINE, busy=True), Phase.DANGLING, False),
     (instance(state=State.TERMINATED), None, Phase.ENDED, False),
+    # of a burst, without its name: only a registration that waits for such machines makes it capacity
+    (instance(10, name="", batch="1-0-0", hand_over_by=ago(-50)), runner(10), Phase.BOOTING, True),
+    (instance(10, name="", batch="1-0-0", hand_over_by=ago(-50)), None, Phase.BOOTING, False),
+    (instance(70, name="", batch="1-0-0", hand_over_by=ago(10)), runner(70), Phase.UNNAMED, False),
 ]
 
 
@@ -117,6 +121,9 @@ UPKEEP = [
     ((instance(80_000), runner(80_000, **ONLINE)), []),
     ((instance(80_000), runner(80_000, **ONLINE, busy=True)), []),
     ((instance(86_401), runner(86_401, **ONLINE, busy=True)), [Terminate]),
+    ((instance(86_399, expires_at=None), runner(86_399, **ONLINE, busy=True)), []),
+    ((instance(86_401, expires_at=None), runner(86_401, **ONLINE, busy=True)), [Terminate]),
+    ((instance(301, online_by=None), runner(301)), [Retire]),
     ((instance(61),), [Mark]),
     ((instance(gone_since=ago(119)),), []),
     ((instance(gone_since=ago(120)),), [Terminate]),
@@ -163,6 +170,25 @@ def test_registration_without_machine_is_confirmed_with_the_cloud() -> None:
     (action,) = plan(observed(runner(61)), (), POLICY, NOW).actions
     assert isinstance(action, Deregister)
     assert action.confirm
+
+
+@pytest.mark.parametrize(
+    ("reason", "connected", "failed"),
+    [
+        ("Client.InstanceInitiatedShutdown", False, True),
+        ("Client.InstanceInitiatedShutdown", True, False),
+        ("Server.SpotInstanceTermination", False, False),
+        ("Server.InternalError", False, False),
+    ],
+)
+def test_only_a_machine_that_ended_itself_before_it_was_online_failed(
+    reason: str, connected: bool, failed: bool
+) -> None:
+    """What AWS took back, or could not start, says nothing about the label, so the breaker does not count it."""
+    dead = instance(state=State.TERMINATED, state_reason=reason)
+    (action,) = plan(observed(dead, runner(connected=connected)), (), POLICY, NOW).actions
+    assert isinstance(action, Deregister)
+    assert failed is action.failed
 
 
 def test_foreign_runners_and_foreign_repositories_are_left_alone() -> None:
@@ -276,6 +302,17 @@ def test_caps(policy: Policy, expected: int) -> None:
     assert expected == len(launched(*world, demand=jobs, policy=policy))
 
 
+@pytest.mark.parametrize(("older", "newer"), [(8, 9), (9, 8)])
+def test_who_waits_longest_gets_the_only_place(older: int, newer: int) -> None:
+    """Of different label sets, whatever they are called and in whichever order they are listed."""
+    jobs = tuple(
+        wish(number, labels=(f"runnerkit={number}",), created_at=ago(300 if number == older else 200))
+        for number in (8, 9)
+    )
+    assert [f"rk-{older}-1"] == launched(demand=jobs, policy=Policy(max_machines=1))
+    assert [f"rk-{older}-1", f"rk-{newer}-1"] == launched(demand=jobs)
+
+
 def test_machines_of_other_repositories_count_for_the_cap() -> None:
     """The cap is the owner's, so machines that serve unlisted repositories take part in it."""
     elsewhere = instance(10, repo="acme/other", runner_id=99)
@@ -313,6 +350,24 @@ def test_a_machine_that_ec2_does_not_show_yet_counts_for_the_cap(age: float, exp
     assert expected == [str(action.name) for action in actions]
 
 
+@pytest.mark.parametrize(
+    ("world", "notes", "why"),
+    [
+        ((runner(10, name="rk-3-1"),), (), "registered by somebody whose journal is another one"),
+        ((runner(10, name="rk-3-1"),), ("rk-3-1",), "and noted, it is no second one"),
+        ((instance(10, name="", batch="1-0-0", hand_over_by=ago(-50)),), ("rk-3-1",), "shown without its name yet"),
+    ],
+)
+def test_a_machine_on_its_way_is_counted_once(
+    world: tuple[Instance | Runner, ...], notes: tuple[str], why: str
+) -> None:
+    """Of two places it has one, however it is seen; the other goes to a job of another label set."""
+    seen = replace(observed(*world), launches=tuple(LaunchNote(name, REPO, ago(5)) for name in notes))
+    jobs = [wish(number, labels=("runnerkit=2/gpu=l4",)) for number in (8, 9)]
+    actions = plan(seen, jobs, Policy(max_machines=2), NOW).actions
+    assert ["rk-8-1"] == [str(action.name) for action in actions], why
+
+
 BREAKER = [
     # seconds ago of each failure, open?
     ([], False),
@@ -342,11 +397,12 @@ def test_breaker_of_one_label_set_leaves_the_others_alone() -> None:
 def test_the_plan_is_deterministic() -> None:
     """The same world in another order gives the same plan."""
     things = [instance(10, id=f"i-{n}", name=f"rk-{n}-1", runner_id=n) for n in range(5)]
-    records = [runner(10, id=n, name=f"rk-{n}-1") for n in range(5)]
+    records = [runner(age, id=n, name=f"rk-{n}-1") for n, age in enumerate([10] * 5 + [61] * 3)]
     jobs = tuple(wish(number) for number in range(20, 30))
     one = plan(observed(*things, *records), jobs, POLICY, NOW)
     two = plan(observed(*reversed(things), *reversed(records)), tuple(reversed(jobs)), POLICY, NOW)
     assert one.actions == two.actions
+    assert ["rk-5-1", "rk-6-1", "rk-7-1"] == [each.name for each in one.actions if isinstance(each, Deregister)]
 
 
 def test_names_are_short_and_parse_back() -> None:

@@ -47,10 +47,16 @@ def test_the_narrowest_entry_wins_key_by_key(repo: str, price: float, types: tup
     assert (found.max_price, found.types, found.forks) == (price, types, forks)
 
 
+def test_more_fixed_letters_win_wherever_they_stand() -> None:
+    """`*/train` fixes six letters and `acme/*` five, whichever comes first in the alphabet."""
+    policy = Policy.model_validate({"repositories": {"*/train": {"max_price": 1.0}, "acme/*": {"max_price": 2.0}}})
+    assert [1.0, 2.0, 1.0] == [policy.of(repo).max_price for repo in ("acme/train", "acme/web", "other/train")]
+
+
 def job(number: int, repo: str, **fields: object) -> Job:
     made = {"event": "push", "private": True, "fork": False, **fields}
     labels = (f"runnerkit={number}/gpu=t4",)
-    return Job(number, number, 1, repo, "train", "queued", labels, NOW, **made)  # type: ignore[arg-type]
+    return Job(number, number, 1, repo, "train", "queued", labels, NOW, **made)  # type: ignore[arg-type]  # fields by name
 
 
 def wish(number: int, repo: str, spec: RunnerSpec | None = None) -> Demand:
@@ -64,7 +70,7 @@ def machine(repo: str) -> Instance:
 
 def launched(*demand: Demand, policy: Policy, **observed: object) -> tuple[list[str], list[str]]:
     """The repositories that get a machine, and the reasons of the others."""
-    world = Observed(NOW, frozenset({"acme/web", "acme/train", "b/c"}), **observed)  # type: ignore[arg-type]
+    world = Observed(NOW, frozenset({"acme/web", "acme/train", "b/c"}), **observed)  # type: ignore[arg-type]  # fields by name
     decided = plan(world, demand, policy, NOW)
     return [a.repo for a in decided.actions if isinstance(a, Launch)], [each.why for each in decided.waiting]
 

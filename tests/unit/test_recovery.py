@@ -76,7 +76,7 @@ REPEATED = {
 @pytest.mark.parametrize(("jobs", "known", "alone"), REPEATED.values(), ids=REPEATED)
 def test_interrupted_runs_go_on(jobs: list[Job], known: dict[str, object], alone: int | None) -> None:
     """All failed jobs are repeated where an interruption explains them all; else the interrupted one alone."""
-    found = decided(*jobs, **known)  # type: ignore[arg-type]
+    found = decided(*jobs, **known)  # type: ignore[arg-type]  # what is known, by name
     assert isinstance(found, Recovery), found
     assert (found.job.id if found.job else None) == alone
     assert 1 in {each.id for each in found.interrupted}
@@ -106,7 +106,7 @@ LEFT = {
 @pytest.mark.parametrize(("jobs", "known", "because"), LEFT.values(), ids=LEFT)
 def test_other_runs_are_left_with_a_reason(jobs: list[Job], known: dict[str, object], because: Because) -> None:
     """Each reason has a word for programs and a sentence for people."""
-    found = decided(*jobs, **known)  # type: ignore[arg-type]
+    found = decided(*jobs, **known)  # type: ignore[arg-type]  # what is known, by name
     assert isinstance(found, Reason), found
     assert (found.because, bool(found.text)) == (because, True)
 

@@ -303,7 +303,7 @@ def test_a_run_that_is_left_as_it_is_costs_the_next_process_nothing() -> None:
     world.cloud.end(machine)
     world.fleet().run(interval=60, passes=3)
     asked: list[int] = []
-    world.forge.run = lambda _repo, run_id: asked.append(run_id)  # type: ignore[method-assign,assignment]
+    world.forge.run = lambda _repo, run_id: asked.append(run_id)  # type: ignore[method-assign,assignment]  # who asks is noted
     world.fleet().once()
     assert asked == []
 

@@ -98,7 +98,7 @@ def test_a_machine_that_never_ends_is_not_waited_for_without_end() -> None:
             return [replace(each, state=State.RUNNING, state_reason="") for each in play.world.cloud.instances()]
 
     stuck = Resumer(
-        replace(play.world.outside, cloud=Stuck()),  # type: ignore[arg-type]
+        replace(play.world.outside, cloud=Stuck()),  # type: ignore[arg-type]  # a port with one fault
         Policy(),
         play.spec_of,
         play.launch,
@@ -146,7 +146,7 @@ def test_githubs_refusal_is_fine_when_somebody_was_faster(faster: bool) -> None:
             raise ForgeRejected("the run is going already")
 
     resumer = Resumer(
-        replace(play.world.outside, forge=Refusing()),  # type: ignore[arg-type]
+        replace(play.world.outside, forge=Refusing()),  # type: ignore[arg-type]  # a port with one fault
         Policy(),
         play.spec_of,
         play.launch,
@@ -175,7 +175,7 @@ def test_who_may_not_read_annotations_has_ec2s_word() -> None:
             raise ForgeDenied(f"{repo}: {job_id}: checks may not be read")
 
     resumer = Resumer(
-        replace(play.world.outside, forge=Closed()),  # type: ignore[arg-type]
+        replace(play.world.outside, forge=Closed()),  # type: ignore[arg-type]  # a port with one fault
         Policy(),
         play.spec_of,
         play.launch,

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runnerkit import labels
-from runnerkit.errors import ForgeDenied, ForgeUnavailable, LeaseExpired, NoCapacity, RateLimited
+from runnerkit.errors import ForgeDenied, ForgeUnavailable, LeaseExpired, NoCapacity, PolicyRefused, RateLimited
 from runnerkit.events import InstanceTerminated, LaunchAdopted, RunnerDeregistered, RunnerOnline
+from runnerkit.model import Failure
 from runnerkit.names import Birth, RunnerName, label_digest
 from runnerkit.slots import LOOK_AT_HOLDER_EVERY, LaunchRequest, names
 from runnerkit.testing import FakeForge, FakeWorld, Habits
@@ -59,6 +60,20 @@ def broken(world: FakeWorld) -> None:
     world.habits.never_boots = world.habits.never_ends = 1.0
     world.clock.advance(1)
     world.habits.never_boots = world.habits.never_ends = 0.0
+
+
+@pytest.mark.parametrize("code", ["aws-denied", "github-denied", "not-found", "no-capacity", "launch-rejected"])
+def test_the_breaker_holds_for_people_too_but_not_for_what_they_have_mended(code: str) -> None:
+    """Whoever got credentials and launches again is not told to wait; who repeats what AWS rejects is, and why."""
+    world = FakeWorld(policy=Policy(breaker_failures=3))
+    for _ in range(3):
+        world.journal.failed(Failure(world.clock.now(), DIGEST, code))
+    if code != "launch-rejected":
+        assert len(launch(world)) == 1
+        return
+    with pytest.raises(PolicyRefused, match="after 3 failures, the last of them launch-rejected"):
+        launch(world)
+    assert (0, []) == (world.forge.registrations, world.cloud.live())
 
 
 # --- filling ----------------------------------------------------------------------------------------------------------

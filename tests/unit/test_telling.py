@@ -131,7 +131,7 @@ def test_a_refusal_that_does_not_hold_any_more_is_taken_back_once() -> None:
     controller = fleet(world, papers)
     controller.once()
     assert [check[3] for check in papers.checks] == ["action_required"]
-    world.forge.gates = lambda _repo, _job: frozenset({"production"})  # type: ignore[method-assign,assignment]
+    world.forge.gates = lambda _repo, _job: frozenset({"production"})  # type: ignore[method-assign,assignment]  # GitHub's answer
     assert world.policy is strict
     fleet(world, papers).run(interval=30, passes=3)
     assert [check[3] for check in papers.checks] == ["action_required", "neutral"]

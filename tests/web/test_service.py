@@ -43,7 +43,7 @@ def service(
 ) -> tuple[Service, Server]:
     server = Server(lambda *_: [], bind="127.0.0.1", port=0)
     facts = {"pages": "nobody", "webhooks": False, "redelivery": None, "interval": 60.0, "stop_within": PATIENCE}
-    return Service(loop, server, events, after=after, **facts), server  # type: ignore[arg-type]
+    return Service(loop, server, events, after=after, **facts), server  # type: ignore[arg-type]  # stand-ins
 
 
 def test_a_server_that_fails_ends_the_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ REPO, LABEL = "acme/widgets", "runnerkit=1/gpu=t4"
 def made(policy: Policy | None = None, *, bursts: bool = False, **habits: float) -> FakeWorld:
     """A world in which controllers note what happens, as the real ones do."""
     world = FakeWorld(habits=Habits(**{"boot": 30.0, **habits}), policy=policy or Policy(), bursts=bursts)
-    world.events = Chronicle(world.events, world.journal, world.clock)  # type: ignore[assignment]
+    world.events = Chronicle(world.events, world.journal, world.clock)  # type: ignore[assignment]  # both take events
     return world
 
 

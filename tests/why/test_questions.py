@@ -45,7 +45,7 @@ UNDERSTOOD = {
 def test_numbers_names_ids_and_pages_are_understood(text: str, said: dict[str, object]) -> None:
     """Pages name their repository and host; a number says nothing about what it counts."""
     page = {"repo": "acme/widgets", "host": "github.com"} if "://" in text else {}
-    assert read(text) == Question(text.strip(), **{**page, **said})  # type: ignore[arg-type]
+    assert read(text) == Question(text.strip(), **{**page, **said})  # type: ignore[arg-type]  # fields by name
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import ConfigError
-from runnerkit.job.locks.permitted import is_plain, is_word
+from runnerkit.job.locks.wording import is_plain, is_word
 from runnerkit.job.pipeline import LOCK, parse_yaml
 
 if TYPE_CHECKING:

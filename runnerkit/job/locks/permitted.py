@@ -1,4 +1,4 @@
-"""What a bundle may bring: lock files of pipelines, the metrics that these declare, and words without tricks."""
+"""What a bundle may bring: lock files of pipelines, and the metrics that these declare."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import yaml
-
-from runnerkit.job.pipeline import PROJECT, Loader, parse_yaml
+from runnerkit.job.pipeline import PROJECT, parse_yaml
 from runnerkit.job.versions import Declared
 
 if TYPE_CHECKING:
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
 
     from runnerkit.job.locks.bundle import Bundle, LockFile
 
-LONGEST = 300  # characters of a branch, a run, a job
-MOST_ALIASES = 1000
 LARGEST_PROJECT = 1_000_000  # bytes of a dvc.yaml
 
 
@@ -55,26 +51,3 @@ def on_disk(top: Path) -> Callable[[str], str | None]:
             return None
 
     return read
-
-
-def is_word(text: str) -> bool:
-    """Whether it is one line that a log, a commit message and a terminal can show as it is; or nothing."""
-    return len(text) <= LONGEST and (text.isprintable() or not text)
-
-
-def is_plain(text: str) -> bool:
-    """Whether YAML means about as much as it has letters: a few merges of merges would fill any memory.
-
-    DVC writes an alias now and then, but never a merge. What is no YAML at all is for others to say.
-    """
-    if "*" not in text and "<<" not in text:
-        return True
-    aliases = 0
-    try:
-        for token in yaml.scan(text, Loader):
-            aliases += isinstance(token, yaml.AliasToken)
-            if aliases > MOST_ALIASES or (isinstance(token, yaml.ScalarToken) and token.plain and token.value == "<<"):
-                return False
-    except (yaml.YAMLError, ValueError):
-        return True
-    return True

@@ -64,7 +64,7 @@ def trouble(world: BatchWorld, region: Region, made: Compute) -> str:
         if ec2.group(group) is None:
             return f"CLIENT_ERROR - The security group '{group}' does not exist (Service: AmazonEC2)"
     role = resources["instanceRole"]
-    if ec2.profile({"Arn": role} if role.startswith("arn:") else {"Name": role}) is None:
+    if ec2.beside.profile({"Arn": role} if role.startswith("arn:") else {"Name": role}) is None:
         return f"CLIENT_ERROR - Invalid IamInstanceProfile: {role} (Service: AutoScaling)"
     return ""
 

@@ -1,4 +1,4 @@
-"""The one place that knows moto's objects (besides ``images`` and ``server``): a moto upgrade ends here.
+"""The one place that knows moto's objects (with ``beside``, ``images`` and ``server``): a moto upgrade ends here.
 
 moto keeps everything per account and region; a world has an account of its own, so worlds do not see each other.
 """
@@ -9,12 +9,11 @@ import os
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from runnerkit.sandbox.ec2.beside import Beside
 from runnerkit.sandbox.ec2.errors import AwsError
 from runnerkit.sandbox.ec2.model import STATE_CODES, Image, Subnet, Template
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from runnerkit.sandbox.ec2.model import Cause, LaunchSpec, Params, Raw, Tags
 
 DEFAULT_IOPS, DEFAULT_THROUGHPUT = 3000, 125
@@ -52,6 +51,7 @@ class Region:
 
         self.account = account
         self.name = name
+        self.beside = Beside(account, name)
         self.ec2: Any = ec2_backends[account][name]
         self._answer_tags_by_key()
 
@@ -113,33 +113,6 @@ class Region:
         groups = [g for by_id in self.ec2.groups.values() for g in by_id.values() if g.id != group_id]
         rules = [rule for g in groups for rule in (*g.ingress_rules, *g.egress_rules)]
         return any(group_id == rule.source_group.get("GroupId") for rule in rules)
-
-    def profile(self, wanted: Params) -> tuple[str, str] | None:
-        """ARN and id of the instance profile with this ``Name`` or ``Arn``."""
-        from moto.iam.models import iam_backends
-
-        for found in iam_backends[self.account]["aws"].instance_profiles.values():
-            if wanted.get("Arn") == found.arn or ("Arn" not in wanted and wanted.get("Name") == found.name):
-                return str(found.arn), str(found.id)
-        return None
-
-    def parameter(self, name: str) -> str | None:
-        """The value of a parameter of the SSM parameter store."""
-        from moto.ssm.models import ssm_backends
-
-        found = ssm_backends[self.account][self.name].get_parameter(name)
-        return str(found.value) if found else None
-
-    def take_parameter(self, name: str) -> str | None:
-        """The value of a parameter, which is then gone; None when there is none."""
-        from moto.ssm.models import ssm_backends
-
-        store = ssm_backends[self.account][self.name]
-        found = store.get_parameter(name)
-        if found is None:
-            return None
-        store.delete_parameter(name)
-        return str(found.decrypt(found.value) if found.parameter_type == "SecureString" else found.value)
 
     def key_pair_exists(self, name: str) -> bool:
         """Whether there is a key pair of this name."""
@@ -282,30 +255,6 @@ class Region:
     def strangers(self, known: set[str]) -> list[Any]:
         """Instances that came to be without us, for example by the legacy RequestSpotInstances."""
         return [raw for raw in self.ec2.all_instances() if raw.id not in known]
-
-    # --- events ---------------------------------------------------------------------------------------------------
-
-    def publish(self, detail_type: str, detail: str, instance_id: str, at: datetime) -> None:
-        """Put an event of ``aws.ec2`` on the default event bus."""
-        from moto.events.models import events_backends
-
-        event = {
-            "Source": "aws.ec2",
-            "DetailType": detail_type,
-            "Detail": detail,
-            "Resources": [f"arn:aws:ec2:{self.name}:{self.account}:instance/{instance_id}"],
-            "Time": at.timestamp(),
-        }
-        events = events_backends[self.account][self.name]
-        for rule in events.describe_event_bus("default").rules.values():
-            if rule.scheduled_expression:
-                # moto would start what a schedule starts at every event as well.
-                rule.send_to_targets = _deaf  # type: ignore[method-assign]  # only this one
-        events.put_events([event])
-
-
-def _deaf(*_: object, **__: object) -> None:
-    """A rule that hears no events."""
 
 
 def _subnet(raw: Raw) -> Subnet:

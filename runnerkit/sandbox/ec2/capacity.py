@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SPOT, ON_DEMAND = "spot", "on-demand"
 FAMILY_CLASSES = {"g": "G", "gr": "G", "vt": "G", "p": "P", "inf": "Inf", "trn": "Trn", "dl": "DL", "f": "F", "x": "X"}
+QUOTA_CLASSES = ("Standard", *dict.fromkeys(FAMILY_CLASSES.values()))
 
 
 def family_class(instance_type: str) -> str:

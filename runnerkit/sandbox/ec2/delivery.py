@@ -78,4 +78,4 @@ def publish(core: Core, event: MachineEvent) -> None:
         title, more = "EC2 Instance Rebalance Recommendation", {}
     else:
         title, more = "EC2 Instance State-change Notification", {"state": event.kind}
-    core.region(event.region).publish(title, json.dumps(detail | more), event.instance_id, moment(event.at))
+    core.region(event.region).beside.publish(title, json.dumps(detail | more), event.instance_id, moment(event.at))

@@ -71,15 +71,22 @@ def _root(gigabytes: int) -> list[Params]:
     return [{"DeviceName": ROOT, "Ebs": {"VolumeSize": gigabytes, "VolumeType": "gp3", "DeleteOnTermination": True}}]
 
 
-def bake(region: Region, name: str, tags: Tags, arch: str, gigabytes: int) -> str:
-    """Register an image of one's own and return its id."""
-    image = _register(region, name, arch, _root(gigabytes), owner=None)
+def bake(region: Region, name: str, tags: Tags, arch: str, gigabytes: int, *, at: float) -> str:
+    """Register an image of one's own, made at a time (seconds since the epoch), and return its id."""
+    image = _register(region, name, arch, _root(gigabytes), owner=None, at=at)
     region.add_tags(image.id, tags)
     return str(image.id)
 
 
 def _register(
-    region: Region, name: str, arch: str, disks: list[Params], *, owner: str | None, image_id: str | None = None
+    region: Region,
+    name: str,
+    arch: str,
+    disks: list[Params],
+    *,
+    owner: str | None,
+    image_id: str | None = None,
+    at: float | None = None,
 ) -> Raw:
     from moto.ec2.utils import random_ami_id
 
@@ -98,6 +105,7 @@ def _register(
         root_device_type="ebs",
         root_device_name=root,
         image_location=f"{owner or region.account}/{name}",
+        creation_date=None if at is None else moment(at).replace(tzinfo=None),
     )
     image.disks = _with_snapshots(region, image, disks)
     region.ec2.amis[image.id] = image
@@ -148,7 +156,8 @@ def create_image(core: Core, ask: Ask) -> Params:
     machine = core.visible([str(ask.params.get("InstanceId", ""))], ask.region)[0]
     _check_image(region, machine, name)
     core.dry_run(ask)
-    image = _register(region, name, machine.raw.architecture, _disks(core, machine, ask), owner=None)
+    disks, now = _disks(core, machine, ask), core.clock.now()
+    image = _register(region, name, machine.raw.architecture, disks, owner=None, at=now)
     image.description, image.instance_id = ask.params.get("Description", ""), machine.id
     _tag(region, image, ask.params.get("TagSpecifications", []))
     try:
@@ -160,7 +169,7 @@ def create_image(core: Core, ask: Ask) -> Params:
         raise AwsError("InternalError", f"The disk of {machine.id} cannot be kept: {error}") from error
     if core.image_delay:
         image.state = "pending"
-        core.timeline.at(core.clock.now() + core.image_delay, partial(_available, image))
+        core.timeline.at(now + core.image_delay, partial(_available, image))
     return {"ImageId": image.id}
 
 

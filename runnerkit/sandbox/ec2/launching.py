@@ -67,7 +67,7 @@ def _image(region: Region, image_id: str | None) -> Image:
         raise missing("ImageId")
     if image_id.startswith("resolve:ssm:"):
         name = image_id.removeprefix("resolve:ssm:")
-        image_id = region.parameter(name)
+        image_id = region.beside.parameter(name)
         if image_id is None:
             raise AwsError("InvalidParameterValue", f"Parameter {name} could not be found.")
     if not re.fullmatch(r"ami-[0-9a-z]+", image_id):
@@ -261,7 +261,7 @@ def _check_price(core: Core, region: str, spec: LaunchSpec) -> None:
 def _with_profile(region: Region, spec: LaunchSpec, wanted: Params | None) -> LaunchSpec:
     if not wanted:
         return spec
-    profile = region.profile(wanted)
+    profile = region.beside.profile(wanted)
     if profile is None:
         key = "arn" if "Arn" in wanted else "name"
         value = wanted.get("Arn") or wanted.get("Name")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runnerkit.sandbox.ec2 import templates, views
+from runnerkit.sandbox.ec2 import account, templates, views
 from runnerkit.sandbox.ec2.capacity import ON_DEMAND, SPOT
 from runnerkit.sandbox.ec2.errors import AwsError, missing
 from runnerkit.sandbox.ec2.launching import combined, resolve, shutdown_behavior
@@ -38,6 +38,7 @@ def _run(core: Core, ask: Ask) -> Params:
     tags = {**spec.tags, "instance": {**spec.tags.get("instance", {}), **template_tags}}
     spec = replace(spec, tags=tags)
     core.dry_run(ask)
+    account.check_spot(core, spec.market)
     stocks = _reserve(core, ask, spec)
     reservation_id = new_reservation_id()
     machines = [core.lifecycle.launch(ask.region, spec, stock, reservation_id) for stock in stocks]

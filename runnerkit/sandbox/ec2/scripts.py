@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import os
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.sandbox.ec2 import principals
-from runnerkit.sandbox.ec2.capacity import ON_DEMAND, SPOT, Pool
+from runnerkit.sandbox.ec2.capacity import ON_DEMAND, QUOTA_CLASSES, SPOT, Pool
 from runnerkit.sandbox.ec2.errors import AwsError
 from runnerkit.sandbox.ec2.lifecycle import at_launch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from runnerkit.sandbox.ec2.core import Core
     from runnerkit.sandbox.ec2.faults import Hold, When
@@ -56,13 +57,16 @@ class Scripts:
         An empty pool refuses with ``code``, by default UnfulfillableCapacity for spot in a fleet and
         InsufficientInstanceCapacity everywhere else. Machines that end give back what they took.
         """
+        _one_of("market", market, (SPOT, ON_DEMAND, "*"))
+        _not_negative(left=left)
         with self._core.lock:
             self._core.capacity.set(Pool(type, zone, market), left, code, message)
 
     def quota(self, market: str, family: str, vcpus: int | None) -> None:
         """Limit the virtual CPUs of a family class (``G``, ``P``, ``Standard``, ...) on a market."""
-        if market not in {SPOT, ON_DEMAND}:
-            raise ValueError(f"market is spot or on-demand, not {market!r}")
+        _one_of("market", market, (SPOT, ON_DEMAND))
+        _one_of("family", family, QUOTA_CLASSES)
+        _not_negative(vcpus=vcpus)
         with self._core.lock:
             self._core.capacity.set_quota(market, family, vcpus)
 
@@ -73,6 +77,7 @@ class Scripts:
 
     def spot_price(self, type: str, zone: str, dollars: float) -> None:  # noqa: A002 - AWS's word
         """Fix the spot price of a type in a zone (``*``: every zone), in dollars an hour."""
+        _not_negative(dollars=dollars)
         with self._core.lock:
             self._core.prices.set(type, zone, dollars)
 
@@ -87,6 +92,7 @@ class Scripts:
     ) -> None:
         """Set how long things take, in seconds; ``vanish`` is how long terminated machines stay listed."""
         core = self._core
+        _not_negative(boot=boot, shutdown=shutdown, image=image, notice=notice, vanish=vanish)
         with core.lock:
             core.boot_delay = core.boot_delay if boot is None else boot
             core.shutdown_delay = core.shutdown_delay if shutdown is None else shutdown
@@ -96,14 +102,17 @@ class Scripts:
 
     def settle(self, seconds: float) -> None:
         """For so long after a launch EC2 denies that the machine exists, by id and in lists."""
+        _not_negative(seconds=seconds)
         self._core.settle = seconds
 
     def lag(self, seconds: float) -> None:
         """Lists (not look-ups by id) show the machines as they were so long ago."""
+        _not_negative(seconds=seconds)
         self._core.lag = seconds
 
     def advance(self, seconds: float) -> None:
         """Move the world's clock on; what becomes due happens at once."""
+        _not_negative(seconds=seconds)
         self._core.clock.advance(seconds)
         self._core.tick()
 
@@ -117,6 +126,9 @@ class Scripts:
         self, code: str, action: str = "*", times: int | None = 1, *, message: str = "", status: int | None = None
     ) -> None:
         """Answer the next calls of an action with an AWS error, with its usual HTTP status and wording."""
+        _not_negative(times=times)
+        if status is not None:
+            HTTPStatus(status)
         if code == "UnauthorizedOperation" and not message:
             encoded = base64.urlsafe_b64encode(os.urandom(48)).decode()
             message = DENIED.format(account=self.account, action=action, encoded=encoded)
@@ -150,17 +162,32 @@ class Scripts:
 
     def delay(self, action: str, seconds: float, times: int | None = None) -> None:
         """Let calls wait before anything happens; ``*`` delays every call."""
+        _not_negative(seconds=seconds, times=times)
         self._core.faults.delay(action, seconds, times)
 
     def lose_answer(self, action: str, times: int | None = 1) -> None:
         """Do what a call asks, then drop the connection without an answer."""
+        _not_negative(times=times)
         self._core.faults.lose_answer(action, times)
 
     def hold(self, action: str, when: When = "before") -> Hold:
         """Stop the next call of an action just ``before`` or just ``after`` its effect."""
+        _one_of("when", when, ("before", "after"))
         return self._core.faults.hold(action, when)
 
     def fail_launch(self, code: str = "Server.InsufficientInstanceCapacity", times: int = 1) -> None:
         """The next machines go from pending to terminated although their launch call succeeded."""
         with self._core.lock:
             self._core.doomed += [at_launch(code)] * times
+
+
+def _one_of(name: str, said: str, words: Collection[str]) -> None:
+    """Refuse what would match nothing: a script with a slip in it would let its test pass."""
+    if said not in words:
+        raise ValueError(f"{name} is one of {', '.join(words)}, not {said!r}")
+
+
+def _not_negative(**numbers: float | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not number >= 0:
+            raise ValueError(f"{name} is {number} and cannot be negative")

@@ -19,10 +19,9 @@ class Server:
     """A running server; every request has a thread of its own."""
 
     def __init__(self, core: Core, control: Callable[[WSGIEnvironment], Answer]) -> None:
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
-        app = Layer(core, DomainDispatcherApplication(create_backend_app), control)
+        app = Layer(core, _moto(), control)
         self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_handler())
         self._server.daemon_threads = True  # type: ignore[attr-defined]  # it is a ThreadingMixIn
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox-ec2", daemon=True)
@@ -38,6 +37,18 @@ class Server:
         self._server.shutdown()
         self._thread.join(5)
         self._server.server_close()
+
+
+def _moto() -> Raw:
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    def create_app(service: Raw) -> Raw:
+        """The service's own application; of one that it lacks moto itself would stumble over the missing name."""
+        if service is None:
+            raise NotImplementedError("that it does not have this service")
+        return create_backend_app(service)
+
+    return DomainDispatcherApplication(create_app)
 
 
 def _handler() -> Raw:

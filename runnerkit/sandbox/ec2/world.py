@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import itertools
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from runnerkit.sandbox.batch.scripts import BatchScripts
@@ -16,6 +15,7 @@ from runnerkit.sandbox.ec2.core import Core
 from runnerkit.sandbox.ec2.delivery import Delivery
 from runnerkit.sandbox.ec2.errors import unknown_instances
 from runnerkit.sandbox.ec2.model import InstanceView
+from runnerkit.sandbox.ec2.profiles import FILES, turned, without_profiles
 from runnerkit.sandbox.ec2.scripts import Scripts
 from runnerkit.sandbox.ec2.server import Server
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.ec2.model import Machine, MachineEvent, Notice
 
 ACCOUNTS = itertools.count(210_000_000_001)
-# A file, as some programs take /dev/null for a missing one.
-NOTHING = Path(__file__).with_name("no-profiles.ini")
 # GetConsoleOutput shows 64 KB of it; tests look further back, and a job that writes for days must end somewhere.
 CONSOLE_KEPT = 4 << 20
 ACCESS_KEY, FAKE = "AKIARUNNERKITSANDBOX", "nobody-checks-this-secret-key"
@@ -72,7 +70,8 @@ class SandboxEc2(Scripts):
 
     def start(self) -> Self:
         """Listen on 127.0.0.1 and a free port; takes 2 to 3 seconds the first time in a process."""
-        backend.prepare()
+        with without_profiles():
+            backend.prepare()
         self._delivery.start()
         self._server = Server(self._core, Control(self).answer)
         return self
@@ -104,7 +103,10 @@ class SandboxEc2(Scripts):
         return self._server.url
 
     def environment(self) -> dict[str, str]:
-        """Environment variables that point any AWS SDK of this or another process here, and nowhere else."""
+        """Environment variables that point any AWS SDK of this or another process here, and nowhere else.
+
+        Those of this process that would say otherwise (a profile, an endpoint of one service) are among them.
+        """
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -112,8 +114,8 @@ class SandboxEc2(Scripts):
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": str(NOTHING),
-            "AWS_SHARED_CREDENTIALS_FILE": str(NOTHING),
+            **FILES,
+            **turned(self.url),
         }
 
     # --- what there is --------------------------------------------------------------------------------------------
@@ -160,14 +162,15 @@ class SandboxEc2(Scripts):
     def take_parameter(self, name: str, region: str = "") -> str | None:
         """What a machine reads from a parameter of Parameter Store and then deletes; None when there is none."""
         with self._core.lock:
-            return self._core.region(region or self.region).take_parameter(name)
+            return self._core.region(region or self.region).beside.take_parameter(name)
 
     def bake(
         self, name: str, tags: Mapping[str, str] | None = None, *, arch: str = "x86_64", gigabytes: int = 30
     ) -> str:
         """Register an image owned by this account, as if it had been baked, and return its id."""
         with self._core.lock:
-            return images.bake(self._core.region(self.region), name, dict(tags or {}), arch, gigabytes)
+            region, now = self._core.region(self.region), self._core.clock.now()
+            return images.bake(region, name, dict(tags or {}), arch, gigabytes, at=now)
 
     def furnish(
         self,

@@ -7,6 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from runnerkit.sandbox.direct import past_proxies
 from runnerkit.sandbox.github import aging, people
 from runnerkit.sandbox.github.clock import Clock, WorldClock
 from runnerkit.sandbox.github.engine.credentials import add_app, bot_app
@@ -83,11 +84,12 @@ class GitHubWorld(Stories, GitStories, WorkflowStories, HookStories, Scripting):
         return self._server.url
 
     def environment(self, repository: str | None = None, token: str | None = None) -> dict[str, str]:
-        """Give the variables with which GitHub's runner points a step to it."""
+        """Give the variables with which GitHub's runner points a step to it; where a proxy is set, the way past it."""
         variables = {
             "GITHUB_API_URL": self.url,
             "GITHUB_SERVER_URL": self.url,
             "GITHUB_GRAPHQL_URL": f"{self.url}/graphql",
+            **past_proxies(),
         }
         if repository is not None:
             variables |= {"GITHUB_REPOSITORY": repository, "GITHUB_REPOSITORY_OWNER": repository.partition("/")[0]}

@@ -38,11 +38,15 @@ class InstanceContract:
     # --- foreign and damaged ------------------------------------------------------------------------------------------
 
     def test_machines_of_others_are_never_listed(self, bench: CloudBench) -> None:
-        """Neither without an owner nor with another one, even under a name of ours, now or hours later."""
+        """Neither without an owner nor with another one, even under a name of ours, now or hours later.
+
+        Nor with our owner's tag alone, as AWS Batch's instances bear it: whatever lists them could end them.
+        """
         others = {
             bench.foreign({"Name": "database"}),
             bench.foreign({tags.OWNER: "somebody-else", tags.RUNNER: NAME}),
             bench.foreign({tags.RUNNER: NAME, tags.REPO: "octo/models"}),
+            bench.foreign({tags.OWNER: bench.owner, "Name": "rk-batch"}),
         }
         ours = launch(bench).instance_id
         bench.power_off(ours)
@@ -153,6 +157,14 @@ class InstanceContract:
         bench.advance(5 * HOURS)
         bench.power_off(launched.instance_id)
         self._assert_dead(bench, launched.instance_id, ENDED_ITSELF)
+
+    def test_the_dead_are_forgotten_some_time(self, bench: CloudBench) -> None:
+        """EC2 shows them for about an hour; nobody may need to see them later than that."""
+        launched = launch(bench)
+        bench.power_off(launched.instance_id)
+        bench.settle()
+        bench.advance(2 * HOURS)
+        assert list(bench.cloud.find(NAME)) == []
 
     def _assert_dead(self, bench: CloudBench, instance_id: str, reason: str) -> None:
         (seen,) = bench.cloud.find(NAME)

@@ -62,6 +62,15 @@ class MarketContract:
         assert image.root_device.startswith("/dev/")
         assert image.root_gb > 0
 
+    def test_what_is_baked_is_what_is_booted(self, bench: CloudBench) -> None:
+        """At most one image for each region and architecture, and none beside an image that is named."""
+        baked = bench.cloud.baked(T4)
+        assert baked
+        assert len({(image.region, image.arch) for image in baked}) == len(baked)
+        assert all(image == bench.cloud.image(T4, image.region, image.arch) for image in baked)
+        assert all(image.baked for image in baked)
+        assert not bench.cloud.baked(RunnerSpec(image="ami-0123456789abcdef0"))
+
     @pytest.mark.parametrize("image", ["never-heard-of", "ami-0123456789abcdef0"])
     def test_an_unknown_image_is_missing(self, bench: CloudBench, image: str) -> None:
         """By name or by id; the message says what was looked for."""

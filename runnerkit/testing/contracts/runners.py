@@ -166,6 +166,16 @@ class RunnerContract:
         bench.assign()
         assert look(bench, registration.runner).busy
 
+    def test_a_repositorys_runner_takes_no_job_of_another(self, bench: ForgeBench) -> None:
+        """Whatever its labels; an organisation's may, if the group admits the repository."""
+        runner = connected(bench)
+        (job_id,) = bench.queue(bench.public_repo, GPU)
+        bench.assign()
+        job = bench.forge.job(bench.public_repo, job_id)
+        assert job is not None
+        assert look(bench, runner).busy is (job.status == "in_progress")
+        assert job.status == "queued" or bench.forge.place(bench.public_repo) == runner.place
+
     @pytest.mark.parametrize("conclusion", ["success", "failure"])
     def test_a_runner_is_gone_after_its_job(self, bench: ForgeBench, conclusion: str) -> None:
         """However it ended: one registration, one job."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from runnerkit.history import Rental
+from runnerkit import costs
 from runnerkit.model import Market
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from runnerkit.history import Rental
     from runnerkit.model import Instance, Job, Offering
     from runnerkit.testing.simulation.load import Piece
 
@@ -103,21 +104,9 @@ class Ledger:
 
     def launched(self, instance: Instance) -> Hire:
         """A machine was started."""
-        price = self._prices.get((instance.type, instance.zone, instance.market))
-        rental = Rental(
-            runner=instance.name,
-            instance=instance.id,
-            repo=instance.repo,
-            run_id=instance.run_id,
-            job_id=instance.job_id,
-            type=instance.type,
-            region=instance.region,
-            zone=instance.zone,
-            market=str(instance.market),
-            price=price,
-            on_demand=self._prices.get((instance.type, instance.zone, Market.ON_DEMAND)),
-            since=instance.launched_at,
-        )
+        pool = (instance.type, instance.zone)
+        price, on_demand = (self._prices.get((*pool, market)) for market in (instance.market, Market.ON_DEMAND))
+        rental = replace(costs.hired(instance), price=price, on_demand=on_demand)
         hire = Hire(rental, spot=instance.market is Market.SPOT)
         self.hires[instance.id] = hire
         self._count(instance)
@@ -127,7 +116,7 @@ class Ledger:
         """A machine of a burst learns only after its start whose it is."""
         if instance.name and not hire.rental.runner:
             whose = {"runner": instance.name, "run_id": instance.run_id, "job_id": instance.job_id}
-            hire.rental = replace(hire.rental, **whose)  # type: ignore[arg-type]
+            hire.rental = replace(hire.rental, **whose)  # type: ignore[arg-type]  # fields of a rental
             self._count(instance)
 
     def _count(self, instance: Instance) -> None:

@@ -76,7 +76,7 @@ class Line:
         """The fake behind this line."""
         return _End(self, system, inner)
 
-    def call(self, system: str, name: str, method: Callable[..., Any], args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+    def call(self, system: str, name: str, method: Callable[..., Any], args: Any, kwargs: Any) -> Any:  # noqa: ANN401 - whatever the port takes and gives
         """One call: whatever can go wrong does so here, or in the fake."""
         effect = name in EFFECTS
         if effect:

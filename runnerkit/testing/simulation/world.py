@@ -78,7 +78,7 @@ class SimWorld(FakeWorld):
             job = self.forge.queue(load.repo, labels, run_id=run_id, event=load.event)
             self.ledger.queued(job, label, piece)
             if piece.cancelled_after is not None:
-                self.agenda.after(piece.cancelled_after, lambda number=job.id: self.cancel(number))  # type: ignore[misc]
+                self.agenda.after(piece.cancelled_after, lambda number=job.id: self.cancel(number))  # type: ignore[misc]  # mypy takes the default for an argument
             self._tell(job.repo, job.id)
 
     def cancel(self, job_id: int, conclusion: str = "cancelled") -> None:

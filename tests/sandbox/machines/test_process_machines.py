@@ -211,7 +211,7 @@ def test_a_notice_fails_the_job_at_once_and_aws_takes_the_machine(yard: Yard) ->
     yard.ec2.interrupt(machine.id, notice=2)
     machine.says("runnerkit: AWS takes the machine (terminate) in")
     eventually(lambda: job.conclusion == "failure", "the job fails")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     console = machine.gone()
     assert "s for AWS to take the machine" in console
     assert "powering off" not in console

@@ -164,9 +164,9 @@ def test_a_line_without_end_shows_no_secret() -> None:
 
 def test_a_line_of_spaces_after_a_command_costs_no_time() -> None:
     """Its shape once made the time grow with the square of its length."""
-    began = time.monotonic()
+    began = time.thread_time()
     Lines(Masks([])).feed("::error " + " " * 200_000 + "x\n")
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_a_program_that_is_none_is_told(runner: StandIn, tmp_path: Path) -> None:

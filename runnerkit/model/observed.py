@@ -1,119 +1,19 @@
-"""The words of runnerkit for what is observed: offerings, instances, runners, jobs.
-
-What the world tells is a frozen dataclass; what a person writes is a pydantic model in :mod:`runnerkit.wishes`.
-Times are aware UTC datetimes, durations are seconds, memory is GiB, disks are GB, prices are US dollars an hour.
-"""
+"""What is seen of machines, runners and jobs, and what one pass sees of the world."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runnerkit.names import Birth, Secret
+from runnerkit.names import Birth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from runnerkit.history import Interruption
-
-
-class Market(StrEnum):
-    """How an instance is bought."""
-
-    SPOT = "spot"
-    ON_DEMAND = "on-demand"
-
-
-# --- what the hardware market offers ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """The GPUs of an instance type; ``memory`` is GiB for each."""
-
-    model: str
-    count: int
-    memory: float
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceType:
-    """What an EC2 instance type is; ``ram`` in GiB, ``on_demand`` in dollars an hour where known."""
-
-    name: str
-    arch: str
-    cpu: int
-    ram: float
-    gpu: Gpu | None = None
-
-    @property
-    def family(self) -> str:
-        """``g5`` of ``g5.xlarge``."""
-        return self.name.partition(".")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Offering:
-    """An instance type in a zone at a market: one pool of capacity. ``price`` is None when nobody could tell it."""
-
-    type: InstanceType
-    region: str
-    zone: str
-    market: Market
-    price: float | None = None
-
-    def __str__(self) -> str:
-        return f"{self.type.name} in {self.zone} ({self.market})"
-
-
-class Breadth(StrEnum):
-    """How much of the market one refusal speaks for."""
-
-    POOL = "pool"  # this type in this zone at this market
-    TYPE_IN_ZONE = "type-in-zone"  # at either market: the zone does not offer it
-    ZONE = "zone"  # every type there: the subnet is full
-    QUOTA = "quota"  # every type of the same quota class in the region, at this market
-    MARKET = "market"  # the whole market in the region
-    REGION = "region"  # everything in the region
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """AWS said no to an offering, and with which code."""
-
-    code: str
-    breadth: Breadth
-    type: str
-    region: str
-    zone: str
-    market: Market
-    at: datetime
-    message: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The refusal as programs get it."""
-        return {
-            "type": self.type,
-            "zone": self.zone,
-            "market": str(self.market),
-            "code": self.code,
-            "message": self.message,
-            "at": self.at.isoformat(),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One launch call: one market of one region, and every offering it may choose from."""
-
-    market: Market
-    region: str
-    offerings: tuple[Offering, ...]
-
-
-# --- what is observed -------------------------------------------------------------------------------------------------
+    from runnerkit.model.market import Market
 
 
 # Source: EC2's state reasons: Server.SpotInstanceTermination, formerly Server.SpotInstanceShutdown.
@@ -266,44 +166,3 @@ class Observed:
     launches: tuple[LaunchNote, ...] = ()
     interruptions: tuple[Interruption, ...] = ()
     spent: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A fresh runner record and the secret that lets one machine be it."""
-
-    runner: Runner
-    jit_config: Secret = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A release of GitHub's runner application, and when it came out (aware UTC; None when nobody tells)."""
-
-    version: str
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """A comment on an issue or pull request."""
-
-    id: int
-    body: str
-    author: str
-    url: str
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """Something a launch or a bake made that outlived it.
-
-    ``kind`` is volume, launch-template, parameter, builder or security-group.
-    """
-
-    kind: str
-    id: str
-    region: str
-    name: str
-    created_at: datetime
