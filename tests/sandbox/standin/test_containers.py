@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ import pytest
 
 from runnerkit.sandbox.standin.program import containing, options
 from runnerkit.sandbox.standin.program.container import Paths, named_volumes, registry, wanted
+from runnerkit.sandbox.standin.program.engine import Engine
 from runnerkit.sandbox.standin.program.workflow import Refused, Setting, container, filled, plan, taken_apart
 
 if TYPE_CHECKING:
@@ -217,9 +219,10 @@ def test_runners_of_another_computer_are_nobody_s_to_judge(tmp_path: Path) -> No
 class Odd:
     """What is no engine, at an engine's address: it takes calls and says what it is told to, or nothing."""
 
-    def __init__(self, path: Path, answer: bytes | None) -> None:
+    def __init__(self, path: Path, answer: bytes | None, *later: bytes) -> None:
         self.address = f"unix://{path}"
         self._answer = answer
+        self._later = list(later)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
         self._socket.listen()
@@ -231,15 +234,48 @@ class Odd:
         with suppress(OSError):
             while True:
                 call, _ = self._socket.accept()
-                call.recv(1 << 16)
+                # Whole: who is answered and left in the middle of a call finds the line broken.
+                with call.makefile("rb") as said:
+                    said.readline()
+                    said.read(int(http.client.parse_headers(said).get("Content-Length", 0)))
                 head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(self._answer or b'')}\r\nConnection: close\r\n\r\n"
                 call.sendall(head.encode() + (self._answer or b""))
                 call.close()
+                self._answer = self._later.pop(0) if self._later else self._answer
 
     def close(self) -> None:
         """Listen no more."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+def frame(stream: int, said: bytes) -> bytes:
+    """What an engine sends of one of a command's two streams."""
+    return bytes([stream, 0, 0, 0]) + len(said).to_bytes(4, "big") + said
+
+
+def test_a_line_of_one_stream_is_never_in_the_middle_of_a_line_of_the_other(tmp_path: Path) -> None:
+    """An engine hands on what comes: a shell's complaint in two halves, and what it says then between them."""
+    long = b"#" * (1 << 20)
+    said = [(2, b"sh: 2: "), (1, b"told\nhalf"), (2, b"no such file\n"), (1, b" and half\n"), (1, long), (1, b"#\n")]
+    frames = b"".join(frame(*each) for each in [*said, (1, b"the last"), (2, b"warning")])
+    odd = Odd(tmp_path / "s", b'{"Id": "1"}', frames, b'{"ExitCode": 3}')
+    with (tmp_path / "out").open("wb") as out:
+        assert Engine(odd.address).run("container", ["sh"], {}, "", out.fileno()) == 3
+    odd.close()
+    *lines, longest, last, warning = (tmp_path / "out").read_bytes().splitlines()
+    assert lines == [b"told", b"sh: 2: no such file", b"half and half"]
+    assert (longest, last, warning) == (long + b"#", b"the last", b"warning")
+
+
+def test_a_line_without_end_is_not_kept(tmp_path: Path) -> None:
+    """Something that writes forever without a line's end is handed on in pieces."""
+    endless = b"".join(frame(1, b"x" * (1 << 19)) for _ in range(5)) + frame(2, b"late\n")
+    odd = Odd(tmp_path / "s", b'{"Id": "1"}', endless, b'{"ExitCode": 0}')
+    with (tmp_path / "out").open("wb") as out:
+        Engine(odd.address).run("container", ["yes"], {}, "", out.fileno())
+    odd.close()
+    assert (tmp_path / "out").read_bytes().index(b"late") == 3 << 19
 
 
 @pytest.mark.parametrize("answer", [None, b"", b"null", b'{"message": 1}', b"[1]", b'[{"Labels": null}]', b"\xff"])

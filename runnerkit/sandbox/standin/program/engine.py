@@ -19,6 +19,8 @@ REFUSED = 400
 ABSENT = 404
 # A frame of an exec's output: the stream's number, three zeros, the length. Source: Docker's Engine API, attach.
 HEADER = 8
+# Bytes; a longer line is handed on in pieces instead of being kept.
+LONGEST_LINE = 1 << 20
 
 
 class EngineFailed(Exception):
@@ -151,8 +153,12 @@ class Engine:
         }
         made = self.ask("POST", f"/containers/{container}/exec", body)["Id"]
         start = {"Detach": False, "Tty": False}
-        for part in _unframed(self._open("POST", f"/exec/{made}/start", start)):
-            _write(out, part)
+        lines = _Lines(out)
+        try:
+            for stream, said in _unframed(self._open("POST", f"/exec/{made}/start", start)):
+                lines.take(stream, said)
+        finally:
+            lines.end()
         return int(self.ask("GET", f"/exec/{made}/json")["ExitCode"])
 
     def labelled(self, label: str) -> list[dict[str, Any]]:
@@ -200,12 +206,37 @@ def _message(data: bytes) -> str:
         return data.decode(errors="replace").strip()
 
 
-def _unframed(parts: Iterator[bytes]) -> Iterator[bytes]:
+class _Lines:
+    """Two streams on their way into one file, line by line: what an engine hands on may be half a line.
+
+    GitHub's runner reads them apart, too, so that nobody's line stands in the middle of another one.
+    """
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._rests: dict[int, bytes] = {}
+
+    def take(self, stream: int, said: bytes) -> None:
+        """Write the lines that are whole now, and keep the rest."""
+        said = self._rests.pop(stream, b"") + said
+        end = len(said) if len(said) > LONGEST_LINE else said.rfind(b"\n") + 1
+        _write(self._file, said[:end])
+        if rest := said[end:]:
+            self._rests[stream] = rest
+
+    def end(self) -> None:
+        """Write what was said last without an end of the line."""
+        for stream in sorted(self._rests):
+            _write(self._file, self._rests.pop(stream) + b"\n")
+
+
+def _unframed(parts: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Give which stream and what it said, frame by frame: the engine sends them by one connection."""
     rest = b""
     for part in parts:
         rest += part
         while len(rest) >= HEADER and len(rest) >= (end := HEADER + int.from_bytes(rest[4:HEADER], "big")):
-            yield rest[HEADER:end]
+            yield rest[0], rest[HEADER:end]
             rest = rest[end:]
 
 
