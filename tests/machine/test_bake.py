@@ -9,11 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from runnerkit import ssh, tags
 from runnerkit.baking import boot as remote
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from runnerkit.names import Secret
 
+SSHD = Path("/usr/sbin/sshd")
 BASE = 'base = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"\n'
 HEAD = BASE + 'types = ["m7i.large"]\ndocker = "none"\n'
 STEP = '\n[[steps]]\nname = "{}"\nrun = """{}"""\ntimeout = "{}"\n'
@@ -47,6 +51,7 @@ class Kitchen:
     yard: Yard
     folder: Path
     environment: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def recipe(self, name: str, text: str) -> str:
         """Write a recipe; its path."""
@@ -56,7 +61,7 @@ class Kitchen:
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
         """Start the command in a process of its own."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "runnerkit", *words],
             env={**self.environment, **more},
             stdin=subprocess.DEVNULL,
@@ -64,11 +69,13 @@ class Kitchen:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
 
     def run(self, *words: str, **more: str) -> tuple[int, Any, str]:
         """Run the command to its end: exit code, the JSON it printed, what it told."""
-        with self.start(*words, "--json", **more) as process:
-            out, err = process.communicate(timeout=90)
+        process = self.start(*words, "--json", **more)
+        out, err = process.communicate(timeout=90)
         return process.returncode, json.loads(out) if out else None, err
 
     def bake(self, path: str, *words: str) -> tuple[int, Any, str]:
@@ -79,6 +86,21 @@ class Kitchen:
         """The ids of live builders."""
         live = self.yard.ec2.instances("pending", "running", "stopping", "stopped")
         return [each.id for each in live if tags.BUILDER in each.tags]
+
+    def close(self) -> None:
+        """End what a failed test left, so that it is the only one that fails."""
+        for process in self.started:
+            with process:
+                process.kill()
+        for builder in self.builders():
+            self.yard.stage.ec2.terminate_instances(InstanceIds=[builder])
+        for group in self.groups():
+            eventually(partial(self._deleted, group), lambda: "the end of a builder's group")
+
+    def _deleted(self, group: str) -> bool:
+        with suppress(ClientError):  # as long as a machine is in it
+            self.yard.stage.ec2.delete_security_group(GroupName=group)
+        return group not in self.groups()
 
     def groups(self) -> list[str]:
         """The security groups of builders."""
@@ -101,8 +123,7 @@ def kitchen(yard: Yard, tmp_path: Path) -> Iterator[Kitchen]:
     }
     made = Kitchen(yard, tmp_path, environment)
     yield made
-    for builder in made.builders():
-        yard.stage.ec2.terminate_instances(InstanceIds=[builder])
+    made.close()
 
 
 def test_a_baked_image_boots_and_serves_a_job(kitchen: Kitchen) -> None:
@@ -187,6 +208,7 @@ def test_an_interrupted_bake_takes_everything_back(kitchen: Kitchen) -> None:
     assert ([], []) == (kitchen.builders(), kitchen.groups())
 
 
+@pytest.mark.skipif(not SSHD.exists(), reason="sshd is not installed (Debian: openssh-server)")
 def test_a_machine_in_the_middle_is_told_nothing(kitchen: Kitchen) -> None:
     """Another sshd at the builder's address: it hears no user and no key, and the builder is taken back."""
     path = kitchen.recipe("middle", HEAD + STEP.format("one", "echo begun", "20s"))
@@ -224,7 +246,7 @@ def _sshd(key: Path, address: str, port: int, log: Path) -> subprocess.Popen[byt
     """An sshd of this computer that tells everything it hears."""
     Path("/run/sshd").mkdir(exist_ok=True)
     options = ["-D", "-f", "/dev/null", "-h", str(key), "-p", str(port), "-E", str(log), "-o", "LogLevel=DEBUG2"]
-    return subprocess.Popen(["/usr/sbin/sshd", *options, "-o", f"ListenAddress={address}", "-o", "PidFile=none"])
+    return subprocess.Popen([str(SSHD), *options, "-o", f"ListenAddress={address}", "-o", "PidFile=none"])
 
 
 def test_a_builder_that_dies_in_a_step_is_told_as_such(kitchen: Kitchen) -> None:
