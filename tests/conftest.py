@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from botocore.model import ServiceModel
 
@@ -48,6 +48,14 @@ TOGETHER = {
     "tests/docs/test_docs_executed.py::test_a_pipeline": "pipeline",
     "tests/docs/test_docs_executed.py::test_the_example": "pipeline",
     "tests/docs/test_docs_site.py": "site",
+}
+
+# Stories that keep a processor busy begin where others mostly wait; side by side they would slow each other down.
+BESIDE = {
+    "tests/examples/test_promotion.py": "tests/commands/test_inside.py",
+    "tests/examples/test_bikeshare.py": "tests/commands/test_kill.py",
+    "tests/examples/test_property_valuation.py": "tests/commands/test_launch.py",
+    "tests/stories/test_crowd.py": "tests/machine/test_interruption.py",
 }
 
 
@@ -95,11 +103,17 @@ def descriptions_read_once() -> Iterator[None]:
         yield
 
 
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Refuse tests that do not name the behaviour they check."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests that do not name the behaviour they check, and set busy ones beside those that wait."""
     mute = sorted(item.nodeid for item in items if not _says_what(item))
     if mute:
         raise pytest.UsageError("tests without a docstring: " + ", ".join(mute))
+    for busy, waiting in BESIDE.items():
+        moved = [item for item in items if item.nodeid.startswith(busy)]
+        others = [item for item in items if not item.nodeid.startswith(busy)]
+        place = next((at for at, item in enumerate(others) if item.nodeid.startswith(waiting)), None)
+        if place is not None:
+            items[:] = [*others[:place], *moved, *others[place:]]
 
 
 def _says_what(item: pytest.Item) -> bool:
