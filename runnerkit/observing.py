@@ -11,7 +11,7 @@ from runnerkit import costs
 from runnerkit.actions import Demand, Refused, Waiting
 from runnerkit.errors import ConfigError, ForgeError, PolicyRefused, RateLimited
 from runnerkit.events import RepositorySkipped
-from runnerkit.following import Follower
+from runnerkit.following import TAKEN, Follower
 from runnerkit.history import Interruption
 from runnerkit.model import Observed
 from runnerkit.recovering import Recoverer
@@ -132,7 +132,13 @@ class Observer:
             launches=tuple(journal.launches(since)),
             interruptions=self._interruptions(instances, now),
             spent=costs.spent_today(journal, instances, self._policy, now),
+            taken=self._taken(now),
         )
+
+    def _taken(self, now: datetime) -> dict[str, datetime]:
+        """The runners that took a job as long ago as a machine may look young without one."""
+        notes = self._outside.journal.notes(now - timedelta(seconds=self._policy.settle), {TAKEN})
+        return {note.text("runner").lower(): note.at for note in notes}
 
     def _interruptions(self, instances: Sequence[Instance], now: datetime) -> tuple[Interruption, ...]:
         """Those that the journal knows, and those that EC2 still shows; each machine's once."""

@@ -49,7 +49,8 @@ class Row:
 
 P = Phase
 _DEAD = {P.DANGLING, P.ENDED}
-# A runner that vanishes within the settle window, as after a quick job, leaves a machine that seems to boot.
+# A runner that vanishes within the settle window, as after a job so quick that nobody saw it, leaves a machine that
+# seems to boot.
 
 LIFE: dict[Phase, Row] = {
     P.REGISTERED: Row(
@@ -117,10 +118,14 @@ LIFE: dict[Phase, Row] = {
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An instance and the runner that belongs to it; either may be missing."""
+    """An instance and the runner that belongs to it; either may be missing.
+
+    ``taken`` says that the runner was seen to take a job: it takes no other.
+    """
 
     instance: Instance | None
     runner: Runner | None
+    taken: bool = False
 
     @property
     def name(self) -> str:
@@ -167,10 +172,16 @@ def join(observed: Observed) -> Iterator[Pair]:
         if instance.unnamed:
             unnamed.append(instance)
         else:
-            yield Pair(instance, runner)
+            yield Pair(instance, runner, _took_a_job(instance, observed))
     yield from _handed_over_soon(unnamed, runners, observed.at)
     for left in runners.values():
         yield Pair(None, left)
+
+
+def _took_a_job(instance: Instance, observed: Observed) -> bool:
+    """Whether its runner did: one that had the same name before it is not meant."""
+    taken = observed.taken.get(instance.name.lower())
+    return taken is not None and taken >= instance.launched_at
 
 
 def _handed_over_soon(
@@ -208,8 +219,8 @@ def phase(pair: Pair, policy: Policy, now: datetime) -> Phase:
         waiting = instance.hand_over_by is not None and now < instance.hand_over_by
         return Phase.BOOTING if waiting else Phase.UNNAMED
     if runner is None:
-        # GitHub may not list a runner in the first seconds after its registration.
-        young = now < instance.launched_at + timedelta(seconds=policy.settle)
+        # GitHub may not list a runner in the first seconds after its registration, nor does it after a quick job.
+        young = not pair.taken and now < instance.launched_at + timedelta(seconds=policy.settle)
         return Phase.BOOTING if young else Phase.GONE
     if runner.online:
         return Phase.BUSY if runner.busy else Phase.READY

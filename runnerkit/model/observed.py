@@ -155,7 +155,8 @@ class Observed:
 
     ``repos`` are the repositories (lower case) whose runners were listed: nothing is concluded about others' machines.
     ``launches`` are those of the last day: EC2 may not show the newest yet, and has forgotten the oldest.
-    ``spent`` are the dollars of this day (UTC) by repository, in lower case.
+    ``spent`` are the dollars of this day (UTC) by repository, in lower case. ``taken`` says when runners were seen to
+    take a job a moment ago, by their names in lower case.
     """
 
     at: datetime
@@ -166,3 +167,4 @@ class Observed:
     launches: tuple[LaunchNote, ...] = ()
     interruptions: tuple[Interruption, ...] = ()
     spent: Mapping[str, float] = field(default_factory=dict)
+    taken: Mapping[str, datetime] = field(default_factory=dict)

@@ -232,6 +232,21 @@ def test_the_loop_serves_what_is_queued_while_it_runs() -> None:
     assert {"instances": 0, "runners": 0, "jobs": 0} == world.left()
 
 
+def test_a_machine_whose_quick_job_is_over_keeps_no_other_job_waiting() -> None:
+    """As young as it is it seems to boot, but its runner was seen to take a job; so it is with one that AWS takes."""
+    world = FakeWorld(habits=Habits(boot=10, job=5, never_ends=1))
+    world.forge.queue(REPO, [LABEL])
+    fleet = world.fleet()
+    fleet.once()
+    world.clock.advance(12)
+    fleet.once()
+    world.clock.advance(8)
+    assert [] == world.forge.real_runners()
+    second = world.forge.queue(REPO, [LABEL])
+    assert [second.id] == [action.job_id for action in fleet.once().plan.actions if isinstance(action, Launch)]
+    assert 2 == len(live(world))
+
+
 def test_a_wake_starts_the_next_pass_at_once() -> None:
     """A hint that something happened spares the wait."""
     world, _, forge = troubled()

@@ -113,6 +113,24 @@ def test_phase_and_capacity(machine: Instance | None, record: Runner | None, exp
     assert capacity is is_capacity(pair, POLICY, NOW)
 
 
+@pytest.mark.parametrize(
+    ("name", "age", "where"),
+    [
+        ("rk-7-1", 5, Phase.GONE),
+        ("rk-7-1", 20, Phase.GONE),
+        ("rk-7-1", 21, Phase.BOOTING),  # an older runner of the same name
+        ("rk-8-1", 5, Phase.BOOTING),
+    ],
+)
+def test_a_young_machine_whose_runner_took_a_job_does_not_boot(name: str, age: float, where: Phase) -> None:
+    """A runner takes one job: when GitHub lists it no more, the machine is over, however quick the job was."""
+    seen = replace(observed(instance(20)), taken={name: ago(age)})
+    (pair,) = join(seen)
+    assert where is phase(pair, POLICY, NOW)
+    launches = [action for action in plan(seen, (wish(9),), POLICY, NOW).actions if isinstance(action, Launch)]
+    assert (["rk-9-1"] if where is Phase.GONE else []) == [str(each.name) for each in launches]
+
+
 UPKEEP = [
     # what the world looks like, what is done, what for
     ((instance(100), runner(100)), []),
