@@ -8,6 +8,7 @@ found exactly once, when a test is missing or passes all the same, or when a tes
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
+from multiprocessing import connection
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -33,7 +35,7 @@ TIMEOUT = 60
 WORKERS = 2
 # Pytest's exit codes, and ours.
 PASSED, FAILED = 0, 1
-ELSEWHERE, NOT_THERE, NO_END = 97, 98, 99
+BROKEN, ELSEWHERE, NOT_THERE, NO_END = 96, 97, 98, 99
 # What tests import besides our own code: loaded once, and there in every process that is forked from then on.
 LOADED_ONCE = [
     *(
@@ -131,7 +133,9 @@ def _without(guard: Guard, copy: Path, tests: Sequence[str]) -> tuple[int, str]:
         return NOT_THERE, f"{guard.file} holds the passage {original.count(guard.text)} times:\n{guard.text}"
     _write(file, original.replace(guard.text, guard.without))
     try:
-        return run(copy, tests)
+        code, output = run(copy, tests)
+        # What is broken may come to no end by chance; that it never does is another thing.
+        return run(copy, tests) if code == NO_END else (code, output)
     finally:
         _write(file, original)
 
@@ -145,20 +149,26 @@ def _write(file: Path, text: str) -> None:
 
 def run(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
     """Run tests in a process of their own, within bounds: pytest's exit code and what it printed."""
-    report = copy / "report.txt"
+    report, ended = copy / "report.txt", copy / "ended.txt"
+    for left in (report, ended):
+        left.unlink(missing_ok=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(LOADED_ONCE)
-    process = context.Process(target=_tested, args=(str(copy), list(tests), str(report)))
+    process = context.Process(target=_tested, args=(str(copy), list(tests), str(report), str(ended), TIMEOUT * 0.8))
     process.start()
-    process.join(TIMEOUT)
-    if process.exitcode is None:
+    if not connection.wait([process.sentinel], TIMEOUT):
         process.kill()
-        process.join()
-        return NO_END, f"no end within {TIMEOUT} s"
-    return process.exitcode, report.read_text(encoding="utf-8") if report.exists() else ""
+        connection.wait([process.sentinel])
+        return NO_END, f"no end within {TIMEOUT} s\n{_read(report)}"
+    # Not the process's own exit code: one that breaks before any test ends with what pytest says of a failed test.
+    return int(_read(ended) or BROKEN), _read(report)
 
 
-def _tested(copy: str, tests: list[str], report: str) -> None:
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def _tested(copy: str, tests: list[str], report: str, ended: str, patience: float) -> None:
     os.chdir(copy)
     sys.path.insert(0, copy)
     os.environ["PYTHONPATH"] = copy
@@ -166,11 +176,16 @@ def _tested(copy: str, tests: list[str], report: str) -> None:
 
     # Whether it fails is all that counts: explaining an assertion would take longer than the test.
     words = ["-x", "-q", "--tb=short", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    # A folder of its own: where several pytests number theirs side by side, one now and then stumbles over another.
+    words.append(f"--basetemp={copy}/temporary")
     with Path(report).open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        # Where every thread stands, for the one who wonders why a test does not end.
+        faulthandler.dump_traceback_later(patience, file=file)
         code = int(pytest.main([*words, *tests]))
     ours = sys.modules.get("runnerkit")
     inside = ours is not None and str(ours.__file__).startswith(copy)
-    os._exit(code if inside else ELSEWHERE)
+    Path(ended).write_text(str(code if inside else ELSEWHERE), encoding="utf-8")
+    os._exit(0)
 
 
 def _problem(guard: Guard, code: int) -> str:

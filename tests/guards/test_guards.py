@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LAWS = set(range(1, 13))
 CAPS = "tests/unit/test_plan.py::test_caps"
+ENDS = '__import__("os")._exit(1)\n'
 # What the script itself must not take for a guard that works.
 USELESS = (
     Guard(0, "a passage that is not there", "runnerkit/plan.py", "no such passage", "", CAPS),
@@ -34,14 +35,18 @@ USELESS = (
         CAPS,
     ),
     Guard(0, "a change that breaks everything", "runnerkit/plan.py", "def plan(", "def plan((", CAPS),
+    # With the code by which pytest says that a test failed.
+    Guard(0, "a change that ends the process", "runnerkit/plan.py", "def plan(", f"{ENDS}def plan(", CAPS),
 )
 RUN = """
 import sys
 sys.path.insert(0, {scripts!r})
+import remove_guards
 from guards_table import GUARDS, Guard
-from remove_guards import main
-sys.exit(main(["--json"], (*GUARDS, *{useless!r})))
+remove_guards.TIMEOUT = {timeout}
+sys.exit(remove_guards.main(["--json"], {guards}))
 """
+TIMEOUT = 60
 # One worker runs all of them: they share one start of everything that is loaded only once.
 pytestmark = [pytest.mark.slow]
 
@@ -49,13 +54,13 @@ pytestmark = [pytest.mark.slow]
 @pytest.fixture(scope="session")
 def verdicts() -> Mapping[str, Any]:
     """What the script says about every guard, by what the guard does."""
+    return _verdicts(f"(*GUARDS, *{USELESS!r})", TIMEOUT)
+
+
+def _verdicts(guards: str, timeout: float) -> Mapping[str, Any]:
+    run = RUN.format(scripts=str(SCRIPTS), guards=guards, timeout=timeout)
     done = subprocess.run(
-        [sys.executable, "-c", RUN.format(scripts=str(SCRIPTS), useless=USELESS)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
+        [sys.executable, "-c", run], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=400
     )
     found = {verdict["what"]: verdict for verdict in map(json.loads, done.stdout.splitlines())}
     assert "nothing removed" not in found, found["nothing removed"]["output"]
@@ -70,7 +75,7 @@ def test_a_test_fails_without_the_guard(guard: Guard, verdicts: Mapping[str, Any
     assert not verdict["problem"], f"{verdict['problem']}\n{verdict['output']}"
 
 
-PROBLEMS = ("exactly once", "exactly once", "exactly once", "passes without it", "did not run")
+PROBLEMS = ("exactly once", "exactly once", "exactly once", "passes without it", *["did not run"] * 2)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +84,22 @@ PROBLEMS = ("exactly once", "exactly once", "exactly once", "passes without it",
 def test_a_guard_that_guards_nothing_is_found_out(guard: Guard, problem: str, verdicts: Mapping[str, Any]) -> None:
     """A text that moved, a change that changes nothing and one that merely breaks the code all count as failures."""
     assert problem in verdicts[guard.what]["problem"]
+
+
+def test_a_test_that_does_not_end_is_tried_once_more(tmp_path: Path) -> None:
+    """What a change breaks may hang once, by chance; where one stands that never ends can be seen."""
+    first, tried = "    pairs = list(join(observed))\n", tmp_path / "tried"
+    waits = "    import time; time.sleep(60)\n"
+    once = f"    import pathlib; tried = pathlib.Path({str(tried)!r})\n    if tried.exists(): raise AssertionError\n"
+    guards = [
+        Guard(0, "waits", "runnerkit/plan.py", first, waits, CAPS),
+        Guard(0, "waits once", "runnerkit/plan.py", first, f"{once}    tried.touch()\n{waits}", CAPS),
+    ]
+    found = _verdicts(repr(guards), timeout=12)
+    assert "did not end" in found["waits"]["problem"]
+    assert "no end within 12 s" in found["waits"]["output"]
+    assert '/runnerkit/plan.py", line' in found["waits"]["output"]
+    assert not found["waits once"]["problem"]
 
 
 def test_every_law_has_a_guard() -> None:
