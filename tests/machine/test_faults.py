@@ -69,11 +69,17 @@ def test_a_download_that_is_not_what_was_pinned(yard: Yard) -> None:
 
 
 def test_a_parameter_that_never_comes(yard: Yard) -> None:
-    """A machine of a burst whose controller died says what it waited for, before the deadline of the boot ends it."""
-    machine = Machine(RUNNER, REPO, (RUNNER,), online_within=20, idle=60, life=600, baked=True)
-    instance = yard.stage.run(UserData=boot.shared_user_data(machine), ImageId=yard.baked, **END)
+    """A machine of a burst whose controller died says what it waited for, before the deadline of the boot ends it.
+
+    However long the boot took until it could begin to wait.
+    """
+    machine = Machine("", "", (), online_within=30, idle=60, life=600, baked=True)
+    document = boot.document(machine, None)
+    document["bootcmd"].append(["sleep", "16"])
+    data = boot.HEADER + json.dumps(document).encode()
+    instance = yard.stage.run(UserData=data, ImageId=yard.baked, **END)
     guest = Guest(yard, instance, RUNNER, "", time.monotonic())
-    guest.ended(within=60)
+    guest.ended(within=90)
     assert f"/runnerkit/{instance} did not come within" in guest.console()
     assert "this instance has no role" in guest.console()
     assert guest.reason() == "the machine could not start the listener"

@@ -11,7 +11,7 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .imds import Imds
-from .machine import say, when, write_json, write_text
+from .machine import Missing, run, say, when, write_json, write_text
 from .rules import BootFailed, Rules
 from .signing import Keys, signed
 
@@ -34,6 +34,8 @@ FIRST, LAST, SLOWEST = 1.0, 3.0, 15.0
 GROWTH = 1.3
 # Left of the boot's deadline when we give up: time to say why.
 SPARE = 30.0
+# The timer that ends a boot that takes too long.
+DEADLINE = "runnerkit-boot-off.timer"
 DELETE_TRIES = 4
 
 
@@ -134,9 +136,8 @@ def receive(
     place = _place(imds, str(machine["parameters"]), environ)
     store = Store(imds, place)
     within = Rules.of(machine).online_within
-    begun = when(paths.begun)
-    end = (time.monotonic() if begun is None else begun) + max(within - SPARE, within / 2)
-    told = _understood(_wait(store, place, end, sleep), place)
+    booted = _armed(paths)
+    told = _understood(_wait(store, place, booted, booted + max(within - SPARE, within / 2), sleep), place)
     whole = {**{name: value for name, value in machine.items() if name != "parameters"}, **told}
     write_text(paths.jit, str(whole.pop("jit")), 0o600)
     write_json(paths.machine, whole)
@@ -156,9 +157,21 @@ def _place(imds: Imds, folder: str, environ: Mapping[str, str]) -> Place:
     return Place(f"{folder}{instance}", region, endpoint.rstrip("/"))
 
 
-def _wait(store: Store, place: Place, end: float, sleep: Callable[[float], None]) -> str:
+def _armed(paths: Paths) -> float:
+    """When the deadline of the boot began to run: long before us where the boot was slow. Monotonic seconds."""
+    try:
+        said = run(["systemctl", "show", "--property=ActiveEnterTimestampMonotonic", DEADLINE])
+    except (Missing, BootFailed):
+        said = ""
+    microseconds = said.strip().rpartition("=")[2]
+    if microseconds.isdecimal() and int(microseconds):
+        return int(microseconds) / 1e6
+    begun = when(paths.begun)
+    return time.monotonic() if begun is None else begun
+
+
+def _wait(store: Store, place: Place, booted: float, end: float, sleep: Callable[[float], None]) -> str:
     pause, last, told = FIRST, "", ""
-    begun = time.monotonic()
     while True:
         try:
             return store.read()
@@ -168,10 +181,11 @@ def _wait(store: Store, place: Place, end: float, sleep: Callable[[float], None]
             if not (isinstance(error, Refused) and error.code in UNSAID) and last != told:
                 told = last
                 say(f"{place.name} cannot be read yet: {last}")
-        if time.monotonic() >= end:
-            raise BootFailed(f"{place.name} did not come within {time.monotonic() - begun:.0f} s: {last}")
+        now = time.monotonic()
+        if now >= end:
+            raise BootFailed(f"{place.name} did not come within {now - booted:.0f} s of the boot: {last}")
         # Machines of a burst boot together; they shall not ask together.
-        sleep(min(pause * random.uniform(0.7, 1.3), max(end - time.monotonic(), 0.1)))
+        sleep(min(pause * random.uniform(0.7, 1.3), max(end - now, 0.1)))
         pause = min(pause * 2, SLOWEST) if slower else min(pause * GROWTH, LAST)
 
 

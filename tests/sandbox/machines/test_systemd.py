@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -221,6 +222,22 @@ def test_systemctl_answers_from_inside(console: Console) -> None:
     assert "Unit nothing.service not found." in text
     assert "left with 5" in text
     assert "inactive\nleft with 3" in text
+
+
+def test_systemctl_tells_since_when_a_unit_has_been_active(console: Console) -> None:
+    """In microseconds of the clock that knows no changes; 0 of one that never was."""
+    since = "systemctl show --property=ActiveEnterTimestampMonotonic"
+    roots.put(
+        console.root, "/opt/ask.sh", f"{since} soon.timer; {since} ask.service; {since} on.service; echo is all\n"
+    )
+    soon = ["systemd-run", "--quiet", "--unit=soon", "--on-active=30s", "echo", "never"]
+    ask = "[Service]\nType=oneshot\nExecStart=sh /opt/ask.sh\nStandardOutput=journal+console\n"
+    units = {"off.service": OFF_UNIT, "ask.service": ask, "on.service": "[Service]\nType=exec\nExecStart=sleep 60\n"}
+    began = time.monotonic()
+    text = console.boot(units, [["systemctl", "start", "on"], ["systemctl", "start", "ask"], *OFF], [soon]).until_off()
+    timer, asking, on = map(int, re.findall(r"ActiveEnterTimestampMonotonic=(\d+)", text))
+    assert began < timer / 1e6 < on / 1e6 < time.monotonic()
+    assert asking == 0
 
 
 def test_a_reboot_arms_the_deadlines_again_and_nothing_else(console: Console) -> None:

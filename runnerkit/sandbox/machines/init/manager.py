@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import deque
 from fnmatch import fnmatchcase
 from functools import partial
@@ -30,6 +31,7 @@ class Timer:
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
         self.state = "inactive"
+        self.active_since = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self, manager: Manager) -> None:
@@ -38,7 +40,7 @@ class Timer:
         waits += self.unit.every("OnActiveSec")
         if not waits:
             raise BadUnit(f"{self.unit.name} has no time")
-        self.state = "active"
+        self.state, self.active_since = "active", time.monotonic()
         service = self.unit.name.removesuffix(".timer") + ".service"
         self._handle = asyncio.get_running_loop().call_later(max(0.0, min(waits)), self._elapse, manager, service)
 

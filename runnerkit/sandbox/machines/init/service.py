@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ class Service:
         self.unit = unit
         self.state = "inactive"
         self.result = OK
+        self.active_since = 0.0
         self._host = host
         self._main: Process | None = None
         self._left: Ended | None = None
@@ -63,7 +65,7 @@ class Service:
         self._stop.clear()
         try:
             await self._start()
-            self.state = "active"
+            self.state, self.active_since = "active", time.monotonic()
             self._tell(ready, well=True)
             await self._stay()
         except _Over as over:

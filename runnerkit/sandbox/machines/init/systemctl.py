@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 NOT_FOUND = 5
 INACTIVE = 3
-PROPERTIES = {"ActiveState", "Result", "Job", "NeedDaemonReload"}
+SINCE = "ActiveEnterTimestampMonotonic"
+PROPERTIES = {"ActiveState", "Result", "Job", "NeedDaemonReload", SINCE}
 
 
 class UnknownCommand(Exception):
@@ -98,7 +99,7 @@ class Commands:
         """Properties, as ``NAME=value`` lines; a unit without a job shows none."""
         found = self._manager.find(name)
         properties = {"ActiveState": found.state, "Result": getattr(found, "result", "success")}
-        properties["NeedDaemonReload"] = "no"
+        properties |= {"NeedDaemonReload": "no", SINCE: str(int(found.active_since * 1e6))}
         if self._manager.job(name):
             properties["Job"] = str(self._manager.job(name))
         asked = [option.removeprefix("--property=") for option in options]
