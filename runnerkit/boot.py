@@ -12,8 +12,11 @@ import gzip
 import json
 import re
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from runnerkit.errors import LaunchRejected
@@ -47,6 +50,7 @@ OWN = ("name", "repo", "labels", "facts", "prices")
 # Modules that only a machine needs that waits for its parameter.
 WAITING = ("parameters.py", "signing.py")
 
+PARSE_TRIES, _parsing = 20, Lock()
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_-]+")
 
 
@@ -237,9 +241,23 @@ def _terse(file: Traversable) -> str:
 
 def _bare(file: Traversable) -> str:
     """A module without what only readers need: comments, docstrings, types. They would take a third of the space."""
-    tree = _Bare().visit(ast.parse(file.read_text(encoding="utf-8")))
+    with _parsing:
+        return _bared(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _bared(text: str) -> str:
+    tree = _Bare().visit(_parsed(text))
     # One blank for each level is enough, too; no string of the agent begins a line.
     return re.sub(r"^ +", lambda blanks: " " * (len(blanks[0]) // 4), f"{ast.unparse(tree)}\n", flags=re.MULTILINE)
+
+
+def _parsed(text: str) -> ast.Module:
+    """Its tree. In Python 3.11 (python/cpython#106905) other threads that parse may disturb: ours wait in turn."""
+    for _ in range(PARSE_TRIES):
+        with suppress(SystemError):
+            return ast.parse(text)
+    return ast.parse(text)
 
 
 class _Bare(ast.NodeTransformer):

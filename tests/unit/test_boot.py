@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import dis
+import gc
 import gzip
 import inspect
 import json
 import random
+import time
 from base64 import b64decode, b64encode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -326,3 +330,33 @@ def test_prices_are_left_out_where_they_do_not_fit() -> None:
     packed = boot.user_data(replace(STOCK, prices=prices), SECRET)
     assert len(packed) <= boot.USER_DATA_LIMIT
     assert json.loads(written(unpacked(packed))[boot.MACHINE_FILE])["prices"] == {}
+
+
+def test_threads_that_make_user_data_at_once_do_not_disturb_each_other() -> None:
+    """Python 3.11's parser lets go of the interpreter where memory is tidied up, and does not expect another then."""
+    expected = list(boot.agent_files(image=True))
+    boot._bared.cache_clear()
+    gc.callbacks.append(tidy := lambda *_: time.sleep(0.0001))
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda _: list(boot.agent_files(image=True)), range(16)))
+    finally:
+        gc.callbacks.remove(tidy)
+    assert made == [expected] * 16
+
+
+@pytest.mark.parametrize("failures", [1, boot.PARSE_TRIES])
+def test_what_another_library_disturbs_is_parsed_again(monkeypatch: pytest.MonkeyPatch, failures: int) -> None:
+    """It has soon done with its own."""
+    left, parse = [SystemError("AST constructor recursion depth mismatch")] * failures, ast.parse
+
+    def disturbed(*asked: Any) -> Any:  # noqa: ANN401 - whatever parse takes
+        if left:
+            raise left.pop()
+        return parse(*asked)
+
+    expected = list(boot.agent_files(image=True))
+    boot._bared.cache_clear()
+    monkeypatch.setattr(ast, "parse", disturbed)
+    assert list(boot.agent_files(image=True)) == expected
+    assert not left

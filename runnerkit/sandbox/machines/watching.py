@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from runnerkit import boot
 from runnerkit.errors import ConfigError
 from runnerkit.sandbox.ec2.errors import AwsError
 from runnerkit.sandbox.imds import Imds
@@ -86,6 +87,9 @@ class Machines(ABC):
             # The job's user must be able to pass.
             self._folder.chmod(0o711)
             self._ready()
+            # Remembered from now on. Later the EC2's server may be reading Python as well, and they would disturb
+            # each other (`runnerkit.boot`).
+            list(boot.agent_files(image=True))
             self.imds.start()
             self._thread.start()
         except BaseException:
