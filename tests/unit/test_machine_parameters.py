@@ -241,7 +241,7 @@ def test_a_parameter_that_never_comes_ends_the_boot(machine: Waiting) -> None:
     """The reason names the parameter and what AWS said last."""
     machine.paths.state.mkdir()
     write_json(machine.paths.begun, {"at": time.monotonic() - 271})
-    with pytest.raises(BootFailed, match=rf"{NAME} did not come within 271 s of the boot: Param.*NotFound"):
+    with pytest.raises(BootFailed, match=rf"{NAME} did not come within 27\d s of the boot: Param.*NotFound"):
         receive(machine.paths, machine.told, machine.environ, lambda _: None)
     assert not machine.paths.jit.exists()
 
@@ -250,7 +250,7 @@ def test_the_deadline_counts_from_when_systemd_armed_it(machine: Waiting) -> Non
     """A boot that was slow until we ran leaves less time to wait, so that there is time to say why."""
     armed = time.monotonic() - 271
     machine.command("systemctl", f"echo ActiveEnterTimestampMonotonic={armed * 1e6:.0f}")
-    with pytest.raises(BootFailed, match="did not come within 271 s of the boot"):
+    with pytest.raises(BootFailed, match=r"did not come within 27\d s of the boot"):
         receive(machine.paths, machine.told, machine.environ, lambda _: None)
     asked = ["systemctl show --property=ActiveEnterTimestampMonotonic runnerkit-boot-off.timer"]
     assert machine.calls() == asked
@@ -261,7 +261,7 @@ def test_where_systemd_does_not_say_the_deadline_counts_from_our_beginning(machi
     """A timer that it does not know was active at 0."""
     machine.command("systemctl", says)
     machine.paths.state.mkdir()
-    write_json(machine.paths.begun, {"at": time.monotonic() - 265})
+    write_json(machine.paths.begun, {"at": time.monotonic() - 200})
     slept: list[float] = []
 
     def come_late(seconds: float) -> None:
