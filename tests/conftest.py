@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +131,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_configure() -> None:
-    """Before workers start: what runnerkit asks AWS for is noted."""
+    """Before workers start: what runnerkit asks AWS for is noted, and Ctrl-C reaches what tests start."""
     recorded.begin()
+    # A shell makes what it runs in the background deaf to it, and everything that is started there inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -19,7 +19,7 @@ import pytest
 from runnerkit import boot
 from runnerkit.sandbox import userdata
 from runnerkit.sandbox.together import Sandbox
-from tests.commands.conftest import SHORT, Bench
+from tests.commands.conftest import LEASES, Bench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,7 +170,7 @@ def test_a_real_boot_leaves_no_secret_on_the_console(tmp_path: Path, monkeypatch
     """A machine that runs the real agent boots, comes online, idles and ends: nowhere in its console is the blob."""
     monkeypatch.chdir(tmp_path)
     with Sandbox(boot=0.3, machines="process") as world:
-        real = Bench(world, {**world.environment(), **SHORT, "RUNNERKIT_POLICY__ONLINE_WITHIN": "60"})
+        real = Bench(world, {**world.environment(), **LEASES, "RUNNERKIT_POLICY__IDLE": "3"})
         machine = real.launch("--wait").json["machines"][0]
         blob = userdata.read(world.ec2.instance(machine["instance"]).user_data).jit_config
         process = real.start("logs", machine["runner"], "--follow", "--raw")

@@ -73,13 +73,13 @@ def test_a_parameter_that_never_comes(yard: Yard) -> None:
 
     However long the boot took until it could begin to wait.
     """
-    machine = Machine("", "", (), online_within=30, idle=60, life=600, baked=True)
+    machine = Machine("", "", (), online_within=60, idle=60, life=600, baked=True)
     document = boot.document(machine, None)
-    document["bootcmd"].append(["sleep", "16"])
+    document["bootcmd"].append(["sleep", "31"])
     data = boot.HEADER + json.dumps(document).encode()
     instance = yard.stage.run(UserData=data, ImageId=yard.baked, **END)
     guest = Guest(yard, instance, RUNNER, "", time.monotonic())
-    guest.ended(within=90)
+    guest.ended(within=180)
     assert f"/runnerkit/{instance} did not come within" in guest.console()
     assert "this instance has no role" in guest.console()
     assert guest.reason() == "the machine could not start the listener"

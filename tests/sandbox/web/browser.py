@@ -47,6 +47,10 @@ def require() -> None:
         pytest.skip(f"{' and '.join(missing())} not installed (Debian: chromium, chromium-driver)")
 
 
+class Told(Exception):
+    """The driver could not do what it was asked, and said why."""
+
+
 class Browser:
     """One session with one window."""
 
@@ -60,8 +64,12 @@ class Browser:
     def _ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever JSON came
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._driver + path, data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=ANSWERS) as answer:
-            return json.load(answer)["value"]
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWERS) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            said = json.loads(error.read())["value"]
+            raise Told(f"{method} {path}: {said['error']}: {said['message']}") from error
 
     def close(self) -> None:
         """End the session and its browser."""
@@ -95,23 +103,19 @@ class Browser:
         """Read what an element shows."""
         return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
 
-    def wait(self, condition: str, *arguments: object, seconds: float = 10) -> None:
+    def wait(self, condition: str, *arguments: object, seconds: float = 30) -> None:
         """Wait until an expression holds in the page."""
-        script = (
-            "const done = arguments[arguments.length - 1], given = [...arguments].slice(0, -1);"
-            f"const holds = () => (function () {{ return {condition} }}).apply(null, given);"
-            "const timer = setInterval(() => { if (holds()) { clearInterval(timer); done(true); } }, 40);"
-            f"setTimeout(() => {{ clearInterval(timer); done(holds()); }}, {seconds * 1000});"
-        )
-        asked = {"script": script, "args": arguments}
-        try:
-            holds = self._ask("POST", f"{self._session}/execute/async", asked)
-        except urllib.error.HTTPError as error:
-            # What was clicked has led to another page in the middle of the question: it is asked there, once more.
-            if b"unload" not in (said := error.read()) and b"navigat" not in said:
-                raise
-            holds = self._ask("POST", f"{self._session}/execute/async", asked)
-        assert holds, f"{condition} does not hold on {self.address}:\n{self.text()}"
+        script = f"return (function () {{ return {condition} }}).apply(null, arguments)"
+        until, said = time.monotonic() + seconds, ""
+        while time.monotonic() < until:
+            try:
+                if self.run(script, *arguments):
+                    return
+                said = ""
+            except Told as told:  # the page is just leaving, or not yet whole
+                said = str(told)
+            time.sleep(0.04)
+        raise AssertionError(f"{condition} does not hold on {self.address}:\n{said or self.text()}")
 
     def look(self, width: int, height: int, *, dark: int = 0, phone: int = 0, scale: float = 1) -> None:
         """Be a laptop or a phone, by day or by night."""
