@@ -14,6 +14,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import recorded
+from tests.pulse import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,9 +131,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _missing_tools.append(report.nodeid)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Before workers start: what runnerkit asks AWS for is noted, and Ctrl-C reaches what tests start."""
     recorded.begin()
+    config.pluginmanager.register(Pulse(), "pulse")
     # A shell makes what it runs in the background deaf to it, and everything that is started there inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
