@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.ec2 import InstanceView, SandboxEc2
     from runnerkit.sandbox.github.records import Issue, Job, Run
 
-PATIENCE = 90.0
+PATIENCE = 150.0
 # Leases of seconds, so that stories see them end.
 SHORT = {
     "RUNNERKIT_POLICY__SETTLE": "4",

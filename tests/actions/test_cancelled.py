@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.ec2 import SandboxEc2
     from runnerkit.sandbox.github import Hold as GitHubHold
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 # GitHub waits 7.5 seconds between the two; sooner is harder.
 BETWEEN = 0.2
 # For a machine that shall be there as long as the test looks at it, however slow the computer is.

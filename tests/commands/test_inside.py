@@ -30,7 +30,7 @@ NOBODY = "i-0123456789abcdef0"
 
 def launched(bench: Bench, **environment: str) -> dict[str, str]:
     """A machine that is online, as the launch told it."""
-    done = bench.launch("--wait", RUNNERKIT_POLICY__IDLE="60", **environment)
+    done = bench.launch("--wait", **environment)
     assert done.code == 0, done.err
     machine: dict[str, str] = done.json["machines"][0]
     return machine

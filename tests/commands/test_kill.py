@@ -37,7 +37,7 @@ NEXT = [
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(["boto3", "github", "pytest", "runnerkit.app", "runnerkit.cli.launch"])
 # Leftovers of a launch count as such after ten settle windows.
-PATIENCE = 45.0
+PATIENCE = 90.0
 
 
 def hold_at(bench: Bench, effect: str, when: When) -> GitHubHold | Ec2Hold:
@@ -90,8 +90,9 @@ def test_nothing_is_left_after_a_kill(bench: Bench, effect: str, when: When, com
 
     The job that was to run on it gets that machine, or one in its place: never two.
     """
-    # A machine that is to be adopted must not be gone before its job is there.
-    bench.environment["RUNNERKIT_POLICY__IDLE"] = "30" if command == "once" else "3"
+    # One that is to be adopted must not be gone before its job is there; one that nobody will use goes soon.
+    if command == "sweep":
+        bench.environment["RUNNERKIT_POLICY__IDLE"] = "3"
     killed(bench, effect, when)
     made = len(bench.world.ec2.instances())
     assert made <= 1
@@ -106,7 +107,7 @@ def test_the_same_launch_again_ends_with_one_machine(bench: Bench, effect: str, 
     """Launched again after a kill, a live machine is adopted and a dead try is replaced: one machine in all."""
     killed(bench, effect, when)
     made = {instance.id for instance in bench.world.ec2.instances()}
-    done = bench.launch("--wait", RUNNERKIT_POLICY__IDLE="30")
+    done = bench.launch("--wait")
     assert done.code == 0, done.out
     (machine,) = done.json["machines"]
     assert made <= {machine["instance"]}

@@ -327,7 +327,6 @@ def group(bench: Bench) -> Bench:
         "GITHUB_REPOSITORY": "octo/train",
         "RUNNERKIT_GITHUB__ORGANIZATION": "octo",
         "RUNNERKIT_GITHUB__RUNNER_GROUP": "gpu",
-        "RUNNERKIT_POLICY__IDLE": "60",
     }
     return bench
 
@@ -376,9 +375,9 @@ def test_a_machine_of_a_group_that_never_comes_up_is_retired(group: Bench) -> No
 
 def test_an_adopted_machine_that_is_online_is_not_waited_for(bench: Bench) -> None:
     """A machine adopted after its online deadline is ready, not late: it is kept."""
-    bench.environment |= {"RUNNERKIT_POLICY__ONLINE_WITHIN": "6", "RUNNERKIT_POLICY__IDLE": "60"}
+    bench.environment["RUNNERKIT_POLICY__ONLINE_WITHIN"] = "8"
     first = bench.launch("--wait").json["machines"][0]
-    time.sleep(6.5)
+    time.sleep(8.5)
     again = bench.launch("--wait").json["machines"][0]
     assert (first["instance"], True, True) == (again["instance"], again["adopted"], again["online"])
 
@@ -424,7 +423,7 @@ def test_a_machine_that_never_comes_is_replaced_and_the_workflow_told(bench: Ben
     """--wait retires a machine that misses its deadline, launches under the next name, and writes the outputs anew."""
     output = tmp_path / "output"
     bench.world.hollow.broken.add(f"rk-7-1-{_digest()}-1")
-    bench.environment |= {"RUNNERKIT_POLICY__ONLINE_WITHIN": "4", "RUNNERKIT_POLICY__IDLE": "60"}
+    bench.environment["RUNNERKIT_POLICY__ONLINE_WITHIN"] = "8"
     done = bench.launch("--wait", GITHUB_RUN_ID="7", GITHUB_OUTPUT=str(output))
     assert done.code == 0, done.out
     (machine,) = done.json["machines"]

@@ -21,7 +21,7 @@ from tests.docs.doc_pages import ROOT, RUN_ID, name, workflows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 BUCKET = "acme-journal"
 
 

@@ -86,7 +86,7 @@ class Registry:
         """GET with the password."""
         signed = "Basic " + b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         request = urllib.request.Request(f"http://{self.host}{path}", headers={"Authorization": signed})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return bytes(answer.read())
 
     def said(self) -> str:

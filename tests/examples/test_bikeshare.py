@@ -56,14 +56,14 @@ def process(folder: Path, name: str, *command: str, **environ: str) -> Iterator[
             yield started
         finally:
             os.killpg(started.pid, signal.SIGTERM)
-            started.wait(timeout=20)
+            started.wait(timeout=30)
 
 
 def said(url: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
     """What a server answers; None while it does not."""
     data = None if body is None else json.dumps(body).encode()
     try:
-        with urllib.request.urlopen(url, data, timeout=10) as answer:
+        with urllib.request.urlopen(url, data, timeout=30) as answer:
             return json.load(answer)
     except OSError:
         return None
@@ -149,7 +149,7 @@ def team(play: Play, engine: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def _alive(registry: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{registry}/health", timeout=5) as answer:
+        with urllib.request.urlopen(f"{registry}/health", timeout=30) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -107,11 +107,11 @@ class TestTheRecord:
         try:
             until((tmp_path / "up").exists, "the command never started")
             os.killpg(shell.pid, number)
-            shell.wait(timeout=10)
+            shell.wait(timeout=30)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
-            shell.wait(timeout=10)
+            shell.wait(timeout=30)
         assert shell.returncode == 128 + number
 
 

@@ -179,7 +179,7 @@ def test_a_killed_baker_leaves_nothing(kitchen: Kitchen) -> None:
                 break
         process.send_signal(signal.SIGKILL)
     finally:
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
     (builder,) = kitchen.builders()
     killed = time.monotonic()
     eventually(lambda: not kitchen.builders(), lambda: "the end of the builder")
@@ -231,10 +231,10 @@ def test_a_machine_in_the_middle_is_told_nothing(kitchen: Kitchen) -> None:
             out, err = process.communicate(timeout=90)
         finally:
             sshd.terminate()
-            sshd.wait(timeout=10)
+            sshd.wait(timeout=30)
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
     assert (12, "host-key-mismatch") == (process.returncode, json.loads(out)["error"]["code"]), err
     said = log.read_text(encoding="utf-8")
     assert "Connection from" in said

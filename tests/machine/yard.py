@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 REPO = "acme/widgets"
 # Generous: several machines may boot at once beside other tests on two cores.
-PATIENCE = 90.0
+PATIENCE = 150.0
 END: dict[str, Any] = {"InstanceInitiatedShutdownBehavior": "terminate"}
 File = str | bytes | tuple[str, int]
 

@@ -51,7 +51,7 @@ def call(
     url = path if path.startswith("http") else world.url + path
     request = urllib.request.Request(url, data, sent, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return _reply(answer.status, answer.headers, answer.read())
     except urllib.error.HTTPError as error:
         with error:

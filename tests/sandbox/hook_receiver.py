@@ -62,7 +62,7 @@ class Receiver:
 
     def next(self) -> Delivered:
         """Wait for the next delivery."""
-        return self.got.get(timeout=10)
+        return self.got.get(timeout=30)
 
     def all(self, world: GitHubWorld) -> list[Delivered]:
         """Wait until nothing is under way and give what came."""

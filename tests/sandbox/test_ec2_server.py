@@ -37,13 +37,13 @@ def post(world: SandboxEc2, script: str, **arguments: object) -> Any:  # noqa: A
     """Run a script over HTTP as another process would."""
     body = json.dumps(arguments).encode()
     request = Request(f"{world.url}/_runnerkit/ec2/{script}", data=body, method="POST")
-    with urlopen(request, timeout=5) as answer:
+    with urlopen(request, timeout=30) as answer:
         return json.load(answer)["result"]
 
 
 def get(world: SandboxEc2, what: str) -> Any:  # noqa: ANN401 - JSON
     """Look at something over HTTP."""
-    with urlopen(f"{world.url}/_runnerkit/ec2/{what}", timeout=5) as answer:
+    with urlopen(f"{world.url}/_runnerkit/ec2/{what}", timeout=30) as answer:
         return json.load(answer)
 
 

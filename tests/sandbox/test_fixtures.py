@@ -37,7 +37,7 @@ def test_github_answers_over_http(github: GitHubWorld) -> None:
     github.add_repository("acme/widgets")
     token = github.add_token("fine-grained")
     request = urllib.request.Request(f"{github.url}/repos/acme/widgets", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         assert json.load(answer)["full_name"] == "acme/widgets"
 
 
@@ -68,5 +68,5 @@ def test_a_proxy_is_not_asked_for_what_is_here(proxy: str, monkeypatch: pytest.M
     world = next(used)
     assert world.environment()["no_proxy"] == led
     with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(f"{world.url}/repos/acme/nothing", timeout=10)
+        urllib.request.urlopen(f"{world.url}/repos/acme/nothing", timeout=30)
     assert next(used, None) is None

@@ -25,7 +25,7 @@ def runtime(
     url = f"{world.url}/_runnerkit/artifacts" + (f"/{name}" if name else "")
     request = urllib.request.Request(url, data, {"Authorization": f"Bearer {token}"}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -52,7 +52,7 @@ def test_one_job_leaves_an_artifact_to_the_next(world: GitHubWorld, token: str) 
     (told,) = call(world, "GET", f"/repos/{REPO}/actions/runs/{run.id}/artifacts", token=token).body["artifacts"]
     assert (told["name"], told["size_in_bytes"], told["workflow_run"]["id"]) == ("metrics", len(packed("new")), run.id)
     with urllib.request.urlopen(
-        urllib.request.Request(told["archive_download_url"], headers={"Authorization": f"Bearer {token}"}), timeout=20
+        urllib.request.Request(told["archive_download_url"], headers={"Authorization": f"Bearer {token}"}), timeout=30
     ) as answer:
         assert answer.read() == packed("new")
 

@@ -98,7 +98,7 @@ def test_the_logs_of_a_run_are_an_archive(world: GitHubWorld, token: str) -> Non
     listener.call("POST", "finish", {"conclusion": "success"})
     for path in ("logs", "attempts/1/logs"):
         request = urllib.request.Request(f"{world.url}{place}/{path}", headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request, timeout=10) as answer, zipfile.ZipFile(io.BytesIO(answer.read())) as kept:
+        with urllib.request.urlopen(request, timeout=30) as answer, zipfile.ZipFile(io.BytesIO(answer.read())) as kept:
             told = {name: kept.read(name).decode() for name in kept.namelist()}
         assert told == {"0_a_b.txt": "one\ntwo\n", "a_b/1_Run make.txt": "one\ntwo\n"}
     assert call(world, "GET", f"/_runnerkit/run-logs/{run.id}-2").status == 404

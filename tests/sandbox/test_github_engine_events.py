@@ -173,7 +173,7 @@ def test_a_caller_that_dies_in_the_middle_of_its_request_is_no_fault() -> None:
     with GitHubWorld() as world:
         world.add_repository("octocat/train")
         token, place = world.add_token("fine-grained"), urlsplit(world.url)
-        with socket.create_connection((place.hostname, place.port), timeout=10) as line:
+        with socket.create_connection((place.hostname, place.port), timeout=30) as line:
             head = f"POST /repos/octocat/train/issues HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
             line.sendall(f'{head}Content-Length: 100\r\n\r\n{{"title'.encode())
             line.shutdown(socket.SHUT_WR)
@@ -183,7 +183,7 @@ def test_a_caller_that_dies_in_the_middle_of_its_request_is_no_fault() -> None:
 
 def _ask(url: str) -> None:
     try:
-        urllib.request.urlopen(f"{url}/somewhere", timeout=10).close()
+        urllib.request.urlopen(f"{url}/somewhere", timeout=30).close()
     except OSError:
         return
 

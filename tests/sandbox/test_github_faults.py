@@ -14,7 +14,7 @@ from runnerkit.sandbox.github import GitHubWorld, WorldClock
 from tests.sandbox.github_world import REPO, RUNNERS, call, client, register
 
 JIT = "*/generate-jitconfig"
-PATIENCE = 10
+PATIENCE = 30
 
 
 def test_a_scripted_failure_has_no_effect_and_ends(world: GitHubWorld, token: str) -> None:

@@ -9,7 +9,7 @@ from runnerkit.sandbox.github import GitHubWorld, WorldClock
 from tests.sandbox.github_world import REPO, RUNNERS, acme, call, register
 
 SESSIONS = "/_runnerkit/sessions"
-PATIENCE = 15
+PATIENCE = 45
 
 
 @pytest.fixture

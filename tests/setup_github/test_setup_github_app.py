@@ -108,10 +108,10 @@ def test_only_the_answer_that_was_asked_for_is_taken(world: GitHubWorld, tmp_pat
         page = command.page()
         port = urlsplit(page).port
         get = Person(world).session.get
-        assert get(f"{page}done?code=abc&state=wrong", timeout=9).status_code == 403
-        assert get(page, headers={"Host": f"evil.example:{port}"}, timeout=9).status_code == 403
-        assert get(f"http://127.0.0.1:{port}/", timeout=9).status_code == 404
-        assert requests.post(page, timeout=9).status_code == 501
+        assert get(f"{page}done?code=abc&state=wrong", timeout=30).status_code == 403
+        assert get(page, headers={"Host": f"evil.example:{port}"}, timeout=30).status_code == 403
+        assert get(f"http://127.0.0.1:{port}/", timeout=30).status_code == 404
+        assert requests.post(page, timeout=30).status_code == 501
         told = command.interrupt()
     finally:
         command.kill()

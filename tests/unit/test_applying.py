@@ -345,7 +345,7 @@ def test_actions_run_at_once() -> None:
     """Eight slow ends take as long as one: each waits until all have begun."""
     world = FakeWorld()
     machines = [machine(world, serial) for serial in range(1, 9)]
-    together = threading.Barrier(len(machines), timeout=10)
+    together = threading.Barrier(len(machines), timeout=30)
 
     def meet(effect: str) -> None:
         if effect == "before terminate":

@@ -347,8 +347,8 @@ def test_who_waits_for_a_turn_is_stopped_by_a_refusal_meanwhile() -> None:
     with ThreadPoolExecutor(2) as pool:
         with turns._lock:
             looks = [pool.submit(forge.job, REPO, number) for number in (1, 2)]
-            assert all(turns.came.acquire(timeout=10) for _ in looks)
-        assert [type(look.exception(timeout=10)) for look in looks] == [RateLimited] * 2
+            assert all(turns.came.acquire(timeout=30) for _ in looks)
+        assert [type(look.exception(timeout=30)) for look in looks] == [RateLimited] * 2
     assert len(canned.sent) == 1
 
 

@@ -152,7 +152,7 @@ def test_nothing_is_lost_when_two_processes_write_and_compact(path: Path) -> Non
         found = len(reader.notes(datetime.min.replace(tzinfo=UTC)))
         fewer += [(seen, found)] if found < seen else []
         seen = found
-    assert [(0, b"")] * 2 == [(writer.returncode, writer.communicate(timeout=10)[1]) for writer in writers]
+    assert [(0, b"")] * 2 == [(writer.returncode, writer.communicate(timeout=30)[1]) for writer in writers]
     assert [] == fewer
     expected = {(name, number) for name in "ab" for number in range(count)}
     for journal in (reader, FileJournal(path)):

@@ -83,7 +83,7 @@ def test_writers_share_a_file(path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=30)
     expected = {later(number * 100 + entry) for number in range(4) for entry in range(25)}
     for journal in (*journals, FileJournal(path)):
         found = list(journal.failures(THEN))
@@ -244,7 +244,7 @@ def test_a_wake_reaches_a_wait_under_way() -> None:
     before = time.monotonic()
     assert clock.wait(30)
     assert time.monotonic() - before < 15
-    waker.join(timeout=5)
+    waker.join(timeout=30)
 
 
 # --- who listens ------------------------------------------------------------------------------------------------------

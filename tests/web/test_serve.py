@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.ec2 import SandboxEc2
 
 REPO, LABEL = "acme/widgets", "runnerkit=42/gpu=t4"
-PATIENCE = 40.0
+PATIENCE = 80.0
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ class Serving:
 
     def get(self, path: str) -> bytes:
         """A page of it."""
-        with urllib.request.urlopen(f"{self.address}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.address}{path}", timeout=30) as answer:
             return bytes(answer.read())
 
 

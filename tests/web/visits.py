@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SECRET = "a secret of the webhook"
 REPO = "acme/widgets"
 LABEL = "runnerkit=42/gpu=t4"
-PATIENCE = 15.0
+PATIENCE = 45.0
 
 
 def signature(body: bytes, secret: str = SECRET) -> str:

@@ -28,7 +28,7 @@ jobs:
       - run: cat /etc/os-release; cat data; touch /__w/left
       - run: if [ -e long ]; then echo begun; sleep 300; fi
 """
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @pytest.mark.usefixtures("podman")

@@ -67,7 +67,7 @@ def test_a_daemon_without_environment_ends_with_its_machine(yard: Yard, tmp_path
     machine, lock = _with_daemon(yard, tmp_path, how)
     yard.end(machine)
     machine.gone()
-    eventually(lambda: not _lives(lock), "it ends", within=5)
+    eventually(lambda: not _lives(lock), "it ends", within=30)
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["watcher", "supervisor"])
@@ -76,7 +76,7 @@ def test_a_daemon_does_not_outlive_a_supervisor_that_is_killed(yard: Yard, tmp_p
     machine, lock = _with_daemon(yard, tmp_path, "rest")
     os.kill(machine.supervisors()[which], signal.SIGKILL)
     machine.gone()
-    eventually(lambda: not _lives(lock), "it ends", within=5)
+    eventually(lambda: not _lives(lock), "it ends", within=30)
     assert yard.machines.root(machine.id).parents[1].exists()
 
 
@@ -87,7 +87,7 @@ def test_a_supervisor_that_hangs_is_ended_with_all_below_it(yard: Yard, tmp_path
         os.kill(pid, signal.SIGSTOP)
     yard.end(machine)
     machine.gone()
-    eventually(lambda: not machine.processes() and not _lives(lock), "all of it ends", within=10)
+    eventually(lambda: not machine.processes() and not _lives(lock), "all of it ends", within=30)
 
 
 def test_a_folder_that_was_closed_is_removed_all_the_same(tmp_path: Path) -> None:

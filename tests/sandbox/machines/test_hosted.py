@@ -108,8 +108,8 @@ def test_a_hosted_runner_ends_with_the_sandbox(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", SANDBOX, str(tmp_path)]) as sandbox:
         eventually(lambda: below(tmp_path), "the runner")
         sandbox.kill()
-        eventually(lambda: not below(tmp_path), "it ends", within=5)
-        eventually(lambda: list(tmp_path.iterdir()) == [], "its folder is removed", within=5)
+        eventually(lambda: not below(tmp_path), "it ends", within=30)
+        eventually(lambda: list(tmp_path.iterdir()) == [], "its folder is removed", within=30)
 
 
 def test_the_stand_in_serves_a_hosted_job() -> None:

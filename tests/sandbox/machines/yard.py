@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.github.records import Job, Runner
     from runnerkit.sandbox.machines.roots import Install
 
-PATIENCE = 20.0
+PATIENCE = 45.0
 BOOT = 0.2
 # systemd's own times are those of a real machine.
 QUICK = {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.github import GitHubWorld
     from runnerkit.sandbox.github.records import Job
 
-PATIENCE = 20.0
+PATIENCE = 45.0
 LOOK = 0.02
 
 

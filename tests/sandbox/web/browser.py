@@ -30,7 +30,7 @@ FLAGS = (
     "--hide-scrollbars",
 )
 NEEDED = ("chromium", "chromedriver")
-STARTS, ANSWERS = 20.0, 30.0
+STARTS, ANSWERS = 60.0, 60.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
