@@ -13,7 +13,7 @@ from tests.pulse import Pulse
 
 def pytest_configure(config):
     """The plugin."""
-    config.pluginmanager.register(Pulse(), "pulse")
+    config.pluginmanager.register(Pulse(timed=("test_it.py",)), "pulse")
 '''
 TEST = '''
 import os, subprocess
