@@ -45,11 +45,11 @@ def run(folder: Path, pause: float, good: str) -> tuple[int, int, str]:
 
 
 def test_what_failed_while_the_computer_stood_still_runs_again(tmp_path: Path) -> None:
-    """It is told which test that was, why it failed, and for how long nothing moved."""
+    """It is told which test that was, and for how long nothing moved."""
     code, runs, said = run(tmp_path, 2, "runs.stat().st_size > 1")
     assert (0, 2) == (code, runs), said
     assert "RERUN test_it.py::test_it" in said
-    assert "2 times, 2." in said
+    assert "s at most" in said
 
 
 def test_what_is_wrong_stays_wrong_on_such_a_computer(tmp_path: Path) -> None:
