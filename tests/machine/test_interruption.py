@@ -19,7 +19,7 @@ SPOT = "Server.SpotInstanceTermination"
 def test_an_interruption_from_the_notice_to_the_end(yard: Yard) -> None:
     """Hooks and files at once, the listener some seconds before the end, and AWS itself ends the machine."""
     guest = yard.launch(imds_for_job=True, agent={"interrupt_before": 9, "after_notice": 30, "poll": 0.3})
-    job = yard.queue_job(guest.name, "exec sleep 100")
+    job = yard.queue_job(guest.name, "exec sleep 1000")
     in_job(guest)
     assert guest.run(TOKEN, user="runner").stdout == "401", "with a profile the metadata service is open"
     guest.write("/run/runnerkit/notice.d/10-save", HOOK, 0o755)

@@ -56,7 +56,7 @@ while [ "$(wc -l <checkpoints/model)" -lt 12 ]; do
   { cat checkpoints/model; echo "epoch $(wc -l <checkpoints/model)"; } >checkpoints/.next
   mv checkpoints/.next checkpoints/model
   echo "EPOCH $(wc -l <checkpoints/model)"
-  if [ "$GITHUB_RUN_ATTEMPT" = 1 ] && [ "$(wc -l <checkpoints/model)" -eq 6 ]; then sleep 100; fi
+  if [ "$GITHUB_RUN_ATTEMPT" = 1 ] && [ "$(wc -l <checkpoints/model)" -eq 6 ]; then sleep 1000; fi
 done
 cp checkpoints/model model.txt
 """

@@ -279,7 +279,7 @@ def test_user_data_that_cannot_be_read(theatre: Theatre) -> None:
     ec2 = theatre.world.ec2
     ec2.times(boot=2)
     pull = theatre.workflow(TRAIN)
-    theatre.controller()
+    theatre.controller(RUNNERKIT_POLICY__ONLINE_WITHIN="15")
     theatre.until("a machine is launched", theatre.machines)
     (machine,) = theatre.machines()
     with ec2._core.lock:

@@ -20,7 +20,7 @@ jobs:
           echo ran >> COUNTER/train
 """
 FAILING = TRAIN + "      - run: exit 3\n      - run: echo never >> COUNTER/never\n"
-SLOW = TRAIN + "      - run: sleep 60\n      - if: always()\n        run: echo cleaned >> COUNTER/cleaned\n"
+SLOW = TRAIN + "      - run: sleep 600\n      - if: always()\n        run: echo cleaned >> COUNTER/cleaned\n"
 
 
 def test_a_failing_pipeline(theatre: Theatre) -> None:
@@ -64,7 +64,7 @@ def test_cancelled_while_running(theatre: Theatre) -> None:
 
 def test_a_spot_interruption(theatre: Theatre) -> None:
     """The job fails fast instead of after GitHub's ten minutes, and the run is repeated on a new machine."""
-    pull = theatre.workflow(TRAIN + '      - run: test "$GITHUB_RUN_ATTEMPT" = 2 || sleep 60\n')
+    pull = theatre.workflow(TRAIN + '      - run: test "$GITHUB_RUN_ATTEMPT" = 2 || sleep 600\n')
     # Longer than AWS needs from the notice on, as by default: the machine is left to AWS, whose reason then counts.
     theatre.controller(RUNNERKIT_POLICY__CONFIRM="60")
     theatre.until("the job runs", lambda: theatre.times("train"))

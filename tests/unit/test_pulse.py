@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.pulse import TIMED
+
 ROOT = Path(__file__).parents[2]
 # As this repository's own; the test stops its process for a while, as a host may do to all of them.
 CONFTEST = '''
@@ -62,3 +64,8 @@ def test_on_a_computer_that_runs_evenly_nothing_runs_again(tmp_path: Path) -> No
     code, runs, said = run(tmp_path, 0.2, "runs.stat().st_size > 1")
     assert (1, 1) == (code, runs), said
     assert "stood still" not in said
+
+
+def test_the_tests_that_may_run_again_are_there() -> None:
+    """A folder or file that is renamed does not lose its second run unnoticed."""
+    assert [] == [each for each in TIMED if not (ROOT / each).exists()]

@@ -30,7 +30,7 @@ from functools import partial
 from pathlib import Path
 
 with open_yard(folder=Path(sys.argv[1])) as yard:
-    machine = yard.launch(facts={"job": "setsid sleep 61 & exec sleep 62"})
+    machine = yard.launch(facts={"job": "setsid sleep 601 & exec sleep 602"})
     machine.job()
     print(machine.id, flush=True)
     # Short waits: one that is long does not end when another thread is chosen to take the signal.
@@ -67,7 +67,7 @@ def _sandbox(folder: Path) -> subprocess.Popen[str]:
 def test_everything_ends_with_the_context() -> None:
     """Processes, the metadata service's port and the folders are gone when the block is left."""
     with open_yard() as yard:
-        machine = yard.launch(facts={"job": "sleep 60"})
+        machine = yard.launch(facts={"job": "sleep 600"})
         machine.job()
         root, marker = yard.machines.root(machine.id), f"RUNNERKIT_MACHINE={machine.id}/"
     assert not kernel.marked(marker)
@@ -78,7 +78,7 @@ def test_everything_ends_with_the_context() -> None:
 
 def test_a_machine_whose_supervisor_is_killed_powers_off(yard: Yard) -> None:
     """As a kernel that panics; what it had started ends too."""
-    machine = yard.launch(facts={"job": "setsid sleep 61 & exec sleep 62"})
+    machine = yard.launch(facts={"job": "setsid sleep 601 & exec sleep 602"})
     machine.job()
     supervisor = machine.supervisors()[0]
     os.kill(supervisor, signal.SIGKILL)

@@ -31,7 +31,7 @@ if os.fork(): os._exit(0)
 os.setsid()
 if os.fork(): os._exit(0)
 fcntl.flock(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), fcntl.LOCK_EX)
-until = time.time() + 60
+until = time.time() + 600
 while time.time() < until:
     if sys.argv[2] == "rest":
         time.sleep(0.1)
@@ -55,7 +55,7 @@ def _with_daemon(yard: Yard, folder: Path, how: str) -> tuple[Booted, Path]:
     (folder / "daemon.py").write_text(DAEMON)
     lock = folder / "lock"
     start = f"env -i {sys.executable} {folder}/daemon.py {lock} {how}"
-    machine = yard.launch(facts={"job": f"{start}; exec sleep 62"})
+    machine = yard.launch(facts={"job": f"{start}; exec sleep 602"})
     machine.job()
     eventually(lambda: _lives(lock), "the daemon runs")
     return machine, lock

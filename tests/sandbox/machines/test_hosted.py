@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runnerkit.sandbox.github.records import Job
     from runnerkit.sandbox.machines.roots import Install
 
-SLOW = "#!/bin/sh\nexec sleep 60\n"
+SLOW = "#!/bin/sh\nexec sleep 600\n"
 BAD = "#!/bin/sh\necho no room here\nexit 3\n"
 MARK = "RUNNERKIT_MACHINE=hosted-"
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox.machines.yard import BOOT, Booted, Yard, eventually
+from tests.sandbox.machines.yard import BOOT, Booted, Yard, eventually, open_yard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONG_JOB = {"job": "sleep 60"}
+LONG_JOB = {"job": "sleep 600"}
 RUNNER_D = "/etc/systemd/system/runnerkit-runner.service.d"
 
 
@@ -69,7 +69,7 @@ def test_the_wall_around_the_metadata_is_noted(yard: Yard) -> None:
 
 def test_a_machine_without_a_listener_in_time_powers_off(yard: Yard) -> None:
     """A timer of systemd's own, armed before anything else, ends a machine whose start-up script hangs."""
-    machine = yard.launch(baked=False, startup="sleep 60", online_within=2)
+    machine = yard.launch(baked=False, startup="sleep 600", online_within=2)
     assert "runnerkit: powering off: no listener in time" in machine.gone()
 
 
@@ -159,10 +159,10 @@ def test_cut_user_data_leaves_a_stock_machine_up(yard: Yard) -> None:
     eventually(lambda: not machine.processes(), "its supervisor ends")
 
 
-def test_cut_user_data_on_a_baked_image_ends_by_the_images_own_timer(yard: Yard) -> None:
+def test_cut_user_data_on_a_baked_image_ends_by_the_images_own_timer() -> None:
     """The deadline that is enabled in the image needs no user data."""
-    machine = yard.launch(cut=1000)
-    console = machine.gone()
+    with open_yard(drop_ins={"runnerkit-boot.timer": "[Timer]\nOnBootSec=\nOnBootSec=1s\n"}) as yard:
+        console = yard.launch(cut=1000).gone()
     assert "the user data cannot be used" in console
     assert "powering off: no listener within 15 minutes of the boot" in console
 
@@ -220,7 +220,7 @@ def test_a_notice_fails_the_job_at_once_and_aws_takes_the_machine(yard: Yard) ->
 
 def test_nothing_of_a_terminated_machine_runs_on(yard: Yard) -> None:
     """Not even what the job has detached from itself."""
-    machine = yard.launch(facts={"job": "setsid nohup sleep 61 >/dev/null 2>&1 & exec sleep 62"})
+    machine = yard.launch(facts={"job": "setsid nohup sleep 601 >/dev/null 2>&1 & exec sleep 602"})
     job = machine.job()
     eventually(lambda: len(machine.processes()) >= 5, "supervisor, guard, listener, and two of the job")
     yard.end(machine)

@@ -34,7 +34,6 @@ BOOT = 0.2
 # systemd's own times are those of a real machine.
 QUICK = {
     "runnerkit-runner.service": "[Service]\nRestartSec=0.1\nTimeoutStopSec=2\n",
-    "runnerkit-boot.timer": "[Timer]\nOnBootSec=\nOnBootSec=6s\n",
 }
 # So are the guard's: it is told others in machine.json.
 T = TypeVar("T")
@@ -168,11 +167,15 @@ class Yard:
 
 
 @contextmanager
-def open_yard(runner: Install = install, **options: Any) -> Iterator[Yard]:  # noqa: ANN401 - of ProcessMachines
+def open_yard(
+    runner: Install = install,
+    drop_ins: Mapping[str, str] = QUICK,
+    **options: Any,  # noqa: ANN401 - of ProcessMachines
+) -> Iterator[Yard]:
     """A yard of one's own."""
     with (
         SandboxEc2() as ec2,
         acme() as github,
-        ProcessMachines(ec2, github, boot=BOOT, runner=runner, drop_ins=QUICK, **options) as machines,
+        ProcessMachines(ec2, github, boot=BOOT, runner=runner, drop_ins=drop_ins, **options) as machines,
     ):
         yield Yard(ec2, github, machines)

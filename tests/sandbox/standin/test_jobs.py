@@ -155,7 +155,7 @@ def test_a_step_has_its_time(runner: StandIn) -> None:
     """Fractions of minutes count; the job goes on as after any failure."""
     job = runner.steps(
         [
-            {"name": "Long", "run": "exec sleep 60", "timeout-minutes": 0.005},
+            {"name": "Long", "run": "exec sleep 600", "timeout-minutes": 0.005},
             {"name": "After", "run": "true", "if": "failure()"},
         ],
         RUNNERKIT_STANDIN_PACE="0.01",
@@ -167,7 +167,7 @@ def test_a_step_has_its_time(runner: StandIn) -> None:
 
 def test_a_job_has_its_time(runner: StandIn) -> None:
     """A job that takes too long is cancelled; always() steps run."""
-    slow = payload({"name": "Long", "run": "exec sleep 60"}, {"name": "Always", "run": "true", "if": "always()"})
+    slow = payload({"name": "Long", "run": "exec sleep 600"}, {"name": "Always", "run": "true", "if": "always()"})
     slow["job"]["timeout_minutes"] = 0.01
     job = runner.run(slow, RUNNERKIT_STANDIN_PACE="0.01")
     assert job.conclusion == "cancelled"

@@ -157,7 +157,7 @@ class TestSchedule:
 
     def test_a_process_that_obeys_gets_one_signal(self) -> None:
         """SIGINT is enough; what it started is left alone until the job ends."""
-        with _shell("trap 'exit 5' INT; sleep 60 & echo $!; while :; do sleep 0.02; done") as process:
+        with _shell("trap 'exit 5' INT; sleep 600 & echo $!; while :; do sleep 0.02; done") as process:
             child = int(process.stdout.readline()) if process.stdout else 0
             schedule.stop(process.pid, _ended(process), 1)
             assert (process.returncode, _alive(child)) == (5, True)
@@ -180,7 +180,7 @@ class TestSchedule:
 
     def test_the_whole_tree_is_killed(self) -> None:
         """Grandchildren of a process that obeys nothing do not survive it."""
-        with _shell("trap '' INT TERM; sh -c 'sleep 60 & echo $!; wait' & wait; wait") as process:
+        with _shell("trap '' INT TERM; sh -c 'sleep 600 & echo $!; wait' & wait; wait") as process:
             assert process.stdout is not None
             grandchild = int(process.stdout.readline())
             schedule.stop(process.pid, _ended(process), 0.01)
