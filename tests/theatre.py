@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from runnerkit.sandbox.controller import Controller
+from runnerkit.sandbox.machines.init import kernel
 from runnerkit.sandbox.together import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from runnerkit.sandbox.ec2 import InstanceView, SandboxEc2
     from runnerkit.sandbox.github.records import Issue, Job, Run
@@ -30,6 +31,19 @@ SHORT = {
     "RUNNERKIT_POLICY__IDLE": "20",
     "RUNNERKIT_POLICY__LOST_WITHIN": "5",
 }
+
+
+def _steps(job: Job) -> str:
+    return ", ".join(f"{step['name']}: {step['conclusion'] or step['status']}" for step in job.steps)
+
+
+def _processes() -> Iterator[str]:
+    """What runs below this process, machines and hosted ones included, and what each waits for."""
+    for pid, seen in sorted(kernel.below(os.getpid()).items()):
+        with suppress(OSError):
+            place = Path(f"/proc/{pid}")
+            command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            yield f"{pid} below {seen.parent} {seen.state} {(place / 'wchan').read_text()} {command[:150]}"
 
 
 @dataclass
@@ -125,15 +139,14 @@ class Theatre:
             return False  # a bad day at AWS: a refused look has seen nothing
 
     def describe(self) -> str:
-        """The world in words, for failures."""
-        jobs = [
-            f"{j.name} #{j.attempt}: {j.status} {j.conclusion} on {j.runner_name}"
-            for r in self.runs
-            for j in self.jobs(r)
-        ]
-        logs = [f"--- {j.name}\n{j.log[-1500:]}\n{j.annotations}" for r in self.runs for j in self.jobs(r)]
+        """The world in words, for failures: what is not over comes first, for much may be cut off."""
+        jobs = sorted((job for run in self.runs for job in self.jobs(run)), key=lambda job: job.status == "completed")
+        lines = [f"{job.name} #{job.attempt}: {job.status} {job.conclusion} on {job.runner_name}" for job in jobs]
+        logs = [f"--- {job.name} {_steps(job)}\n{job.log[-1500:]}\n{job.annotations}" for job in jobs]
         told = [str(dict(event)) for event in self.events[-15:]]
-        return "\n".join([str(self.world.left()), *jobs, *logs, *told, *map(self._machine, self.machines())])
+        late = sum(job.status != "completed" for job in jobs)
+        parts = [str(self.world.left()), *lines, *logs[:late], *_processes(), *told, *logs[late:]]
+        return "\n".join([*parts, *map(self._machine, self.machines())])
 
     def _machine(self, view: InstanceView) -> str:
         console = self.world.aws("ec2").get_console_output(InstanceId=view.id).get("Output", "")

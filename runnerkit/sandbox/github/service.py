@@ -100,12 +100,14 @@ class Service:
         prefix = PREFIX if request.path.startswith(f"{PREFIX}/") else ""
         path = request.path.removeprefix(prefix)
         arrived(request)
-        if path.startswith(CONTROL):
-            return self.machines.respond(request, path)
-        if not prefix:
-            response = self._not_api(request)
-            if response is not None:
-                return response
+        try:
+            response = self._not_api(request, path)
+        except ConnectionAbortedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - nobody would ever read what the server says of it
+            return self._broken(request, error)
+        if response is not None:
+            return response
         web = request.host_url.rstrip("/")
         turn = Turn(request, path, Links(web + prefix, web))
         faults = self._faults.take(request.method, path)
@@ -116,12 +118,19 @@ class Service:
         suffer(faults, "after")
         return self._deliver(turn, response, lost=any(each.lose for each in faults))
 
-    def _not_api(self, request: Request) -> Response | None:
-        if request.path.split("/")[1] in API_ROOTS:
+    def _not_api(self, request: Request, path: str) -> Response | None:
+        if path.startswith(CONTROL):
+            return self.machines.respond(request, path)
+        if path != request.path or path.split("/")[1] in API_ROOTS:
             return None
         if self.git.serves(request.path):
             return self._git(request)
         return None if self.pages is None else self.pages(request)
+
+    def _broken(self, request: Request, error: Exception) -> Response:
+        found = f"{request.method} {request.path} failed: {error!r}"
+        self.violations.append(found)
+        return Response(f"The local GitHub is broken: {found}\n", status=500, content_type="text/plain; charset=utf-8")
 
     def _git(self, request: Request) -> Response:
         faults = self._faults.take(request.method, request.path)

@@ -7,22 +7,24 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runnerkit.errors import ConfigError
-from runnerkit.sandbox.machines.init import kernel
+from runnerkit.sandbox.machines.init import kernel, lifeline
 from runnerkit.sandbox.machines.watching import need_linux
 from tests.sandbox.machines.yard import eventually, open_yard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tests.sandbox.machines.yard import Yard
 
+ENDS = (signal.SIGKILL, signal.SIGINT)
 SANDBOX = """
 import sys, time
 from tests.sandbox.machines.yard import open_yard
@@ -34,34 +36,57 @@ with open_yard(folder=Path(sys.argv[1])) as yard:
     machine.job()
     print(machine.id, flush=True)
     # Short waits: one that is long does not end when another thread is chosen to take the signal.
-    for _ in range(600):
+    for _ in range(6000):
         time.sleep(0.1)
 """
 
 
 def test_no_process_and_no_folder_outlives_the_sandbox(tmp_path: Path) -> None:
     """Killed without a word, or by Ctrl-C: supervisor, listener and the job's own processes end."""
-    started = {number: _sandbox(tmp_path / number.name) for number in (signal.SIGKILL, signal.SIGINT)}
-    for number, sandbox in started.items():
-        with sandbox:
+    with ExitStack() as stack:
+        started = {number: stack.enter_context(_sandbox(tmp_path / number.name)) for number in ENDS}
+        for number, sandbox in started.items():
             assert sandbox.stdout is not None
             marker = f"RUNNERKIT_MACHINE={sandbox.stdout.readline().strip()}/"
-            assert len(kernel.marked(marker)) >= 5, "supervisor, guard, listener, and two of the job"
+            eventually(partial(_five_of, marker), "there are supervisor, guard, listener, and two of the job")
             sandbox.send_signal(number)
             eventually(partial(_none_of, marker), f"all of them end after {number.name}", within=30)
             sandbox.wait(20)
-        assert list((tmp_path / number.name).iterdir()) == []
+            assert list((tmp_path / number.name).iterdir()) == []
+
+
+def _five_of(marker: str) -> bool:
+    return len(kernel.marked(marker)) >= 5
 
 
 def _none_of(marker: str) -> bool:
     return not kernel.marked(marker)
 
 
-def _sandbox(folder: Path) -> subprocess.Popen[str]:
+@contextmanager
+def _sandbox(folder: Path) -> Iterator[subprocess.Popen[str]]:
     folder.mkdir()
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", SANDBOX, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("seconds", "left"), [("0.4", False), ("600", True)], ids=["dies", "lives"])
+def test_the_folder_of_a_sandbox_that_is_dying_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: str, left: bool
+) -> None:
+    """Its last thread may end after the one whose end was heard of; the folder of one that lives on is its own."""
+    monkeypatch.setattr(lifeline, "DYING", 1.0 if left else 45.0)
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    with subprocess.Popen(["sleep", seconds]) as sandbox:  # noqa: S607 - as found
+        lifeline.tidy_up(folder, sandbox.pid)
+        sandbox.kill()
+    assert folder.exists() == left
 
 
 def test_everything_ends_with_the_context() -> None:

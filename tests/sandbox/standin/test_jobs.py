@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import shutil
+import socket
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,9 +61,42 @@ def test_steps_have_the_real_variables(runner: StandIn) -> None:
         '{"a": 1}',
         "not a tty",
     } <= set(lines)
-    hidden = ("ACT=", "ACTIONS_RUNNER_INPUT_JITCONFIG", "RUNNERKIT_STANDIN_ST", "DOCKER_HOST", "GITHUB_TOKEN")
+    hidden = ("ACT=", "ACT_", "ACTIONS_RUNNER_INPUT_JITCONFIG", "RUNNERKIT_STANDIN_ST", "DOCKER_HOST", "GITHUB_TOKEN")
     assert not [line for line in lines if line.startswith(hidden)]
     assert not any(str(root / "bin" / "shims") in line for line in lines)
+
+
+def test_nobody_is_called_at_home(runner: StandIn) -> None:
+    """Neither the stand-in nor act asks outside whether there is news: a proxy on the way there hears nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        there = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        assert runner.steps([{"run": "echo done"}], HTTPS_PROXY=there).conclusion == "success"
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
+STUCK_ACT = f"""#!{sys.executable}
+import os, pty, tty
+from pathlib import Path
+
+master, slave = pty.openpty()
+tty.setraw(slave)
+while not os.read(master, 4096).endswith(bytes([4])):
+    pass
+Path(os.environ["RUNNERKIT_STANDIN_STATE"], "outputs.json").write_text("{{}}")
+"""
+
+
+def test_an_act_that_is_stuck_after_a_step_is_helped_on(runner: StandIn) -> None:
+    """The real one waits for the terminal of a step that has ended, once in some thousand steps; this one at once."""
+    act, written = runner.root / "bin/act", runner.root / "bin/standin.json"
+    act.write_text(STUCK_ACT)
+    act.chmod(0o755)
+    written.write_text(json.dumps(json.loads(written.read_text()) | {"act": str(act)}))
+    assert runner.steps([{"run": "never"}]).conclusion == "success"
+    (diary,) = (runner.root / "_diag").glob("Worker_*.log")
+    assert "act was stuck after a step and is helped on" in diary.read_text()
 
 
 def test_expressions_know_the_runner(runner: StandIn) -> None:

@@ -9,11 +9,12 @@ import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runnerkit.sandbox import standin
+from runnerkit.sandbox.github import jobs
 from tests.sandbox.standin.running import PATIENCE, StandIn, payload, said, until
 
 if TYPE_CHECKING:
@@ -168,6 +169,27 @@ def test_run_sh_hides_a_terminated_error(runner: StandIn) -> None:
     if os.getuid() == 0:
         refused = subprocess.run(command, env=runner.environment(), capture_output=True, text=True, check=False)
         assert (refused.returncode, "Must not run" in refused.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("worker", ["", "#!/bin/sh\nread line\nexit 77\n"], ids=["worker", "listener"])
+def test_an_end_that_breaks_the_service_is_told_again(
+    runner: StandIn, monkeypatch: pytest.MonkeyPatch, worker: str
+) -> None:
+    """Answers of 500 and above say nothing about the job; the local GitHub notes that it gave one."""
+    real, breaks = jobs.finish, iter([True])
+
+    def finish(*told: Any) -> None:  # noqa: ANN401 - those of the real one
+        if next(breaks, False):
+            raise RuntimeError("an inner matter")
+        real(*told)
+
+    monkeypatch.setattr(jobs, "finish", finish)
+    if worker:
+        (runner.root / "bin" / "Runner.Worker").write_text(worker)
+    assert runner.steps([{"run": "echo done"}]).conclusion == ("failure" if worker else "success")
+    (violation,) = runner.world.violations
+    assert violation.endswith("/finish failed: RuntimeError('an inner matter')")
+    runner.world.service.violations.clear()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start it as somebody else")

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from contextlib import suppress
 from io import FileIO
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 LOST = 65
 STDIN = 0
 BLOCK = 65_536
+DYING = 2.0
+LOOK_AGAIN = 0.02
 
 
 def described() -> dict[str, Any] | None:
@@ -55,8 +58,12 @@ def watch(over: Callable[[bool], None]) -> None:
 
 def tidy_up(folder: Path, sandbox: int) -> None:
     """When the sandbox has died nobody else will. Within the loop: after it SIGTERM would end us half-way."""
-    if kernel.lives(sandbox):
-        return
+    # Threads die one by one: the one that started us, whose end we heard of, may be long gone before the last.
+    until = time.monotonic() + DYING
+    while kernel.lives(sandbox):
+        if time.monotonic() > until:
+            return
+        time.sleep(LOOK_AGAIN)
     folders.remove(folder)
     with suppress(OSError):
         folder.parent.rmdir()

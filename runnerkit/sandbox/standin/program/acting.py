@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .schedule import descendants, send
-from .step import STATE
+from .step import NO_NEWS, STATE
+from .unsticking import end_terminals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +94,9 @@ class Act:
         # act reads its own configuration from there; steps get the real one back.
         home = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(self._place.state))
         searched = f"{self._place.shims}{os.pathsep}{kept.get('PATH', os.defpath)}"
-        return kept | {STATE: str(self._place.state), "PATH": searched, "DOCKER_HOST": NO_ENGINE, **home}
+        # Without the last act would ask its authors at each start whether there is news.
+        own = {STATE: str(self._place.state), "PATH": searched, "DOCKER_HOST": NO_ENGINE, NO_NEWS: "1"}
+        return kept | own | home
 
     def read(self) -> list[dict[str, Any]]:
         """Give the lines that have come since the last time."""
@@ -103,6 +106,10 @@ class Act:
                 self._rest += part
         *lines, self._rest = self._rest.split(b"\n")
         return [told for line in lines if isinstance(told := _parsed(line), dict)]
+
+    def unstick(self) -> bool:
+        """End what act waits for when nothing runs below it any more; whether there was something."""
+        return not descendants(self.process.pid) and end_terminals(self.process.pid) > 0
 
     def cancel(self) -> None:
         """Tell act that the job is cancelled: ``always()`` steps run on."""

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from .containing import clear_away
 from .diary import Diary
 from .registration import NotConfigured, forget, pack, settings, unpack
+from .reporter import Reporter
 from .service import Service, Unreachable
 
 if TYPE_CHECKING:
@@ -233,10 +235,8 @@ class Listener:
     def _report_crash(self, session: str, code: int) -> None:
         why = f"The runner's worker process ended unexpectedly with exit code {code}; its log is in _diag."
         self._diary.note(why, "ERR")
-        try:
-            self._service.call("POST", f"sessions/{session}/finish", {"conclusion": "failure", "annotations": [why]})
-        except Unreachable as error:
-            self._diary.note(f"not told: {error}", "ERR")
+        reporter = Reporter(self._service.url, session, partial(self._diary.note, level="ERR"))
+        reporter.finish({"conclusion": "failure", "annotations": [why]})
 
 
 def load_env(root: Path, environ: dict[str, str] | os._Environ[str]) -> None:

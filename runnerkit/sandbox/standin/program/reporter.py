@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EVERY = 0.3
 TRIES = 30
-REFUSED = 400
+REFUSED, BROKEN = 400, 500
 MOST_WAITING = 8 << 20
 ROOM_WITHIN = 20.0
 
@@ -85,7 +85,7 @@ class Reporter:
             return False
         if status >= REFUSED:
             self._note(f"{what} was refused: {status} {answer}")
-        return True
+        return status < BROKEN
 
     def finish(self, body: dict[str, Any]) -> None:
         """Tell the rest, then the end; a service that is away is waited for."""

@@ -58,6 +58,11 @@ class Stopping:
             self._signalled.add(pid)
             send(pid, number)
 
+    @property
+    def between_steps(self) -> bool:
+        """Whether no step's entry program runs."""
+        return self._running() is None
+
     def _running(self) -> int | None:
         with suppress(OSError, ValueError):
             pid = int((self._state / "running").read_text())

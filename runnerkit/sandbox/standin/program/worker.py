@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 RESULTS = {"success": 100, "failure": 102, "cancelled": 103}
 TICK = 0.03
+# From one step to the next act takes milliseconds.
+STUCK = 3.0
 GONE = 1
 LONGEST_MINUTES = 360
 SHUTDOWN = (
@@ -141,16 +143,26 @@ class Worker:
         }
 
     def _watch(self, act: Act, progress: Progress, stopping: Stopping) -> None:
+        heard_at = time.monotonic()
         while not stopping.over and (running := act.process.poll() is None) | bool(told := act.read()):
             for line in told:
                 progress.hear(line)
             progress.look()
+            if told or not stopping.between_steps:
+                heard_at = time.monotonic()
+            elif time.monotonic() - heard_at > STUCK:
+                heard_at = time.monotonic()
+                self._unstick(act)
             # An act that has not yet said a word would die of the signal that tells it of a cancellation.
             if progress.heard or stopping.asked == "shutdown":
                 stopping.go_on(progress.current)
             self._hear(progress, stopping)
             if running and not told:
                 time.sleep(TICK)
+
+    def _unstick(self, act: Act) -> None:
+        if act.unstick():
+            self._diary.note("act was stuck after a step and is helped on", "WARN")
 
     def _hear(self, progress: Progress, stopping: Stopping) -> None:
         try:

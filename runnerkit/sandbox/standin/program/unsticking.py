@@ -1,0 +1,59 @@
+"""Helps an act on that waits for ever after a step that has ended well.
+
+act gives each step a terminal, and takes its end for the end of the step's output: when the step's process is gone it
+writes one byte into the terminal and reads until that byte comes back as the last of what it reads. About once in some
+thousand steps it does not (act 0.2.89; seen with goroutines: ``exec`` waits for ``copyPtyOutput``, which reads).
+The byte is written once more then, from here, at the terminal's other end.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+MASTERS = ("/dev/ptmx", "/dev/pts/ptmx")
+END = b"\x04"
+# Of Linux, the same on x86-64 and arm64: <asm-generic/unistd.h> and <asm-generic/ioctls.h>.
+PIDFD_GETFD = 438
+TIOCGPTPEER = 0x5441
+
+
+def end_terminals(pid: int) -> int:
+    """Write the byte that ends it into every terminal that a process has made; how many there were.
+
+    A process of somebody else, or a kernel before 5.6, lets nobody in: then there are none.
+    """
+    with suppress(OSError):
+        process = os.pidfd_open(pid)
+        try:
+            return sum(_end(process, number) for number in _masters(pid))
+        finally:
+            os.close(process)
+    return 0
+
+
+def _masters(pid: int) -> list[int]:
+    found = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            if str(each.readlink()) in MASTERS:
+                found.append(int(each.name))
+    return found
+
+
+def _end(process: int, number: int) -> bool:
+    # By number: opened anew by its name it would be another terminal.
+    master = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, process, number, 0)
+    if master < 0:
+        return False
+    try:
+        other = fcntl.ioctl(master, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            return os.write(other, END) == len(END)
+        finally:
+            os.close(other)
+    finally:
+        os.close(master)
