@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from .schedule import descendants, send
 from .step import NO_NEWS, STATE
-from .unsticking import end_terminals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,10 +105,6 @@ class Act:
                 self._rest += part
         *lines, self._rest = self._rest.split(b"\n")
         return [told for line in lines if isinstance(told := _parsed(line), dict)]
-
-    def unstick(self) -> bool:
-        """End what act waits for when nothing runs below it any more; whether there was something."""
-        return not descendants(self.process.pid) and end_terminals(self.process.pid) > 0
 
     def cancel(self) -> None:
         """Tell act that the job is cancelled: ``always()`` steps run on."""

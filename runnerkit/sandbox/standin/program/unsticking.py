@@ -11,14 +11,57 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .schedule import descendants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .acting import Act
 
 MASTERS = ("/dev/ptmx", "/dev/pts/ptmx")
 END = b"\x04"
 # Of Linux, the same on x86-64 and arm64: <asm-generic/unistd.h> and <asm-generic/ioctls.h>.
 PIDFD_GETFD = 438
 TIOCGPTPEER = 0x5441
+
+
+# From one step to the next act takes milliseconds.
+STUCK = 3.0
+HOPELESS = 20
+
+
+class Watchdog:
+    """Watches an act for as long as it runs: helps it on, and ends one that cannot be helped."""
+
+    def __init__(self, act: Act, note: Callable[[str], None]) -> None:
+        self._act = act
+        self._note = note
+        self._since = time.monotonic()
+        self._tries = 0
+
+    def look(self, *, busy: bool) -> None:
+        """To be called all the time; ``busy`` while a step runs, or act has just said something."""
+        now = time.monotonic()
+        if busy:
+            self._since, self._tries = now, 0
+        elif now - self._since > STUCK:
+            self._since, self._tries = now, self._tries + 1
+            self._help()
+
+    def _help(self) -> None:
+        pid = self._act.process.pid
+        if descendants(pid):
+            return
+        if end_terminals(pid):
+            self._note("act was stuck after a step and is helped on")
+        elif self._tries >= HOPELESS:
+            self._note("act neither runs anything nor goes on; it is ended")
+            self._act.kill()
 
 
 def end_terminals(pid: int) -> int:

@@ -25,14 +25,13 @@ from .reporter import Reporter
 from .schedule import bearing, send
 from .setting import Root, literals, step_environment
 from .stopping import Stopping
+from .unsticking import Watchdog
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RESULTS = {"success": 100, "failure": 102, "cancelled": 103}
 TICK = 0.03
-# From one step to the next act takes milliseconds.
-STUCK = 3.0
 GONE = 1
 LONGEST_MINUTES = 360
 SHUTDOWN = (
@@ -143,26 +142,18 @@ class Worker:
         }
 
     def _watch(self, act: Act, progress: Progress, stopping: Stopping) -> None:
-        heard_at = time.monotonic()
+        watchdog = Watchdog(act, self._diary.note)
         while not stopping.over and (running := act.process.poll() is None) | bool(told := act.read()):
             for line in told:
                 progress.hear(line)
             progress.look()
-            if told or not stopping.between_steps:
-                heard_at = time.monotonic()
-            elif time.monotonic() - heard_at > STUCK:
-                heard_at = time.monotonic()
-                self._unstick(act)
+            watchdog.look(busy=bool(told) or not stopping.between_steps)
             # An act that has not yet said a word would die of the signal that tells it of a cancellation.
             if progress.heard or stopping.asked == "shutdown":
                 stopping.go_on(progress.current)
             self._hear(progress, stopping)
             if running and not told:
                 time.sleep(TICK)
-
-    def _unstick(self, act: Act) -> None:
-        if act.unstick():
-            self._diary.note("act was stuck after a step and is helped on", "WARN")
 
     def _hear(self, progress: Progress, stopping: Stopping) -> None:
         try:
