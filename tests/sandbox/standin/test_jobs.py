@@ -61,9 +61,26 @@ def test_steps_have_the_real_variables(runner: StandIn) -> None:
         '{"a": 1}',
         "not a tty",
     } <= set(lines)
-    hidden = ("ACT=", "ACT_", "ACTIONS_RUNNER_INPUT_JITCONFIG", "RUNNERKIT_STANDIN_ST", "DOCKER_HOST", "GITHUB_TOKEN")
+    hidden = (
+        "ACT=",
+        "ACT_",
+        "GODEBUG=",
+        "ACTIONS_RUNNER_INPUT_JITCONFIG",
+        "RUNNERKIT_STANDIN_ST",
+        "DOCKER_HOST",
+        "GITHUB_TOKEN",
+    )
     assert not [line for line in lines if line.startswith(hidden)]
     assert not any(str(root / "bin" / "shims") in line for line in lines)
+
+
+def test_what_is_for_act_alone_is_hidden_from_steps(runner: StandIn) -> None:
+    """What a workflow itself says of Go is for the programs of its steps."""
+    own = {"env": {"GODEBUG": "http2debug=1"}}
+    job = runner.steps(
+        [{"run": "echo said $GODEBUG", "name": name} | more for name, more in (("No", {}), ("Yes", own))]
+    )
+    assert [said(job, name).splitlines()[2:] for name in ("No", "Yes")] == [["said"], ["said http2debug=1"]]
 
 
 def test_nobody_is_called_at_home(runner: StandIn) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .schedule import descendants, send
-from .step import NO_NEWS, STATE
+from .step import FOR_ACT_ALONE, STATE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,8 +93,7 @@ class Act:
         # act reads its own configuration from there; steps get the real one back.
         home = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(self._place.state))
         searched = f"{self._place.shims}{os.pathsep}{kept.get('PATH', os.defpath)}"
-        # Without the last act would ask its authors at each start whether there is news.
-        own = {STATE: str(self._place.state), "PATH": searched, "DOCKER_HOST": NO_ENGINE, NO_NEWS: "1"}
+        own = {STATE: str(self._place.state), "PATH": searched, "DOCKER_HOST": NO_ENGINE, **FOR_ACT_ALONE}
         return kept | own | home
 
     def read(self) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """Helps an act on that waits for ever after a step that has ended well.
 
-act gives each step a terminal, and takes its end for the end of the step's output: when the step's process is gone it
-writes one byte into the terminal and reads until that byte comes back as the last of what it reads. About once in some
-thousand steps it does not (act 0.2.89; seen with goroutines: ``exec`` waits for ``copyPtyOutput``, which reads).
-The byte is written once more then, from here, at the terminal's other end.
+act gives each step a terminal, and when the step's process is gone it writes one byte into its one end and reads at the
+other until that byte comes back. Seldom the ends are not of one terminal (see `step.FOR_ACT_ALONE`, which makes it
+seldomer), and nothing comes: act 0.2.89 was seen to wait so, at its own end of a terminal that nobody had ever opened.
+The byte is written once more then, from here, at the right one.
 """
 
 from __future__ import annotations
