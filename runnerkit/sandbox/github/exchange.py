@@ -1,5 +1,6 @@
 """One call and its answer, and the table of routes."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from runnerkit.sandbox.github.records import App, Repository
 from runnerkit.sandbox.github.state import State
 from runnerkit.sandbox.github.tokens import Token, Tokens
 
+DOCUMENTATION = "https://docs.github.com/rest"
 DEFAULT_PAGE = 30
 LARGEST_PAGE = 100
 
@@ -33,6 +35,19 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     data: bytes | None = None
     content_type: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """What is sent."""
+        if self.data is not None:
+            return self.data
+        return b"" if self.body is None else json.dumps(self.body, separators=(",", ":")).encode()
+
+
+def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """Answer as GitHub does to what it does not do."""
+    body = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
+    return Answer(status, body, dict(headers or {}))
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from werkzeug.wrappers import Request, Response
 from runnerkit.sandbox.github import access, routes
 from runnerkit.sandbox.github.connections import arrived, hang_up
 from runnerkit.sandbox.github.description import JSON_TYPE, Asked, description
-from runnerkit.sandbox.github.exchange import Answer, Exchange, Links, Route
+from runnerkit.sandbox.github.exchange import Answer, Exchange, Links, Route, refusal
 from runnerkit.sandbox.github.faults import Fault, Faults, suffer
 from runnerkit.sandbox.github.git.http import GitOverHttp
 from runnerkit.sandbox.github.hooks.sender import Sender
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 PREFIX = "/api/v3"
 CONTROL = "/_runnerkit/"
 VERSIONS = ("2022-11-28", "2026-03-10")
-DOCUMENTATION = "https://docs.github.com/rest"
 PRIMARY = "API rate limit exceeded. The x-ratelimit-reset header tells when to call again."
 SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 
@@ -157,7 +156,7 @@ class Service:
         try:
             answer = self._served(turn)
         except Refused as error:
-            answer = _refusal(error.reason.value, error.message)
+            answer = refusal(error.reason.value, error.message)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not look like GitHub's weather
             return self._violated(turn, f"failed: {error!r}")
         if turn.described is None or answer.data is not None:
@@ -171,7 +170,7 @@ class Service:
     def _violated(self, turn: Turn, what: str) -> Answer:
         found = f"{turn.request.method} {turn.path} {what}"
         self.violations.append(found)
-        return _refusal(500, f"The local GitHub broke GitHub's own description: {found}")
+        return refusal(500, f"The local GitHub broke GitHub's own description: {found}")
 
     def _served(self, turn: Turn) -> Answer:
         version = turn.request.headers.get("X-GitHub-Api-Version", VERSIONS[0])
@@ -204,12 +203,12 @@ class Service:
 
     def _limited(self, turn: Turn, route: Route) -> Answer | None:
         if self._limits.over_points(turn.token, route.method):
-            return _refusal(403, SECONDARY, {"Retry-After": "60"})
+            return refusal(403, SECONDARY, {"Retry-After": "60"})
         turn.buckets = [(name, self._limits.bucket(turn.token, name)) for name in route.budgets]
         for name, bucket in turn.buckets:
             if bucket.remaining == 0:
                 turn.buckets = [(name, bucket)]
-                return _refusal(bucket.refusal, PRIMARY)
+                return refusal(bucket.refusal, PRIMARY)
         for name in route.budgets:
             self._limits.charge(turn.token, name)
         turn.charged = bool(route.budgets)
@@ -248,7 +247,7 @@ class Service:
         )
 
     def _written(self, turn: Turn, answer: Answer) -> Response:
-        data = _data(answer)
+        data = answer.content
         headers = self._headers(turn) | answer.headers
         if turn.request.method == "GET" and answer.status == HTTPStatus.OK:
             headers["ETag"] = f'W/"{hashlib.sha256(data).hexdigest()}"'
@@ -287,20 +286,9 @@ class Service:
         }
 
 
-def _data(answer: Answer) -> bytes:
-    if answer.data is not None:
-        return answer.data
-    return b"" if answer.body is None else json.dumps(answer.body, separators=(",", ":")).encode()
-
-
-def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
-    body = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
-    return Answer(status, body, dict(headers or {}))
-
-
 def _scripted(fault: Fault) -> Answer:
     status = fault.status or 500
-    return _refusal(status, fault.message or HTTPStatus(status).phrase, fault.headers)
+    return refusal(status, fault.message or HTTPStatus(status).phrase, fault.headers)
 
 
 def _full_name(turn: Turn) -> str | None:

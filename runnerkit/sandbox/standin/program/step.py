@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 STATE = "RUNNERKIT_STANDIN_STATE"
 STEP = "RUNNERKIT_STANDIN_STEP"
 OUTPUT = "RUNNERKIT_STANDIN_OUTPUT_"
-# What act alone is given: it would ask its authors for news at each start; and Go would now and then move the stack at
-# the moment when act is told the number of a new terminal there (creack/pty 1.1.24, ptsname), which it then takes for 0,
+# What act alone is given. It would ask its authors for news at each start. And Go would now and then move the stack at
+# the moment when the number of a new terminal is written there (creack/pty 1.1.24, ptsname): act would take 0 for it,
 # somebody else's: 25 times in 592,105 beside constant garbage collection, never in 702,930 with this setting.
 FOR_ACT_ALONE = {"ACT_DISABLE_VERSION_CHECK": "1", "GODEBUG": "gcshrinkstackoff=1"}
 PRIVATE = {STATE, STEP, "ACT", "SHA_REF", "ImageOS", "DOCKER_HOST", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}
