@@ -56,11 +56,13 @@ def test_a_process_without_a_terminal_is_left_alone(sleeper: subprocess.Popen[by
     assert sleeper.returncode == -9
 
 
+@pytest.mark.parametrize("terminals", [0, 1], ids=["no-terminal", "in-vain"])
 def test_an_act_that_cannot_be_helped_is_ended(
-    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, terminals: int
 ) -> None:
-    """Not before it was tried often, and never while a step runs or act speaks."""
+    """Not before it was tried often, be there a terminal or not, and never while a step runs or act speaks."""
     clock = [0.0]
+    monkeypatch.setattr(unsticking, "end_terminals", lambda pid: terminals)  # noqa: ARG005 - the real one's argument
     monkeypatch.setattr(unsticking, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     said: list[str] = []
     act: Any = SimpleNamespace(process=sleeper, kill=sleeper.kill)
@@ -75,9 +77,10 @@ def test_an_act_that_cannot_be_helped_is_ended(
     look(busy=True)
     for _ in range(unsticking.HOPELESS - 1):
         look()
-    assert said == []
+    tried = 2 * (unsticking.HOPELESS - 1) * terminals * ["act was stuck after a step and is helped on"]
+    assert said == tried
     look()
-    assert said == ["act neither runs anything nor goes on; it is ended"]
+    assert said == [*tried, "act neither runs anything nor goes on; it is ended"]
     assert sleeper.wait(PATIENCE) == -9
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOST = 65
 STDIN = 0
 BLOCK = 65_536
+# Seconds.
 DYING = 2.0
 LOOK_AGAIN = 0.02
 

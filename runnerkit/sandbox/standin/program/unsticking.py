@@ -28,9 +28,7 @@ END = b"\x04"
 # Of Linux, the same on x86-64 and arm64: <asm-generic/unistd.h> and <asm-generic/ioctls.h>.
 PIDFD_GETFD = 438
 TIOCGPTPEER = 0x5441
-
-
-# From one step to the next act takes milliseconds.
+# Seconds until it is helped, and how often; from one step to the next act takes milliseconds.
 STUCK = 3.0
 HOPELESS = 20
 
@@ -57,11 +55,11 @@ class Watchdog:
         pid = self._act.process.pid
         if descendants(pid):
             return
-        if end_terminals(pid):
-            self._note("act was stuck after a step and is helped on")
-        elif self._tries >= HOPELESS:
+        if self._tries >= HOPELESS:
             self._note("act neither runs anything nor goes on; it is ended")
             self._act.kill()
+        elif end_terminals(pid):
+            self._note("act was stuck after a step and is helped on")
 
 
 def end_terminals(pid: int) -> int:
@@ -93,7 +91,7 @@ def _end(process: int, number: int) -> bool:
     if master < 0:
         return False
     try:
-        other = fcntl.ioctl(master, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        other = fcntl.ioctl(master, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             return os.write(other, END) == len(END)
         finally:
